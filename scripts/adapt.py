@@ -1,0 +1,70 @@
+#!/usr/bin/env python
+"""Adapts the pretrained generator to one or a few style images and writes the adapter, one small file.
+
+    python scripts/adapt.py --style painting.jpg --output painting.safetensors
+    python scripts/adapt.py --style a.jpg b.jpg --content photos/ --max_seconds 120 --output artist.safetensors
+
+Ctrl-C ends it early; the best state so far is written.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from styleadapt import AdaptationProgress, ModelLoadError, StyleTransferPipeline
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--style", nargs="+", required=True, metavar="P", help="images of the style")
+    parser.add_argument("--output", required=True, metavar="F.safetensors", help="where the adapter goes")
+    parser.add_argument("--content", metavar="FOLDER", help="photos to train on; a small packaged set by default")
+    parser.add_argument("--max_seconds", type=float, default=60.0, help="time limit (default 60)")
+    parser.add_argument("--steps", type=int, help="exactly so many steps instead of a time limit")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
+    args = parser.parse_args()
+    output = Path(args.output)
+    if output.suffix != ".safetensors":
+        parser.error(f"--output is {args.output}; an adapter is a .safetensors file")
+    interrupted = False
+
+    def interrupt(signum, frame) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("\nstopping; the best state so far is kept (Ctrl-C again gives up)", flush=True)
+
+    def report(progress: AdaptationProgress) -> None:
+        print(
+            f"\rstep {progress.step:4d}  {progress.seconds_left:4.0f} s left  style {progress.style:.4f}  "
+            f"content {progress.content:.4f} ",
+            end="",
+            flush=True,
+        )
+        if interrupted:
+            progress.stop()
+
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path)
+        signal.signal(signal.SIGINT, interrupt)
+        adapter = pipe.adapt(
+            args.style, max_seconds=args.max_seconds, steps=args.steps, seed=args.seed, content=args.content, callback=report
+        )
+        adapter.save(output)
+    except (ModelLoadError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    s = adapter.scores
+    print(
+        f"\n{adapter.steps} steps in {adapter.seconds:.0f} s: style {s['style_before']:.4f} -> {s['style_after']:.4f}, "
+        f"content {s['content_before']:.4f} -> {s['content_after']:.4f} (lower is better)\n{output} ({output.stat().st_size >> 10} kB)"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""styleadapt: stylise any photo with any painting, and adapt a GAN to a new style in about a minute."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "StyleTransferPipeline": "pipelines.style_transfer",
+    "StyleTransferOutput": "pipelines.style_transfer",
+    "StyleAdapter": "adaptation.adapter",
+    "AdapterError": "adaptation.adapter",
+    "AdaptationConfig": "adaptation.adapt",
+    "AdaptationProgress": "adaptation.adapt",
+    "StyleGenerator": "models.generator",
+    "StyleEncoder": "models.style_encoder",
+    "StyleDiscriminator": "models.discriminator",
+    "ModelLoadError": "models.modeling",
+    "ImageError": "data.images",
+}
+__all__ = sorted(_PUBLIC)
+
+if TYPE_CHECKING:
+    from .adaptation.adapt import AdaptationConfig, AdaptationProgress
+    from .adaptation.adapter import AdapterError, StyleAdapter
+    from .data.images import ImageError
+    from .models.discriminator import StyleDiscriminator
+    from .models.generator import StyleGenerator
+    from .models.modeling import ModelLoadError
+    from .models.style_encoder import StyleEncoder
+    from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
+
+
+def __getattr__(name: str):
+    """Imports a public name when it is first used, so that `import styleadapt` costs nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

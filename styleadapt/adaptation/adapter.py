@@ -1,0 +1,152 @@
+"""A style adapter: one small safetensors file that turns the base generator into one for a certain style."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+FORMAT = "styleadapt-adapter-1"
+MAX_FILE_BYTES = 64 << 20
+
+
+class AdapterError(ValueError):
+    """A file that is no adapter, a damaged one, or one for another base."""
+
+
+@dataclass
+class StyleAdapter:
+    """What `StyleTransferPipeline.adapt` returns, and what one file holds.
+
+    Args:
+        deltas: changes of the generator's weights, see `adaptation.deltas`.
+        code: `(1, D)`, the adapted style code.
+        start_code: `(1, D)`, the zero-shot style code that adaptation began with.
+        base: fingerprint of the base model that the deltas belong to.
+        base_name: its name or path, for people.
+        config: settings of the adaptation.
+        scores: `style_before`, `style_after`, `content_before`, `content_after`; lower is better.
+        images: number of style images.
+        steps, seconds: how long it trained.
+    """
+
+    deltas: dict[str, torch.Tensor]
+    code: torch.Tensor
+    start_code: torch.Tensor
+    base: str
+    base_name: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    images: int = 1
+    steps: int = 0
+    seconds: float = 0.0
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Writes the adapter in half precision; the file appears whole or not at all.
+
+        Raises:
+            OSError: the folder does not exist or cannot be written, or the disk is full.
+        """
+        path = Path(path)
+        if path.suffix != ".safetensors":
+            raise AdapterError(f"an adapter is a .safetensors file, got {path.name!r}")
+        tensors = {"code": self.code, "start_code": self.start_code, **self.deltas}
+        data = save({k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}, self._metadata())
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path
+
+    def _metadata(self) -> dict[str, str]:
+        described = {k: v for k, v in asdict_without_tensors(self).items() if k not in ("base", "base_name")}
+        return {"format": FORMAT, "base": self.base, "base_name": self.base_name, "adapter": json.dumps(described)}
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "StyleAdapter":
+        """Reads an adapter file.
+
+        Raises:
+            AdapterError: no such file, no adapter, damaged, or with values that are not finite.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise AdapterError(f"no adapter file at {path}")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise AdapterError(f"{path.name} has {path.stat().st_size >> 20} MB; an adapter has {MAX_FILE_BYTES >> 20} at most")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != FORMAT:
+                    raise AdapterError(
+                        f"{path.name} is no style adapter (format {metadata.get('format')!r}, expected {FORMAT!r})"
+                    )
+                tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            described = json.loads(metadata["adapter"])
+            code, start_code = tensors.pop("code"), tensors.pop("start_code")
+            adapter = cls(tensors, code, start_code, metadata["base"], metadata.get("base_name", ""), **described)
+        except (SafetensorError, OSError) as error:
+            raise AdapterError(f"{path.name} is not a readable safetensors file: {error}") from None
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise AdapterError(f"{path.name} is damaged: {error} is missing or malformed") from None
+        for name, tensor in {"code": code, "start_code": start_code, **tensors}.items():
+            if not torch.isfinite(tensor).all():
+                raise AdapterError(f"{path.name} holds values that are not finite in `{name}`")
+        return adapter
+
+    def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
+        """Uploads the adapter with a model card and returns the address of the commit.
+
+        Raises:
+            huggingface_hub.errors.HfHubHTTPError: not signed in, no right to write, or no network.
+        """
+        from huggingface_hub import HfApi
+
+        api = HfApi(token=token)
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(Path(folder) / "adapter.safetensors")
+            (Path(folder) / "README.md").write_text(self.model_card(repo_id))
+            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload style adapter"))
+
+    def model_card(self, repo_id: str) -> str:
+        """The text of the adapter's README on the Hub, with a snippet that runs."""
+        rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in self.scores.items())
+        return f"""---
+library_name: styleadapt
+pipeline_tag: image-to-image
+license: other
+tags: [style-transfer, gan, adapter]
+---
+# {repo_id}
+
+A style adapter for [styleadapt](https://pypi.org/project/styleadapt/), made from {self.images} image(s) in {self.steps} steps
+({self.seconds:.0f} s). Base: `{self.base_name or "packaged weights"}` (`{self.base}`).
+
+```python
+from styleadapt import StyleTransferPipeline
+
+pipe = StyleTransferPipeline.from_pretrained()
+pipe.load_adapter("{repo_id}", name="style")
+pipe("photo.jpg").images[0].save("styled.png")
+```
+
+| figure (lower is better) | value |
+|---|---|
+{rows}
+"""
+
+
+def asdict_without_tensors(adapter: StyleAdapter) -> dict[str, Any]:
+    """The adapter's plain fields, for the file's metadata and for people."""
+    tensors = ("deltas", "code", "start_code")
+    return {k: v for k, v in asdict(StyleAdapter(**{**vars(adapter), "deltas": {}})).items() if k not in tensors}

@@ -1,0 +1,62 @@
+"""What an adapter trains: low-rank deltas of the large convolutions, whole deltas of the small parameters, a style code.
+
+The deltas live in weight space: W = W0 + B A (LoRA, Hu et al., arXiv 2106.09685), merged before the forward pass and
+differentiated through. That costs a product of two small matrices a step instead of two more convolutions a layer, and
+means the same for convolutions that pad by repeating the border. Names, shapes and initialisation are those of PEFT.
+"""
+
+import copy
+
+import torch
+from torch import nn
+
+SMALL = 4096  # elements up to which a parameter is trained whole; so AdaLIN's shifts, rho, biases, the light full-size layers
+
+
+def lora_targets(generator: nn.Module) -> list[str]:
+    """Names of the convolutions that are too large to train whole."""
+    return [name for name, m in generator.named_modules() if isinstance(m, nn.Conv2d) and m.weight.numel() > SMALL]
+
+
+def small_parameters(generator: nn.Module) -> list[str]:
+    """Names of the parameters that are trained whole."""
+    return [name for name, p in generator.named_parameters() if p.numel() <= SMALL]
+
+
+def initial_deltas(generator: nn.Module, rank: int) -> dict[str, torch.Tensor]:
+    """Deltas that change nothing yet: `X.lora_A.weight` random, `X.lora_B.weight` and every `X.delta` zero."""
+    from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
+
+    deltas, targets = {}, lora_targets(generator)
+    if targets:
+        config = LoraConfig(r=rank, lora_alpha=rank, target_modules=targets)
+        injected = inject_adapter_in_model(config, copy.deepcopy(generator).float())
+        deltas = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(injected).items()}
+    parameters = dict(generator.named_parameters())
+    deltas.update(
+        {f"{name}.delta": torch.zeros_like(parameters[name], dtype=torch.float32) for name in small_parameters(generator)}
+    )
+    return deltas
+
+
+def weight_deltas(deltas: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The change of each parameter of the generator, by the parameter's name.
+
+    >>> a, b = torch.ones(1, 2, 3, 3), torch.full((4, 1, 1, 1), 0.5)
+    >>> weight_deltas({"c.lora_A.weight": a, "c.lora_B.weight": b})["c.weight"].shape
+    torch.Size([4, 2, 3, 3])
+    """
+    changes = {}
+    for name, tensor in deltas.items():
+        if name.endswith(".lora_A.weight"):
+            layer = name.removesuffix(".lora_A.weight")
+            down, up = tensor, deltas[f"{layer}.lora_B.weight"]
+            changes[f"{layer}.weight"] = (up.flatten(1) @ down.flatten(1)).view(up.shape[0], *down.shape[1:])
+        elif name.endswith(".delta"):
+            changes[name.removesuffix(".delta")] = tensor
+    return changes
+
+
+def merged_parameters(base: dict[str, torch.Tensor], deltas: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The generator's parameters with the deltas added, for `torch.func.functional_call`."""
+    return {name: base[name] + change for name, change in weight_deltas(deltas).items()}

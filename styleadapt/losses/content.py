@@ -1,0 +1,59 @@
+"""Content losses: what of the photo is still there, whatever its colours and textures have become."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+
+
+def instance_normalize(features: torch.Tensor, eps: float = 1e-4) -> torch.Tensor:
+    """Every channel of every image to mean 0 and variance 1: `(B, C, H, W)` -> the same shape."""
+    mean = features.mean((2, 3), keepdim=True)
+    centred = features - mean
+    return centred * torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + eps)
+
+
+def content_loss(generated: Mapping[str, torch.Tensor], photo: Mapping[str, torch.Tensor], layers: tuple[str, ...]):
+    """Mean squared distance of instance-normalised features (Li et al., "Demystifying neural style transfer", arXiv
+    1701.01036, motivates the normalisation): colour and contrast may change, structure may not.
+
+    Returns:
+        `(B,)`, 0 for equal structure, 2 on average for unrelated features.
+
+    >>> f = {"a": torch.rand(1, 3, 4, 4)}
+    >>> float(content_loss(f, f, ("a",)))
+    0.0
+    """
+    total = 0.0
+    for name in layers:
+        difference = instance_normalize(generated[name].float()) - instance_normalize(photo[name].float())
+        total = total + difference.square().mean((1, 2, 3))
+    return total / len(layers)
+
+
+def self_similarity_loss(generated: torch.Tensor, photo: torch.Tensor, size: int = 16, temperature: float = 0.1):
+    """KL divergence between the patch self-similarity of photo and output: which places look alike must stay.
+
+    Each of `size` x `size` cells is compared with all others by cosine of centred features, a softmax makes a distribution of
+    each row, and the rows are compared, as in the content feature structural distance (Wright and Ommer, ArtFID, and its use in
+    StyleID, arXiv 2312.09008) and the self-similarity loss of STROTSS (arXiv 1904.12785, eq. 4).
+
+    Args:
+        generated, photo: `(B, C, H, W)` feature maps.
+
+    Returns:
+        `(B,)`, 0 for equal structure.
+
+    >>> f = torch.rand(1, 3, 16, 16)
+    >>> float(self_similarity_loss(f, f))
+    0.0
+    """
+    ours, theirs = (_log_similarity(f, size, temperature) for f in (generated, photo))
+    return (theirs.exp() * (theirs - ours)).sum(-1).mean(-1)
+
+
+def _log_similarity(features: torch.Tensor, size: int, temperature: float) -> torch.Tensor:
+    grid = (min(size, features.shape[-2]), min(size, features.shape[-1]))
+    cells = F.adaptive_avg_pool2d(features.float(), grid).flatten(2)
+    cells = F.normalize(cells, dim=1, eps=1e-6)
+    return F.log_softmax(cells.transpose(1, 2) @ cells / temperature, -1)

@@ -1,0 +1,134 @@
+"""The style-aware objective: all image losses of stylisation on one feature network, weighted and summed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn as nn
+
+from ..models.efficientnet import EfficientNetLite0
+from .content import content_loss, self_similarity_loss
+from .regularization import total_variation
+from .style import StyleStatistics, gram_loss, mean_std_loss, sliced_color_loss, style_statistics
+
+# the other layers of the trunk cost a third of the Gram matrices' time and change little
+STYLE_LAYERS = (
+    "block0.depthwise",
+    "block1.expand",
+    "block3.expand",
+    "block4.depthwise",
+    "block5.expand",
+    "block8.expand",
+    "block11.expand",
+)
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the image losses; 0 leaves a loss out.
+
+    Args:
+        gram: Gram matrices (`losses.style.gram_loss`), relative, about 0.1 at the end of training.
+        mean_std: channel means and deviations, relative.
+        color: sliced Wasserstein distance of colours.
+        content: instance-normalised features, about 1.
+        structure: self-similarity of patches, about 0.1.
+        variation: total variation of the output.
+    """
+
+    gram: float = 50.0
+    mean_std: float = 5.0
+    color: float = 5.0
+    content: float = 1.5
+    structure: float = 2.0
+    variation: float = 0.2
+
+    def __post_init__(self):
+        for field in fields(self):
+            if not getattr(self, field.name) >= 0:
+                raise ValueError(f"the weight of `{field.name}` is {getattr(self, field.name)}; it must be 0 or more")
+
+
+@dataclass
+class StyleTarget:
+    """What of a style image the losses need: statistics of its features, and its pixels `(B, 3, H, W)` for the colours."""
+
+    statistics: StyleStatistics
+    pixels: torch.Tensor
+
+
+class StyleAwareObjective:
+    """Style, content and smoothness of generated images, from one pass of the feature network.
+
+    Args:
+        weights: of the losses.
+        style_layers: layers whose statistics make the style.
+        content_layers: layers whose instance-normalised features keep the content.
+        structure_layer: layer whose self-similarity keeps the structure.
+    """
+
+    def __init__(
+        self,
+        weights: LossWeights,
+        style_layers: tuple[str, ...] = STYLE_LAYERS,
+        content_layers: tuple[str, ...] = ("block5.expand", "block8.expand"),
+        structure_layer: str = "block5.expand",
+    ):
+        self.weights, self.style_layers = weights, style_layers
+        self.content_layers, self.structure_layer = content_layers, structure_layer
+
+    @classmethod
+    def for_network(cls, weights: LossWeights, network: nn.Module) -> "StyleAwareObjective":
+        """With the layers that suit a feature network: chosen ones of the embedded network, plain ones of any other."""
+        if isinstance(network, EfficientNetLite0):
+            return cls(weights)
+        with torch.no_grad():
+            layers = list(network(torch.zeros(1, 3, 128, 128)))
+        middle = layers[-2:][0]
+        return cls(weights, tuple(layers), (middle,), middle)
+
+    def target(self, pixels: torch.Tensor, features: Mapping[str, torch.Tensor]) -> StyleTarget:
+        """Target statistics of style images `(B, 3, H, W)` in [-1, 1] whose features have been computed."""
+        return StyleTarget(self._statistics(features), pixels)
+
+    def __call__(
+        self,
+        generated: torch.Tensor,
+        features: Mapping[str, torch.Tensor],
+        photo_features: Mapping[str, torch.Tensor],
+        target: StyleTarget,
+        directions: torch.Tensor,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """
+        Args:
+            generated: `(B, 3, H, W)` in [-1, 1].
+            features, photo_features: of the generated images and of the photos, `{layer: (B, C, h, w)}`.
+            target: of the styles.
+            directions: `(3, K)` unit colour directions.
+
+        Returns:
+            the weighted sum, a scalar, and every loss's mean over the batch by name.
+        """
+        w = self.weights
+        statistics = self._statistics(features)
+        losses = {
+            "gram": gram_loss(statistics, target.statistics),
+            "mean_std": mean_std_loss(statistics, target.statistics),
+            "color": sliced_color_loss(generated, target.pixels, directions),
+            "content": content_loss(features, photo_features, self.content_layers),
+            "structure": self_similarity_loss(features[self.structure_layer], photo_features[self.structure_layer]),
+            "variation": total_variation(generated),
+        }
+        means = {name: value.mean() for name, value in losses.items()}
+        return sum(getattr(w, name) * value for name, value in means.items()), means
+
+    def style_only(self, features: Mapping[str, torch.Tensor], target: StyleTarget) -> torch.Tensor:
+        """The weighted style losses alone, for a further scale of an image pyramid."""
+        statistics = self._statistics(features)
+        w = self.weights
+        return (
+            w.gram * gram_loss(statistics, target.statistics) + w.mean_std * mean_std_loss(statistics, target.statistics)
+        ).mean()
+
+    def _statistics(self, features: Mapping[str, torch.Tensor]) -> StyleStatistics:
+        return style_statistics({name: features[name] for name in self.style_layers})

@@ -1,0 +1,130 @@
+"""The style generator: a photo and a style code in, the stylised photo out."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from diffusers.configuration_utils import register_to_config
+from diffusers.utils import BaseOutput
+
+from .layers import AdaLIN, AdaLINBlock, ClassActivationMap, channel_moments
+from .modeling import ModelMixin, StyleAdaptModel  # noqa: F401  diffusers looks for ModelMixin beside a component
+
+
+@dataclass
+class GeneratorOutput(BaseOutput):
+    """
+    Args:
+        sample (`torch.Tensor`): `(B, 3, H, W)` in [-1, 1], the stylised image.
+        cam_logits (`torch.Tensor`): `(B, 2)`, the auxiliary classifier's logits (photo or painting?), average and max pooled.
+        attention (`torch.Tensor`): `(B, 1, ceil(H / 8), ceil(W / 8))`, the class activation map.
+    """
+
+    sample: torch.Tensor = None
+    cam_logits: torch.Tensor = None
+    attention: torch.Tensor = None
+
+
+class StyleGenerator(StyleAdaptModel):
+    """Fully convolutional image-to-image generator with AdaLIN residual blocks, CAM attention and multi-scale fusion.
+
+    Space-to-depth by 4 brings the photo to 1/4; two strided convolutions to 1/8 and 1/16. On the way up each scale adds
+    the encoder's features of that scale, and AdaLIN blocks re-style the sum. Upsampling is bilinear with a convolution
+    after it, which leaves no checkerboard (Odena et al., Distill 2016). The last two scales are light: a few channels at 1/2, and
+    at full resolution one convolution that sees the photo's own pixels.
+
+    Args:
+        channels (`tuple[int, int, int]`): channels at 1/4, 1/8 and 1/16 of the image.
+        blocks (`tuple[int, int, int]`): AdaLIN residual blocks at 1/4, 1/8 and 1/16.
+        half_channels (`int`): channels at 1/2.
+        full_channels (`int`): channels at full resolution.
+        code_dim (`int`): length of the style code.
+
+    >>> generator = StyleGenerator(channels=(8, 8, 8), blocks=(1, 1, 1), half_channels=4, full_channels=4, code_dim=16)
+    >>> generator(torch.zeros(1, 3, 37, 50), torch.zeros(1, 16)).sample.shape
+    torch.Size([1, 3, 37, 50])
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        channels: tuple[int, int, int] = (48, 96, 128),
+        blocks: tuple[int, int, int] = (1, 2, 3),
+        half_channels: int = 24,
+        full_channels: int = 12,
+        code_dim: int = 256,
+    ):
+        super().__init__()
+        if len(channels) != 3 or len(blocks) != 3:
+            raise ValueError(f"`channels` and `blocks` need three entries each (1/4, 1/8, 1/16), got {channels} and {blocks}")
+        c4, c8, c16 = channels
+        self.enter = _conv(48, c4)
+        self.down8 = _conv(c4, c8, stride=2)
+        self.down16 = _conv(c8, c16, stride=2)
+        self.blocks16 = nn.ModuleList(AdaLINBlock(c16, code_dim) for _ in range(blocks[2]))
+        self.up8 = nn.Conv2d(c16, c8, 1)
+        self.cam = ClassActivationMap(c8)
+        self.blocks8 = nn.ModuleList(AdaLINBlock(c8, code_dim) for _ in range(blocks[1]))
+        self.up4 = nn.Conv2d(c8, c4, 1)
+        self.blocks4 = nn.ModuleList(AdaLINBlock(c4, code_dim) for _ in range(blocks[0]))
+        self.up2 = nn.Conv2d(c4, half_channels, 1)
+        self.fuse2 = nn.Conv2d(half_channels, half_channels, 3, padding=1, bias=False)
+        self.norm2 = AdaLIN(half_channels, code_dim)
+        self.up1 = nn.Conv2d(half_channels, full_channels, 1)
+        self.pixels = nn.Conv2d(3, full_channels, 3, padding=1)
+        self.pixel_gain = nn.Linear(code_dim, full_channels)
+        self.to_rgb = nn.Conv2d(full_channels, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor, code: torch.Tensor) -> GeneratorOutput:
+        """
+        Args:
+            x (`torch.Tensor`): photos, `(B, 3, H, W)` in [-1, 1], any H and W from 1 up.
+            code (`torch.Tensor`): style codes, `(B, code_dim)`, as the style encoder makes them.
+
+        Returns:
+            `GeneratorOutput`, with `sample` of the size of `x`.
+        """
+        x, (top, left), (height, width) = _pad(x)
+        e4 = F.relu(_instance_norm(self.enter(F.pixel_unshuffle(x, 4))))
+        e8 = F.relu(_instance_norm(self.down8(e4)))
+        h = F.relu(_instance_norm(self.down16(e8)))
+        for block in self.blocks16:
+            h = block(h, code)
+        h, cam_logits, attention = self.cam(_double(self.up8(h)) + e8)
+        for block in self.blocks8:
+            h = block(h, code)
+        h = _double(self.up4(h)) + e4
+        for block in self.blocks4:
+            h = block(h, code)
+        h = F.relu(self.norm2(self.fuse2(_double(self.up2(h))), code))
+        gain = self.pixel_gain(code)[:, :, None, None]
+        h = F.relu(torch.addcmul(_double(self.up1(h)), self.pixels(x), gain))
+        sample = torch.tanh(self.to_rgb(h))[..., top : top + height, left : left + width]
+        return GeneratorOutput(sample=sample, cam_logits=cam_logits, attention=attention)
+
+
+def _pad(x: torch.Tensor, margin: int = 4) -> tuple[torch.Tensor, tuple[int, int], tuple[int, int]]:
+    """Repeats the border by `margin` at least, to sides that 16 divides; returns the offset and size to crop to as well.
+
+    The margin keeps the zero padding of the two light scales out of the picture.
+    """
+    height, width = x.shape[-2:]
+    extra_h, extra_w = (2 * margin + -(side + 2 * margin) % 16 for side in (height, width))
+    top, left = extra_h // 2, extra_w // 2
+    return F.pad(x, (left, extra_w - left, top, extra_h - top), mode="replicate"), (top, left), (height, width)
+
+
+def _conv(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(c_in, c_out, 3, stride, padding=1, padding_mode="replicate", bias=False)
+
+
+def _double(x: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _instance_norm(x: torch.Tensor, eps: float = 1e-4) -> torch.Tensor:
+    mean, var = channel_moments(x)
+    scale = torch.rsqrt(var + eps)
+    shift = -mean * scale
+    return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))

@@ -1,0 +1,170 @@
+"""Training configuration: a dataclass, filled from a YAML file, with the command line winning."""
+
+import argparse
+import dataclasses
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used: names the key, the value and what is allowed."""
+
+
+@dataclasses.dataclass
+class RunConfig:
+    """What every training run has, with the names that diffusers' training scripts use.
+
+    Args:
+        output_dir: folder for checkpoints, validation sheets, logs and the final model.
+        seed: of weights, data order and augmentation.
+        train_batch_size: samples a process and step.
+        gradient_accumulation_steps: batches to add up before the optimisers step.
+        max_train_steps: optimiser steps in all.
+        learning_rate, lr_d: rates of generator and discriminator (two time scales, arXiv 1706.08500).
+        lr_scheduler: a name of diffusers' schedules (`constant_with_warmup`, `cosine`, `linear`, ...).
+        lr_warmup_steps: steps over which the rates rise from 0.
+        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both Adam optimisers.
+        max_grad_norm: gradients are clipped to this norm.
+        ema_decay: of the exponential moving average of the generator's weights.
+        mixed_precision: `no`, `bf16` or `fp16`.
+        dataloader_num_workers: processes that load images.
+        checkpointing_steps: steps between checkpoints.
+        checkpoints_total_limit: how many of them stay.
+        resume_from_checkpoint: a checkpoint folder, or `latest`.
+        validation_steps: steps between validation sheets; 0 for none.
+        logging_steps: steps between log lines.
+        report_to: tracker (`tensorboard`, `wandb`, `trackio`) or `none`.
+        channels_last: memory format of the convolutions.
+    """
+
+    output_dir: str = "runs/base"
+    seed: int = 0
+    train_batch_size: int = 6
+    gradient_accumulation_steps: int = 1
+    max_train_steps: int = 1000
+    learning_rate: float = 1e-3
+    lr_d: float = 4e-4
+    lr_scheduler: str = "cosine"
+    lr_warmup_steps: int = 100
+    adam_beta1: float = 0.5
+    adam_beta2: float = 0.99
+    adam_weight_decay: float = 0.0
+    adam_epsilon: float = 1e-8
+    max_grad_norm: float = 20.0
+    ema_decay: float = 0.999
+    mixed_precision: str = "no"
+    dataloader_num_workers: int = 1
+    checkpointing_steps: int = 500
+    checkpoints_total_limit: int = 2
+    resume_from_checkpoint: str | None = None
+    validation_steps: int = 500
+    logging_steps: int = 50
+    report_to: str = "tensorboard"
+    channels_last: bool = True
+
+    def validate(self) -> None:
+        """Raises ConfigError for values that no run can use."""
+        choices = {"mixed_precision": ("no", "bf16", "fp16"), "report_to": ("tensorboard", "wandb", "trackio", "none")}
+        for key, allowed in choices.items():
+            if getattr(self, key) not in allowed:
+                raise ConfigError(f"`{key}` is {getattr(self, key)!r}; allowed: {', '.join(allowed)}")
+        for key in ("train_batch_size", "gradient_accumulation_steps", "max_train_steps", "checkpointing_steps", "logging_steps"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 1 at least")
+        for key in ("learning_rate", "lr_d", "max_grad_norm", "adam_epsilon"):
+            if not getattr(self, key) > 0:
+                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be greater than 0")
+        if not 0 <= self.ema_decay < 1:
+            raise ConfigError(f"`ema_decay` is {self.ema_decay}; it must lie in [0, 1)")
+
+
+def parse_config(cls: type[T], description: str, argv: list[str] | None = None) -> T:
+    """Reads `--config file.yaml` and `--key value` pairs for every field of the dataclass `cls`; the command line wins.
+
+    Raises:
+        ConfigError: unknown keys (with the nearest match), wrong types, values that `cls.validate` refuses.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", help="YAML file with values for the options below; the command line wins")
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        repeated = typing.get_origin(hints[field.name]) is list
+        default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
+        parser.add_argument(f"--{field.name}", nargs="+" if repeated else None, help=f"default: {default}")
+    given = vars(parser.parse_args(argv))
+    values: dict[str, Any] = load_yaml(given.pop("config")) if given.get("config") else {}
+    given.pop("config", None)
+    for key, text in given.items():
+        if text is not None:
+            values[key] = [_from_text(t) for t in text] if isinstance(text, list) else _from_text(text)
+    return build_config(cls, values)
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        ConfigError: no such file, no valid YAML, or no mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines, found {type(values).__name__}")
+    return values
+
+
+def build_config(cls: type[T], values: dict[str, Any]) -> T:
+    """An instance of the dataclass `cls`, with keys, types and values checked.
+
+    >>> build_config(RunConfig, {"seed": "seven"})
+    Traceback (most recent call last):
+    styleadapt.training.config.ConfigError: `seed` is 'seven' (str), expected int
+    """
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            suggestion = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(sorted(hints))}"
+            raise ConfigError(f"unknown key `{key}`; {suggestion}")
+    config = cls(**{key: _checked(key, value, hints[key]) for key, value in values.items()})
+    config.validate()
+    return config
+
+
+def _checked(key: str, value: Any, hint: Any) -> Any:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for option in options:
+        kind = typing.get_origin(option) or option
+        if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
+            try:
+                return float(value)
+            except ValueError:
+                continue
+        if kind is list and isinstance(value, list):
+            return [_checked(f"{key}[{i}]", v, typing.get_args(option)[0]) for i, v in enumerate(value)]
+        if kind is tuple and isinstance(value, (list, tuple)):
+            return tuple(value)
+        if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+            return value
+    expected = " or ".join(getattr(o, "__name__", str(o)) for o in options)
+    raise ConfigError(f"`{key}` is {value!r} ({type(value).__name__}), expected {expected}")
+
+
+def _from_text(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

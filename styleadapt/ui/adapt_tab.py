@@ -1,0 +1,193 @@
+"""The Adapt tab: learn a style from a few images while watching, keep the adapter, or load one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from styleadapt.ui.errors import plain_errors
+from styleadapt.ui.examples import example_images, example_strip, fill_from
+from styleadapt.ui.limits import (
+    DEFAULT_SECONDS,
+    LIVE_PREVIEW_SIDE,
+    MAX_ADAPTER_BYTES,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    clamp,
+)
+from styleadapt.ui.live_adaptation import Finished
+from styleadapt.ui.progress import report_text, scores_text, status
+from styleadapt.ui.session import Visitor, Visitors
+from styleadapt.ui.studio import Studio
+from styleadapt.ui.uploads import StyleFiles, fit, photo_input, read_photo, read_styles, styles_input, uploaded_path
+
+IDLE = status("Choose style images and a photo, then press Adapt.")
+READY = "The adapter is ready. Download it, or use it on the Stylise tab."
+
+Shown = tuple[str, Image.Image | dict | None, Image.Image | dict | None, dict, Visitor]
+
+
+@dataclass(frozen=True)
+class AdaptTab:
+    """The components that other tabs read or set."""
+
+    photo: gr.Image
+    styles: gr.Gallery
+    use: gr.Button
+
+
+class AdaptEvents:
+    """What happens on the tab, free of layout."""
+
+    def __init__(self, studio: Studio, visitors: Visitors):
+        self.studio = studio
+        self.visitors = visitors
+
+    def prepare(self, visitor: Visitor | None) -> tuple[str, dict, dict, Visitor]:
+        """Take the place in the queue: from now on the visitor can stop what is waiting or running."""
+        visitor = self.visitors.of(visitor)
+        visitor.begin_run()
+        return status("Waiting for a free place …", 0), gr.update(interactive=False), gr.update(interactive=True), visitor
+
+    def adapt(self, photo: str | None, styles: StyleFiles | None, seconds: float, visitor: Visitor | None) -> Iterator[Shown]:
+        """Learn the style of one or more images in up to five minutes, with a live preview on a photo.
+
+        The adapter stays in this session, where /stylise can use it, and one session holds one adapter at a time.
+
+        Parameters:
+            photo: The photo for the previews, an image file.
+            styles: One to eight images of the style to learn.
+            seconds: The time to spend, from 10 to 300 seconds; /stop ends it early and keeps the best state.
+        Returns:
+            The progress, as HTML text.
+            The photo in the style before adaptation.
+            The photo in the style learnt so far.
+            The adapter, a safetensors file, once it is ready.
+        """
+        with plain_errors():
+            visitor = self.visitors.of(visitor)
+            stop_file = visitor.stop_file or visitor.begin_run()
+            try:
+                content = fit(read_photo(photo), LIVE_PREVIEW_SIDE)
+                paintings = read_styles(styles)
+                seconds = clamp(seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
+                if stop_file.exists():
+                    yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
+                    return
+                zero_shot = self.studio.stylise(content, paintings, 1.0, False)
+                yield status("Starting …", 0), zero_shot, None, gr.update(interactive=False), visitor
+                for item in self.studio.adapt(paintings, content, seconds, visitor.adapter_file, stop_file):
+                    visitor.touch()
+                    if isinstance(item, Finished):
+                        text = status(f"{READY} {scores_text(item.scores)}", 1)
+                        yield text, zero_shot, item.preview, gr.update(value=visitor.adapter_file, interactive=True), visitor
+                    else:
+                        preview = gr.skip() if item.preview is None else item.preview
+                        yield status(report_text(item), item.fraction), gr.skip(), preview, gr.skip(), visitor
+            finally:
+                visitor.end_run()
+
+    def stop(self, visitor: Visitor | None) -> str:
+        """End this session's waiting or running adaptation and keep its best state so far.
+
+        Returns:
+            Whether there was one to stop, as HTML text.
+        """
+        if visitor and visitor.stop():
+            return status("Stopping, and keeping the best state so far …")
+        return status("There is nothing to stop.")
+
+    def load_adapter(self, file: str | None, visitor: Visitor | None) -> tuple[str, dict, Visitor]:
+        """Load an adapter saved earlier, so that /stylise can use it in this session.
+
+        Parameters:
+            file: An adapter, a safetensors file made for the same base model.
+        Returns:
+            What was loaded, as HTML text.
+            The adapter, as the file to download.
+        """
+        with plain_errors():
+            if not file:
+                raise gr.Error("Choose an adapter file first.", print_exception=False)
+            if Path(file).stat().st_size > MAX_ADAPTER_BYTES:
+                raise gr.Error("This file is too large to be an adapter.", print_exception=False)
+            self.studio.check_adapter(Path(file))
+            visitor = self.visitors.of(visitor)
+            visitor.keep_adapter(Path(file))
+            text = "The adapter is loaded. Use it on the Stylise tab."
+            return status(text), gr.update(value=visitor.adapter_file, interactive=True), visitor
+
+
+def free(visitor: Visitor | None) -> tuple[dict, dict, dict]:
+    """The buttons after an adaptation: Adapt can be pressed again, Stop cannot, and an adapter can be used if there is one."""
+    return gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=bool(visitor and visitor.has_adapter))
+
+
+def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> AdaptTab:
+    """Lay out the tab inside the current blocks and connect its events."""
+    photos, paintings = example_images("photos"), example_images("styles")
+    events = AdaptEvents(studio, visitors)
+
+    with gr.Row():
+        with gr.Column(scale=5, min_width=320):
+            with gr.Row():
+                with gr.Column(min_width=240):
+                    styles = styles_input("Style images to learn", "adapt-styles")
+                    style_strip = example_strip(paintings, "Example styles", "adapt-example-styles")
+                with gr.Column(min_width=240):
+                    photo = photo_input("Photo for the preview", "adapt-photo")
+                    photo_strip = example_strip(photos, "Example photos", "adapt-example-photos")
+            seconds = gr.Slider(
+                MIN_SECONDS,
+                MAX_SECONDS,
+                value=DEFAULT_SECONDS,
+                step=5,
+                label="Time to spend, in seconds",
+                info="One minute is usually enough. Stop keeps the best state so far.",
+                elem_id="adapt-seconds",
+            )
+            with gr.Row():
+                run = gr.Button("Adapt", variant="primary", min_width=120, elem_id="adapt-run")
+                stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="adapt-stop")
+        with gr.Column(scale=6, min_width=320):
+            progress = gr.HTML(IDLE, elem_id="adapt-status")
+            with gr.Row():
+                before = _preview("Before: zero-shot", "adapt-before")
+                after = _preview("After: adapted", "adapt-after")
+            with gr.Row():
+                download = gr.DownloadButton("Download the adapter", interactive=False, min_width=160, elem_id="adapt-download")
+                use = gr.Button("Use it on the Stylise tab", interactive=False, min_width=160, elem_id="adapt-use")
+            load = gr.UploadButton("Load an adapter saved earlier", size="md", elem_id="adapt-load")
+            # Gradio's own leaves an empty temporary file behind.
+            load.preprocess = uploaded_path
+
+    fill_from(style_strip, paintings, styles)
+    fill_from(photo_strip, photos, photo)
+    started = run.click(
+        events.prepare, visitor, [progress, run, stop, visitor], queue=False, show_progress="hidden", api_visibility="private"
+    )
+    ran = started.then(
+        events.adapt,
+        [photo, styles, seconds, visitor],
+        [progress, before, after, download, visitor],
+        show_progress_on=progress,
+        concurrency_limit=1,
+        concurrency_id="cpu",
+        api_name="adapt",
+    )
+    ran.then(free, visitor, [run, stop, use], queue=False, show_progress="hidden", api_visibility="private")
+    ran.failure(lambda: IDLE, None, progress, queue=False, show_progress="hidden", api_visibility="private")
+    stop.click(events.stop, visitor, progress, queue=False, show_progress="hidden", api_name="stop")
+    loaded = load.upload(
+        events.load_adapter, [load, visitor], [progress, download, visitor], show_progress_on=progress, api_name="load_adapter"
+    )
+    loaded.success(lambda: gr.update(interactive=True), None, use, queue=False, show_progress="hidden", api_visibility="private")
+    return AdaptTab(photo, styles, use)
+
+
+def _preview(label: str, elem_id: str) -> gr.Image:
+    return gr.Image(
+        label=label, elem_id=elem_id, buttons=["fullscreen"], interactive=False, height=400, min_width=220, alt_text=label
+    )

@@ -1,0 +1,20 @@
+"""Where a GPU comes from: the `spaces` package lends one for the length of a call on ZeroGPU, and is absent elsewhere."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+try:
+    import spaces
+except ImportError:
+    spaces = None
+
+Function = TypeVar("Function", bound=Callable)
+
+
+def on_gpu(function: Function, duration: int | Callable[..., int]) -> Function:
+    """`function`, run on a borrowed GPU for up to `duration` seconds where there is one, else unchanged.
+
+    ZeroGPU runs it in a forked process and pickles its arguments and results; `duration` may be a callable that gets the
+    same arguments.
+    """
+    return spaces.GPU(duration=duration)(function) if spaces else function

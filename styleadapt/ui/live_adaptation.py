@@ -1,0 +1,135 @@
+"""An adaptation one can watch: it runs in a thread of its own, and its progress comes out as a stream of reports."""
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS
+
+if TYPE_CHECKING:
+    from styleadapt import StyleAdapter, StyleTransferPipeline
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far the adaptation is.
+
+    Parameters:
+        step: optimisation steps done.
+        seconds_left: estimated time left.
+        fraction: the part of the budget used, 0 to 1.
+        style: distance to the style images at the first report and now; lower is better.
+        content: distance to the photo's structure at the first report and now; lower is better.
+        preview: the visitor's photo in the style so far; None when the last preview is still fresh.
+    """
+
+    step: int
+    seconds_left: float
+    fraction: float
+    style: tuple[float, float]
+    content: tuple[float, float]
+    preview: Image.Image | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The adaptation has ended and its adapter is saved.
+
+    Parameters:
+        preview: the visitor's photo through the adapter.
+        scores: `style_before`, `style_after`, `content_before`, `content_after`; lower is better.
+    """
+
+    preview: Image.Image
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def adapt_live(
+    pipeline: "StyleTransferPipeline",
+    paintings: list[Image.Image],
+    photo: Image.Image,
+    seconds: float,
+    adapter_file: Path,
+    stop_file: Path,
+) -> Iterator[Report | Finished]:
+    """Adapt a copy of `pipeline` to `paintings` for up to `seconds`, save the adapter, and report on the way.
+
+    The adaptation ends early, with its best state so far, once `stop_file` exists or the caller closes the stream.
+    """
+    session = pipeline.clone()
+    news: queue.Queue[Report | Finished | BaseException] = queue.Queue()
+    reporter = _Reporter(photo, stop_file, news)
+
+    def work() -> None:
+        try:
+            adapter = session.adapt(paintings, max_seconds=seconds, callback=reporter)
+            save_whole(adapter, adapter_file)
+            news.put(Finished(session(photo).images[0], dict(adapter.scores)))
+        except BaseException as error:
+            news.put(error)
+
+    threading.Thread(target=work, name="adaptation", daemon=True).start()
+    try:
+        while True:
+            item = news.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+            if isinstance(item, Finished):
+                return
+    except GeneratorExit:
+        # The caller must not wait here for the thread, which sees the file at its next step, or that its folder is gone.
+        with contextlib.suppress(FileNotFoundError):
+            stop_file.touch()
+        raise
+
+
+def save_whole(adapter: "StyleAdapter", file: Path) -> None:
+    """Save `adapter` so that `file` is never half written."""
+    part = file.with_name(f"part-{file.name}")
+    adapter.save(part)
+    os.replace(part, file)
+
+
+class _Reporter:
+    """The callback of an adaptation: passes on its progress now and then, and stops it when asked to."""
+
+    def __init__(self, photo: Image.Image, stop_file: Path, news: queue.Queue):
+        self.photo = photo
+        self.stop_file = stop_file
+        self.news = news
+        self.first: tuple[float, float] | None = None
+        self.reported = self.previewed = float("-inf")
+
+    def __call__(self, progress) -> None:
+        # The folder goes with the visitor, and then the work is for nobody.
+        if self.stop_file.exists() or not self.stop_file.parent.exists():
+            progress.stop()
+            return
+        now = time.monotonic()
+        self.first = self.first or (progress.style, progress.content)
+        if now - self.reported < SECONDS_BETWEEN_REPORTS:
+            return
+        self.reported = now
+        preview = None
+        if now - self.previewed >= SECONDS_BETWEEN_PREVIEWS:
+            preview = progress.preview(self.photo)
+            self.previewed = time.monotonic()
+        self.news.put(
+            Report(
+                step=progress.step,
+                seconds_left=progress.seconds_left,
+                fraction=progress.fraction,
+                style=(self.first[0], progress.style),
+                content=(self.first[1], progress.content),
+                preview=preview,
+            )
+        )

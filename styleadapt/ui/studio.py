@@ -1,0 +1,76 @@
+"""The model's work for the interface: stylise a photo, adapt to a style, take in an adapter.
+
+Every call works on a copy of the one shared pipeline, so that nothing of a visitor stays in it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from styleadapt.ui.gpu import on_gpu
+from styleadapt.ui.limits import MAX_WORK_SIDE
+from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
+
+if TYPE_CHECKING:
+    from styleadapt import StyleTransferPipeline
+
+ADAPTER_NAME = "visitor"
+GPU_SECONDS = 30
+
+
+class Studio:
+    """What events call. Images go in and come out as PIL images of the same size.
+
+    Parameters:
+        pipeline: the pipeline all visitors share; never changed.
+    """
+
+    def __init__(self, pipeline: "StyleTransferPipeline"):
+        self.pipeline = pipeline
+        self.stylise = on_gpu(self._stylise, duration=GPU_SECONDS)
+        self.stylise_adapted = on_gpu(self._stylise_adapted, duration=GPU_SECONDS)
+        self.adapt = on_gpu(self._adapt, duration=lambda paintings, photo, seconds, *_: int(seconds) + GPU_SECONDS)
+
+    def first_look(self, photo: Image.Image, painting: Image.Image) -> Image.Image:
+        """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
+        return self._stylise(photo, [painting], 1.0, False)
+
+    def _stylise(self, photo: Image.Image, paintings: list[Image.Image], strength: float, preserve_color: bool) -> Image.Image:
+        """`photo` in the style of `paintings`."""
+        return _paint(self.pipeline.clone(), photo, strength, preserve_color, style=paintings)
+
+    def _stylise_adapted(
+        self, photo: Image.Image, adapter_file: Path, weight: float, strength: float, preserve_color: bool
+    ) -> Image.Image:
+        """`photo` in the style that the adapter has learnt."""
+        session = self._with_adapter(adapter_file)
+        session.set_adapters([ADAPTER_NAME], [weight])
+        return _paint(session, photo, strength, preserve_color)
+
+    def _adapt(
+        self, paintings: list[Image.Image], photo: Image.Image, seconds: float, adapter_file: Path, stop_file: Path
+    ) -> Iterator[Report | Finished]:
+        """Learn the style of `paintings`; see `adapt_live`."""
+        yield from adapt_live(self.pipeline, paintings, photo, seconds, adapter_file, stop_file)
+
+    def check_adapter(self, file: Path) -> None:
+        """Raise the library's error when `file` is not an adapter for this pipeline."""
+        self._with_adapter(file)
+
+    def _with_adapter(self, file: Path) -> "StyleTransferPipeline":
+        session = self.pipeline.clone()
+        session.load_adapter(file, name=ADAPTER_NAME)
+        return session
+
+
+def _paint(
+    session: "StyleTransferPipeline",
+    photo: Image.Image,
+    strength: float,
+    preserve_color: bool,
+    style: list[Image.Image] | None = None,
+) -> Image.Image:
+    output = session(photo, style=style, strength=strength, preserve_color=preserve_color, max_size=MAX_WORK_SIDE)
+    return output.images[0]

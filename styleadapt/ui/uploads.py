@@ -1,0 +1,89 @@
+"""From an upload to pixels: inputs that hand out file paths, and reading those files within the limits."""
+
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from styleadapt.data.images import load_image
+from styleadapt.ui.limits import MAX_PIXELS, MAX_STYLES
+
+StyleFiles = list[tuple[str, str | None]]
+
+
+def uploaded_path(payload: gr.FileData | None) -> str | None:
+    """The path of an upload that gradio has stored, unopened."""
+    if payload is None:
+        return None
+    if not payload.path:
+        raise gr.Error("Send the image as a file.", print_exception=False)
+    return payload.path
+
+
+def photo_input(label: str, elem_id: str, value: Path | None = None) -> gr.Image:
+    """An image input whose file only `read_photo` opens. Do not update its properties from an event: set its value."""
+    image = gr.Image(
+        value=value,
+        label=label,
+        elem_id=elem_id,
+        type="filepath",
+        sources=["upload", "clipboard"],
+        buttons=["fullscreen"],
+        height=260,
+        alt_text=label,
+        interactive=True,
+    )
+    # Gradio's own opens the file, and on a bad one fails with the server's path in place of a message.
+    image.preprocess = uploaded_path
+    return image
+
+
+def styles_input(label: str, elem_id: str, value: list[Path] | None = None) -> gr.Gallery:
+    """An input for one or more style images, given to events as `StyleFiles`."""
+    return gr.Gallery(
+        value=value,
+        label=label,
+        elem_id=elem_id,
+        type="filepath",
+        sources=["upload", "clipboard"],
+        file_types=["image"],
+        buttons=[],
+        columns=2,
+        height=260,
+        object_fit="cover",
+        interactive=True,
+    )
+
+
+def read_photo(path: str | None) -> Image.Image:
+    """The photo at `path`, upright. Raises `gr.Error` when there is none or it is too large."""
+    if not path:
+        raise gr.Error("Choose a photo first.", print_exception=False)
+    return _read(path)
+
+
+def read_styles(files: StyleFiles | None) -> list[Image.Image]:
+    """The style images of a `styles_input`. Raises `gr.Error` when there are none or too many."""
+    if not files:
+        raise gr.Error("Choose at least one style image first.", print_exception=False)
+    if len(files) > MAX_STYLES:
+        raise gr.Error(f"{len(files)} style images are too many here: use up to {MAX_STYLES}.", print_exception=False)
+    return [_read(path) for path, _ in files]
+
+
+def fit(image: Image.Image, side: int) -> Image.Image:
+    """`image`, shrunk so that neither side is longer than `side` pixels."""
+    scale = side / max(image.size)
+    if scale >= 1:
+        return image
+    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS)
+
+
+def _read(path: str) -> Image.Image:
+    image = load_image(path)
+    if image.width * image.height > MAX_PIXELS:
+        megapixels = image.width * image.height / 1e6
+        raise gr.Error(
+            f"An image of {megapixels:.0f} megapixels is too large here: use up to {MAX_PIXELS / 1e6:.0f}.", print_exception=False
+        )
+    return image

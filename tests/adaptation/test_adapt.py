@@ -1,0 +1,123 @@
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from styleadapt.adaptation.adapt import AdaptationConfig, adapt
+from styleadapt.models.cpu import supports_bf16
+
+from ..conftest import smooth_noise, stripes
+
+FAST = AdaptationConfig(rank=2, crop_size=64, pool_size=4, check_every=2, batch_size=1, frozen_layers=1)
+
+
+def run(models, **options):
+    options = {"steps": 4, "config": FAST, **options}
+    photos = [smooth_noise((80, 72), seed=i) for i in range(2)]
+    return adapt(**models, styles=[stripes(72)], photos=photos, base="base", **options)
+
+
+def test_same_seed_and_steps_give_the_same_adapter(tiny_models):
+    one, other = run(tiny_models, seed=3), run(tiny_models, seed=3)
+    assert torch.equal(one.code, other.code)
+    assert all(torch.equal(one.deltas[k], other.deltas[k]) for k in one.deltas)
+    different = run(tiny_models, seed=4)
+    assert any(not torch.equal(one.deltas[k], different.deltas[k]) for k in one.deltas)
+
+
+def test_the_callers_models_and_random_state_are_left_alone(tiny_models):
+    before = {f"{n}.{k}": v.clone() for n, m in tiny_models.items() for k, v in m.state_dict().items()}
+    state = torch.get_rng_state()
+    run(tiny_models)
+    assert torch.equal(state, torch.get_rng_state())
+    after = {f"{n}.{k}": v for n, m in tiny_models.items() for k, v in m.state_dict().items()}
+    assert [k for k in before if not torch.equal(before[k], after[k])] == []
+
+
+def test_the_style_figure_improves_on_a_made_style(tiny_models):
+    adapter = run(tiny_models, steps=60, config=replace(FAST, learning_rate=1e-2, check_every=10))
+    assert adapter.scores["style_after"] < 0.9 * adapter.scores["style_before"]
+    assert adapter.code.shape == (1, 16) and not torch.equal(adapter.code, adapter.start_code)
+
+
+def test_the_time_limit_holds(tiny_models):
+    run(tiny_models, steps=1)
+    started = time.monotonic()
+    adapter = run(tiny_models, steps=None, max_seconds=4.0, config=replace(FAST, patience=10**6))
+    assert time.monotonic() - started < 4.4
+    assert adapter.steps > 4
+
+
+def test_progress_reports_and_stops(tiny_models):
+    seen = []
+
+    def callback(progress):
+        seen.append(progress)
+        if len(seen) == 2:
+            picture = progress.preview(smooth_noise((70, 66), seed=9))
+            assert picture.size == (70, 66)
+            progress.stop()
+
+    adapter = run(tiny_models, steps=100, callback=callback)
+    assert adapter.steps == 4 and [p.step for p in seen] == [2, 4]
+    assert all(0 <= p.fraction <= 1 and p.seconds_left >= 0 and p.style > 0 and p.content > 0 for p in seen)
+
+
+def test_it_stops_early_when_nothing_improves(tiny_models):
+    adapter = run(tiny_models, steps=500, config=replace(FAST, learning_rate=1e-12, patience=2))
+    assert adapter.steps < 500
+
+
+def test_a_result_is_never_worse_than_the_start(tiny_models):
+    adapter = run(tiny_models, steps=6, config=replace(FAST, learning_rate=10.0))
+    weights = FAST.losses
+    before, after = (
+        weights.gram * adapter.scores[f"style_{w}"] + weights.content * adapter.scores[f"content_{w}"]
+        for w in ("before", "after")
+    )
+    assert after <= before * 1.05
+
+
+def test_without_a_discriminator(tiny_models):
+    assert run({**tiny_models, "discriminator": None}).steps == 4
+
+
+def test_only_the_upper_layers_of_the_discriminator_train(tiny_models, monkeypatch):
+    import styleadapt.adaptation.adapt as module
+
+    kept = []
+    monkeypatch.setattr(
+        module._Adaptation, "average", lambda self: kept.append(self) or {k: v.clone() for k, v in self.averaged.items()}
+    )
+    run(tiny_models)
+    before = dict(tiny_models["discriminator"].named_parameters())
+    moved = {n for n, p in kept[0].discriminator.named_parameters() if not torch.equal(p, before[n])}
+    assert moved and not any(".convs.0." in name for name in moved)
+
+
+def test_several_styles_give_one_adapter(tiny_models):
+    adapter = adapt(
+        **tiny_models, styles=[stripes(72), stripes(90, 12)], photos=[smooth_noise((80, 72), 0)], base="b", steps=2, config=FAST
+    )
+    assert adapter.images == 2 and adapter.code.shape == (1, 16)
+
+
+@pytest.mark.parametrize("options, name", [({"steps": 0}, "`steps`"), ({"steps": None, "max_seconds": 0}, "`max_seconds`")])
+def test_budgets_that_are_none_are_refused(tiny_models, options, name):
+    with pytest.raises(ValueError, match=name):
+        run(tiny_models, **options)
+
+
+def test_tiny_images_are_enough(tiny_models):
+    photos = [smooth_noise((1, 1), 0), smooth_noise((300, 2), 0)]
+    assert adapt(**tiny_models, styles=[stripes(3)], photos=photos, base="b", steps=1, config=FAST).steps == 1
+
+
+def test_a_pyramid_of_style_scales(tiny_models):
+    assert run(tiny_models, config=replace(FAST, pyramid=2)).steps == 4
+
+
+@pytest.mark.skipif(not supports_bf16(torch.device("cpu")), reason="this CPU has no fast bfloat16")
+def test_training_in_bf16_keeps_float32_deltas(tiny_models):
+    assert {v.dtype for v in run(tiny_models).deltas.values()} == {torch.float32}

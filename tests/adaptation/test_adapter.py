@@ -1,0 +1,112 @@
+import json
+import struct
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from styleadapt.adaptation.adapter import AdapterError, StyleAdapter
+
+
+@pytest.fixture
+def adapter():
+    torch.manual_seed(0)
+    deltas = {
+        "c.lora_A.weight": torch.randn(2, 4, 3, 3),
+        "c.lora_B.weight": torch.randn(8, 2, 1, 1),
+        "n.rho.delta": torch.randn(8),
+    }
+    scores = {"style_before": 0.5, "style_after": 0.25, "content_before": 1.0, "content_after": 0.9}
+    return StyleAdapter(deltas, torch.randn(1, 16), torch.randn(1, 16), "abc123", "base", {"rank": 2}, scores, 3, 120, 58.5)
+
+
+def test_save_and_load_keep_everything(adapter, tmp_path):
+    again = StyleAdapter.load(adapter.save(tmp_path / "a.safetensors"))
+    for field in ("base", "base_name", "config", "scores", "images", "steps", "seconds"):
+        assert getattr(again, field) == getattr(adapter, field)
+    torch.testing.assert_close(again.code, adapter.code, atol=2e-3, rtol=2e-3)
+    assert {k: tuple(v.shape) for k, v in again.deltas.items()} == {k: tuple(v.shape) for k, v in adapter.deltas.items()}
+
+
+def test_only_safetensors_names(adapter, tmp_path):
+    with pytest.raises(AdapterError, match="safetensors"):
+        adapter.save(tmp_path / "a.pt")
+
+
+def test_a_full_disk_leaves_the_old_file(adapter, tmp_path, monkeypatch):
+    file = adapter.save(tmp_path / "a.safetensors")
+    before = file.read_bytes()
+    monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        adapter.save(file)
+    assert file.read_bytes() == before and list(tmp_path.iterdir()) == [file]
+
+
+def damaged(kind: str, good: bytes) -> bytes:
+    length = struct.unpack("<Q", good[:8])[0]
+    header = json.loads(good[8 : 8 + length])
+    if kind == "truncated":
+        return good[:-100]
+    if kind == "empty":
+        return b""
+    if kind == "text":
+        return b"not a model at all" * 10
+    if kind == "huge header":
+        return struct.pack("<Q", 1 << 40) + good[8:]
+    if kind == "no code":
+        header["kode"] = header.pop("code")
+    if kind == "metadata":
+        header["__metadata__"]["adapter"] = '{"surprise": 1}'
+    encoded = json.dumps(header).encode()
+    return struct.pack("<Q", len(encoded)) + encoded + good[8 + length :]
+
+
+@pytest.mark.parametrize("kind", ["truncated", "empty", "text", "huge header", "no code", "metadata"])
+def test_damaged_files_are_refused_by_name(adapter, tmp_path, kind):
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(damaged(kind, adapter.save(tmp_path / "good.safetensors").read_bytes()))
+    with pytest.raises(AdapterError, match="bad.safetensors"):
+        StyleAdapter.load(file)
+
+
+def test_foreign_safetensors_are_refused(tmp_path):
+    save_file({"weight": torch.zeros(3)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(AdapterError, match="no style adapter"):
+        StyleAdapter.load(tmp_path / "foreign.safetensors")
+
+
+def test_nan_is_refused_with_its_key(adapter, tmp_path):
+    adapter.deltas["n.rho.delta"][0] = float("nan")
+    with pytest.raises(AdapterError, match="n.rho.delta"):
+        StyleAdapter.load(adapter.save(tmp_path / "a.safetensors"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(AdapterError, match="absent"):
+        StyleAdapter.load(tmp_path / "absent.safetensors")
+
+
+def test_push_to_hub_uploads_adapter_and_card(adapter, monkeypatch):
+    import huggingface_hub
+
+    seen = {}
+
+    class Api:
+        def __init__(self, token=None):
+            seen["token"] = token
+
+        def create_repo(self, repo_id, private=None, exist_ok=False):
+            return type("Repo", (), {"repo_id": f"user/{repo_id}"})
+
+        def upload_folder(self, repo_id, folder_path, commit_message):
+            from pathlib import Path
+
+            seen.update(repo=repo_id, files={p.name: p.read_bytes() for p in Path(folder_path).iterdir()})
+            return "https://hub/commit"
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    assert adapter.push_to_hub("monet", token="secret") == "https://hub/commit"
+    assert seen["repo"] == "user/monet" and set(seen["files"]) == {"adapter.safetensors", "README.md"}
+    card = seen["files"]["README.md"].decode()
+    assert "pipeline_tag: image-to-image" in card and "0.250" in card and 'load_adapter("user/monet"' in card
+    assert "secret" not in card

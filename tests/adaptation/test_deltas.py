@@ -1,0 +1,46 @@
+import copy
+
+import torch
+
+from styleadapt.adaptation.deltas import initial_deltas, lora_targets, merged_parameters, small_parameters, weight_deltas
+from styleadapt.models.generator import StyleGenerator
+
+CONFIG = {"channels": (16, 24, 32), "blocks": (1, 1, 1), "half_channels": 8, "full_channels": 4, "code_dim": 16}
+
+
+def test_fresh_deltas_change_nothing():
+    generator = StyleGenerator(**CONFIG)
+    for name, change in weight_deltas(initial_deltas(generator, 4)).items():
+        assert change.shape == dict(generator.named_parameters())[name].shape
+        assert not change.any()
+
+
+def test_each_parameter_is_trained_whole_low_rank_or_not_at_all():
+    generator = StyleGenerator(**CONFIG)
+    low_rank, whole = {f"{n}.weight" for n in lora_targets(generator)}, set(small_parameters(generator))
+    assert low_rank and whole and not low_rank & whole
+    assert "blocks16.0.conv1.weight" in low_rank and "blocks16.0.norm1.rho" in whole and "to_rgb.weight" in whole
+
+
+def test_a_merged_weight_is_base_plus_product():
+    base = {"c.weight": torch.randn(6, 5, 3, 3)}
+    a, b = torch.randn(2, 5, 3, 3), torch.randn(6, 2, 1, 1)
+    merged = merged_parameters(base, {"c.lora_A.weight": a, "c.lora_B.weight": b})["c.weight"]
+    torch.testing.assert_close(merged, base["c.weight"] + torch.einsum("orxy,rikl->oikl", b, a))
+
+
+def test_peft_reads_the_low_rank_part_and_merges_to_the_same_weights():
+    from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
+
+    torch.manual_seed(0)
+    generator = StyleGenerator(**CONFIG)
+    deltas = {k: torch.randn_like(v) * 0.1 for k, v in initial_deltas(generator, 4).items() if "lora_" in k}
+    config = LoraConfig(r=4, lora_alpha=4, target_modules=lora_targets(generator))
+    injected = inject_adapter_in_model(config, copy.deepcopy(generator))
+    outcome = set_peft_model_state_dict(injected, dict(deltas))
+    assert not outcome.unexpected_keys
+    ours = merged_parameters(dict(generator.named_parameters()), deltas)
+    for layer in lora_targets(generator):
+        module = injected.get_submodule(layer)
+        theirs = module.base_layer.weight + module.get_delta_weight("default")
+        torch.testing.assert_close(ours[f"{layer}.weight"], theirs, atol=1e-5, rtol=1e-5)

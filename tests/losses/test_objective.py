@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from styleadapt.losses.objective import LossWeights, StyleAwareObjective
+from styleadapt.models.efficientnet import EfficientNetLite0
+
+
+@pytest.fixture
+def setting():
+    torch.manual_seed(0)
+    trunk = EfficientNetLite0()
+    photo, style = torch.rand(2, 3, 64, 64) * 2 - 1, torch.rand(2, 3, 64, 64) * 2 - 1
+    return trunk, photo, style
+
+
+def test_the_sum_is_the_weighted_figures(setting):
+    trunk, photo, style = setting
+    weights = LossWeights(gram=2, mean_std=3, color=4, content=5, structure=6, variation=7)
+    objective = StyleAwareObjective(weights)
+    loss, figures = objective(photo, trunk(photo), trunk(photo), objective.target(style, trunk(style)), torch.eye(3))
+    expected = sum(getattr(weights, name) * value for name, value in figures.items())
+    torch.testing.assert_close(loss, expected)
+    assert figures["content"] < 1e-6 and figures["structure"] < 1e-5 and figures["gram"] > 0
+
+
+def test_style_only_leaves_the_content_out(setting):
+    trunk, photo, style = setting
+    objective = StyleAwareObjective(LossWeights(gram=1, mean_std=0))
+    target = objective.target(style, trunk(style))
+    _, figures = objective(photo, trunk(photo), trunk(photo), target, torch.eye(3))
+    torch.testing.assert_close(objective.style_only(trunk(photo), target), figures["gram"])
+
+
+def test_a_negative_weight_is_refused_by_name():
+    with pytest.raises(ValueError, match="`color`"):
+        LossWeights(color=-1)

@@ -1,0 +1,63 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from styleadapt.models.layers import AdaLIN, AdaLINBlock, ClassActivationMap, channel_moments
+
+
+def test_channel_moments_are_mean_and_biased_variance():
+    x = torch.randn(2, 3, 7, 5) * 3 + 1
+    mean, variance = channel_moments(x)
+    torch.testing.assert_close(mean, x.mean((2, 3)))
+    torch.testing.assert_close(variance, x.var((2, 3), correction=0))
+
+
+def test_channel_moments_of_a_constant_map_have_no_negative_variance():
+    assert (channel_moments(torch.full((1, 4, 9, 9), 7.3))[1] >= 0).all()
+
+
+def _reference_adalin(layer: AdaLIN, x, code):
+    """The textbook form: both normalisations written out, then mixed."""
+    gamma, beta = layer.affine(code).chunk(2, 1)
+    instance = (x - x.mean((2, 3), keepdim=True)) / torch.sqrt(x.var((2, 3), keepdim=True, correction=0) + layer.eps)
+    whole = (x - x.mean((1, 2, 3), keepdim=True)) / torch.sqrt(x.var((1, 2, 3), keepdim=True, correction=0) + layer.eps)
+    rho = layer.rho.clamp(0, 1)[None, :, None, None]
+    return (1 + gamma)[..., None, None] * (rho * instance + (1 - rho) * whole) + beta[..., None, None]
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 1.0, 1.7])
+def test_adalin_equals_the_textbook_form(rho):
+    torch.manual_seed(0)
+    layer = AdaLIN(6, 4)
+    layer.rho.data.fill_(rho)
+    x, code = torch.randn(3, 6, 8, 5) * 2 + 1, torch.randn(3, 4)
+    torch.testing.assert_close(layer(x, code), _reference_adalin(layer, x, code), atol=1e-5, rtol=1e-5)
+
+
+def test_adalin_gives_each_image_its_own_style():
+    layer = AdaLIN(6, 4)
+    x, codes = torch.randn(2, 6, 8, 8), torch.randn(2, 4)
+    both = layer(x, codes)
+    torch.testing.assert_close(both[1:], layer(x[1:], codes[1:]))
+    assert not torch.allclose(layer(x[:1], codes[:1]), layer(x[:1], codes[1:]))
+
+
+def test_block_adds_to_its_input():
+    block = AdaLINBlock(6, 4)
+    for parameter in block.norm2.parameters():
+        parameter.data.zero_()
+    block.norm2.affine.bias.data[:6] = -1  # gain 0
+    x = torch.randn(1, 6, 8, 8)
+    torch.testing.assert_close(block(x, torch.zeros(1, 4)), x)
+
+
+def test_cam_equals_the_two_maps_fused_one_after_the_other():
+    torch.manual_seed(0)
+    cam, x = ClassActivationMap(5), torch.randn(2, 5, 6, 7)
+    attended, logits, heat = cam(x)
+    w_avg, w_max = (m.weight.view(1, -1, 1, 1) for m in (cam.average, cam.maximum))
+    plain = F.relu(cam.fuse(torch.cat([x * w_avg, x * w_max], 1)))
+    torch.testing.assert_close(attended, plain, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logits[:, :1], cam.average(x.mean((2, 3))))
+    torch.testing.assert_close(logits[:, 1:], cam.maximum(x.amax((2, 3))))
+    torch.testing.assert_close(heat, plain.sum(1, keepdim=True), atol=1e-5, rtol=1e-5)

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from styleadapt.training.config import ConfigError, build_config
+from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset
+
+
+def config(image_folders, **more):
+    photos, paintings = map(str, image_folders)
+    values = {"photos": photos, "paintings": [paintings], "resolution": 64, "adv_warmup": 1}
+    values.update(photo_short_side=[64, 80], painting_short_side=[64, 80], **more)
+    return build_config(StylizationConfig, values)
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return {"photo": torch.rand(3, 3, 64, 64) * 2 - 1, "style": torch.rand(3, 3, 64, 64) * 2 - 1}
+
+
+def test_the_first_sample_is_styled_by_itself(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders), tiny_models)
+    even, odd = task.forward(batch, 0), task.forward(batch, 1)
+    torch.testing.assert_close(even.style[0], batch["photo"][0])
+    torch.testing.assert_close(odd.photo[0], batch["style"][0])
+    torch.testing.assert_close(odd.photo[1:], batch["photo"][1:])
+
+
+def test_every_loss_is_reported_and_reaches_its_player(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders, r1_gamma=1.0, r1_every=1), tiny_models)
+    state = task.forward(batch, 3)
+    d_loss, d_figures = task.discriminator_loss(state, 3)
+    d_loss.backward()
+    assert set(d_figures) == {"d_adv", "r1"}
+    assert all(p.grad is None for p in tiny_models["generator"].parameters())
+    g_loss, g_figures = task.generator_loss(state, 3)
+    g_loss.backward()
+    expected = {"gram", "mean_std", "color", "content", "structure", "variation", "identity", "cam", "g_adv"}
+    assert set(g_figures) == expected
+    assert all(p.grad is not None for p in tiny_models["generator"].parameters())
+    assert all(p.grad is not None for p in tiny_models["style_encoder"].mapping.parameters())
+
+
+def test_the_adversarial_loss_waits_for_its_step(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders, adv_start=100), tiny_models)
+    state = task.forward(batch, 0)
+    assert "g_adv" not in task.generator_loss(state, 0)[1]
+    assert task.discriminator_loss(state, 0)[1] == {}
+
+
+def test_a_few_steps_lower_the_loss(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders, adv_weight=0.0), tiny_models)
+    parameters = [p for m in ("generator", "style_encoder") for p in tiny_models[m].parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, 1e-3)
+    history = []
+    for _ in range(12):
+        loss, _ = task.generator_loss(task.forward(batch, 0), 0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        history.append(float(loss.detach()))
+    assert history[-1] < 0.9 * history[0]
+
+
+def test_the_data_set_does_not_depend_on_who_asks(image_folders):
+    first, again = (build_dataset(config(image_folders, seed=4)) for _ in range(2))
+    torch.testing.assert_close(first[17]["style"], again[17]["style"])
+    assert not torch.equal(first[17]["photo"], first[18]["photo"])
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"painting_weights": [1.0, 2.0]}, "`painting_weights`"),
+        ({"losses": {"gram": "a lot"}}, "could not convert"),
+        ({"painting_short_side": [1, 2, 3]}, "`painting_short_side`"),
+    ],
+)
+def test_bad_values_are_refused(image_folders, values, message):
+    photos, paintings = map(str, image_folders)
+    with pytest.raises((ConfigError, ValueError), match=message):
+        build_config(StylizationConfig, {"photos": photos, "paintings": [paintings], **values})

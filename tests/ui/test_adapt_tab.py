@@ -1,0 +1,92 @@
+import gradio as gr
+import pytest
+from PIL import Image
+
+from styleadapt.ui.adapt_tab import AdaptEvents, free
+
+
+@pytest.fixture
+def events(studio, visitors) -> AdaptEvents:
+    return AdaptEvents(studio, visitors)
+
+
+def test_an_adaptation_starts_with_zero_shot_and_ends_with_an_adapter(events, photo, styles, visitor):
+    first, *_, last = events.adapt(photo, styles, 60, visitor)
+    _, zero_shot, after, _, same = first
+    assert isinstance(zero_shot, Image.Image) and after is None and same is visitor
+    text, zero_shot, after, file, _ = last
+    assert "ready" in text and "0.41 → 0.30" in text
+    assert zero_shot.size == after.size == (300, 200)
+    assert file["value"] == visitor.adapter_file and file["interactive"]
+    assert visitor.has_adapter and visitor.stop_file is None
+
+
+def test_stop_ends_the_run_and_keeps_the_best_state(events, pipeline, photo, styles, visitor):
+    pipeline.steps = 1_000_000
+    events.prepare(visitor)
+    run = events.adapt(photo, styles, 60, visitor)
+    next(run)
+    assert "Stopping" in events.stop(visitor)
+    *_, (text, *_) = run
+    assert "ready" in text
+    assert visitor.has_adapter
+
+
+def test_a_run_stopped_in_the_queue_does_not_begin(events, photo, styles, visitor):
+    events.prepare(visitor)
+    events.stop(visitor)
+    [(text, *_)] = events.adapt(photo, styles, 60, visitor)
+    assert "before it began" in text
+    assert not visitor.has_adapter
+    assert "nothing to stop" in events.stop(visitor)
+
+
+def test_the_budget_is_clamped_and_the_preview_is_small(events, studio, styles, tmp_path, visitor, monkeypatch):
+    seen = []
+    monkeypatch.setattr(studio, "adapt", lambda paintings, photo, seconds, *_: seen.append((photo.size, seconds)) or [])
+    path = tmp_path / "large.png"
+    Image.new("L", (2048, 1024)).save(path)
+    list(events.adapt(str(path), styles, 86_400, visitor))
+    assert seen == [((512, 256), 300)]
+
+
+@pytest.mark.parametrize("missing", ["photo", "styles"])
+def test_missing_images_are_asked_for_and_end_the_run(events, photo, styles, visitor, missing):
+    given = {"photo": photo, "styles": styles, missing: None}
+    events.prepare(visitor)
+    with pytest.raises(gr.Error, match="first"):
+        list(events.adapt(given["photo"], given["styles"], 60, visitor))
+    assert visitor.stop_file is None
+
+
+def test_a_saved_adapter_can_be_loaded_again(events, visitors, visitor, photo, styles, tmp_path):
+    list(events.adapt(photo, styles, 60, visitor))
+    file = tmp_path / "saved.safetensors"
+    file.write_bytes(visitor.adapter_file.read_bytes())
+    text, download, later = events.load_adapter(str(file), visitors.open())
+    assert "loaded" in text
+    assert later.adapter_file.read_bytes() == file.read_bytes()
+    assert download["value"] == later.adapter_file
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"junk", "not an adapter"), (bytes(3_000_000), "too large")])
+def test_a_bad_adapter_is_refused_and_the_old_one_stays(events, visitor, tmp_path, content, message):
+    visitor.adapter_file.write_text('{"color": [1, 2, 3]}')
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(gr.Error, match=message) as caught:
+        events.load_adapter(str(file), visitor)
+    assert str(tmp_path) not in caught.value.message
+    assert visitor.adapter_file.read_text() == '{"color": [1, 2, 3]}'
+
+
+def test_no_file_is_asked_for(events, visitor):
+    with pytest.raises(gr.Error, match="Choose an adapter"):
+        events.load_adapter(None, visitor)
+
+
+def test_use_is_offered_only_with_an_adapter(visitor):
+    assert [update["interactive"] for update in free(visitor)] == [True, False, False]
+    visitor.adapter_file.write_bytes(b"weights")
+    assert [update["interactive"] for update in free(visitor)] == [True, False, True]
+    assert not free(None)[2]["interactive"]

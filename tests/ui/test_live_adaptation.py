@@ -1,0 +1,66 @@
+import threading
+
+import pytest
+from PIL import Image
+
+from styleadapt.ui import live_adaptation
+from styleadapt.ui.live_adaptation import Finished, Report, adapt_live, save_whole
+
+PHOTO = Image.new("RGB", (30, 20), "white")
+PAINTINGS = [Image.new("RGB", (8, 8), "red")]
+
+
+def _run(pipeline, folder):
+    return adapt_live(pipeline, PAINTINGS, PHOTO, 60, folder / "adapter", folder / "stop")
+
+
+def test_reports_come_before_the_adapter(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_REPORTS", 0)
+    *reports, finished = _run(pipeline, tmp_path)
+    assert [report.step for report in reports] == [1, 2, 3, 4, 5]
+    assert all(isinstance(report, Report) for report in reports)
+    assert reports[0].preview.size == PHOTO.size
+    assert reports[1].preview is None
+    assert reports[4].style == (pytest.approx(0.38), pytest.approx(0.3))
+    assert isinstance(finished, Finished) and finished.preview.size == PHOTO.size
+    assert (tmp_path / "adapter").is_file()
+
+
+def test_the_shared_pipeline_is_left_alone(pipeline, tmp_path):
+    list(_run(pipeline, tmp_path))
+    assert pipeline.color is None
+
+
+def test_an_error_in_the_thread_reaches_the_caller(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(pipeline), "adapt", lambda self, *_, **__: (_ for _ in ()).throw(ValueError("too small")))
+    with pytest.raises(ValueError, match="too small"):
+        list(_run(pipeline, tmp_path))
+
+
+@pytest.mark.parametrize("end", ["close", "remove"])
+def test_work_ends_when_its_visitor_is_gone(pipeline, tmp_path, end):
+    folder = tmp_path / "visit"
+    folder.mkdir()
+    pipeline.steps = 10**9
+    run = _run(pipeline, folder)
+    next(run)
+    [worker] = [thread for thread in threading.enumerate() if thread.name == "adaptation"]
+    if end == "close":
+        run.close()
+    else:
+        folder.rmdir()
+    worker.join(timeout=10)
+    assert not worker.is_alive()
+
+
+def test_an_adapter_is_never_half_written(tmp_path):
+    class Broken:
+        def save(self, path):
+            path.write_bytes(b"half")
+            raise OSError("disk full")
+
+    file = tmp_path / "adapter"
+    file.write_bytes(b"whole")
+    with pytest.raises(OSError):
+        save_whole(Broken(), file)
+    assert file.read_bytes() == b"whole"

@@ -1,0 +1,81 @@
+import os
+import time
+
+from styleadapt.ui.session import Visitors
+
+
+def test_visitors_have_different_unguessable_folders(visitors):
+    first, second = visitors.open(), visitors.open()
+    assert first.folder != second.folder
+    assert first.folder.parent == second.folder.parent == visitors.root
+    assert len(first.folder.name) >= 8
+
+
+def test_folders_are_private_to_the_server(visitors):
+    assert visitors.open().folder.stat().st_mode & 0o077 == 0
+
+
+def test_an_unknown_client_gets_a_visit_and_a_known_one_keeps_it(visitors):
+    visitor = visitors.of(None)
+    assert visitors.of(visitor) is visitor
+
+
+def test_an_adapter_belongs_to_one_visitor(visitors, tmp_path):
+    file = tmp_path / "adapter"
+    file.write_bytes(b"weights")
+    first, second = visitors.open(), visitors.open()
+    first.keep_adapter(file)
+    assert first.adapter_file.read_bytes() == b"weights"
+    assert not second.has_adapter
+
+
+def test_stop_reaches_the_run_that_was_begun_last(visitor):
+    assert not visitor.stop()
+    stop_file = visitor.begin_run()
+    assert not stop_file.exists()
+    assert visitor.stop()
+    assert stop_file.exists()
+    visitor.end_run()
+    assert not visitor.stop()
+    assert not visitor.begin_run().exists()
+
+
+def test_a_closed_page_stops_the_work_and_drops_pictures_but_not_the_adapter(visitors, tmp_path):
+    visitor = visitors.open(session="tab")
+    stop_file = visitor.begin_run()
+    visitor.picture_file.write_bytes(b"picture")
+    visitor.adapter_file.write_bytes(b"weights")
+    visitors.leave("tab")
+    assert stop_file.exists()
+    assert not visitor.picture_file.exists()
+    assert visitor.has_adapter
+    visitors.leave("unknown")
+    visitors.leave(None)
+
+
+def test_the_end_of_a_visit_deletes_everything(visitor):
+    visitor.begin_run()
+    visitor.adapter_file.write_bytes(b"weights")
+    visitor.remove()
+    assert not visitor.folder.exists()
+
+
+def test_a_visitor_survives_the_loss_of_the_folder(visitor):
+    visitor.remove()
+    assert not visitor.has_adapter
+    assert visitor.touch().is_dir()
+
+
+def test_only_folders_unused_for_long_are_swept(tmp_path):
+    visitors = Visitors(tmp_path, lifetime=60)
+    old, used, fresh = (visitors.open() for _ in range(3))
+    hour_ago = time.time() - 3600
+    for visitor in (old, used):
+        os.utime(visitor.folder, (hour_ago, hour_ago))
+    visitors.of(used)
+    visitors.sweep()
+    assert [visitor.folder.exists() for visitor in (old, used, fresh)] == [False, True, True]
+
+
+def test_sweeping_an_absent_root_is_nothing(tmp_path):
+    Visitors(tmp_path / "absent").sweep()
