@@ -61,7 +61,8 @@ def main() -> int:
     s = adapter.scores
     print(
         f"\n{adapter.steps} steps in {adapter.seconds:.0f} s: style {s['style_before']:.4f} -> {s['style_after']:.4f}, "
-        f"content {s['content_before']:.4f} -> {s['content_after']:.4f} (lower is better)\n{output} ({output.stat().st_size >> 10} kB)"
+        f"content {s['content_before']:.4f} -> {s['content_after']:.4f} (lower is better)\n"
+        f"{output} ({output.stat().st_size >> 10} kB)"
     )
     return 0
 

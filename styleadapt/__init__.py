@@ -21,6 +21,7 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)
 
 if TYPE_CHECKING:
+    # ruff: noqa: F401
     from .adaptation.adapt import AdaptationConfig, AdaptationProgress
     from .adaptation.adapter import AdapterError, StyleAdapter
     from .data.images import ImageError

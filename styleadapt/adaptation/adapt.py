@@ -240,7 +240,7 @@ class _Adaptation:
         photo = torch.cat([self.pool[i][0] for i in picked])
         features = {name: torch.cat([self.pool[i][1][name] for i in picked]) for name in self.pool[0][1]}
         generated = self._generate(photo, self.trained)
-        loss, _ = self._loss(generated, features)
+        loss, _ = self._loss(generated, photo, features)
         if self.discriminator is not None:
             loss = loss + c.adv_weight * self._adversarial(generated)
         self.optimizer.zero_grad()
@@ -276,7 +276,7 @@ class _Adaptation:
         """Style, content and weighted objective of the averaged state on the fixed crops."""
         figures = {"objective": 0.0, "style": 0.0, "content": 0.0}
         for photo, features in self.fixed:
-            loss, means = self._loss(self._generate(photo, self.averaged), features, torch.eye(3, device=self.device))
+            loss, means = self._loss(self._generate(photo, self.averaged), photo, features, torch.eye(3, device=self.device))
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
         return figures
@@ -295,10 +295,10 @@ class _Adaptation:
         with self.autocast():
             return functional_call(self.generator, parameters, (photo, code)).sample.float()
 
-    def _loss(self, generated, features, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _loss(self, generated, photo, features, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if directions is None:
             directions = F.normalize(torch.randn(3, 16, generator=self.random), dim=0).to(self.device)
-        loss, means = self.objective(generated, self.trunk(generated), features, self.targets[0], directions)
+        loss, means = self.objective(generated, self.trunk(generated), photo, features, self.targets[0], directions)
         for level, target in enumerate(self.targets[1:], 1):
             small = F.interpolate(generated, scale_factor=0.5**level, mode="area")
             loss = loss + self.objective.style_only(self.trunk(small), target)

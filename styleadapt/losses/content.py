@@ -52,6 +52,25 @@ def self_similarity_loss(generated: torch.Tensor, photo: torch.Tensor, size: int
     return (theirs.exp() * (theirs - ours)).sum(-1).mean(-1)
 
 
+def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> torch.Tensor:
+    """What is light in the photo stays light: mean squared distance of instance-normalised luminance, averaged over cells of
+    `cell` pixels, so that strokes are free and the modelling of a face is not.
+
+    Args:
+        generated, photo: `(B, 3, H, W)` in [-1, 1].
+
+    Returns:
+        `(B,)`, 2 (1 - correlation) of the two luminances: 0 for the same tones, 4 for a negative.
+
+    >>> x = torch.eye(64).expand(1, 3, 64, 64)
+    >>> round(float(tone_loss(-x, x)), 1)
+    4.0
+    """
+    weights = torch.tensor([0.299, 0.587, 0.114], device=photo.device).view(1, 3, 1, 1)
+    ours, theirs = (F.avg_pool2d((x * weights).sum(1, keepdim=True), min(cell, *x.shape[-2:])) for x in (generated, photo))
+    return (instance_normalize(ours, 1e-5) - instance_normalize(theirs, 1e-5)).square().mean((1, 2, 3))
+
+
 def _log_similarity(features: torch.Tensor, size: int, temperature: float) -> torch.Tensor:
     grid = (min(size, features.shape[-2]), min(size, features.shape[-1]))
     cells = F.adaptive_avg_pool2d(features.float(), grid).flatten(2)

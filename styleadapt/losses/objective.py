@@ -7,7 +7,7 @@ import torch
 import torch.nn as nn
 
 from ..models.efficientnet import EfficientNetLite0
-from .content import content_loss, self_similarity_loss
+from .content import content_loss, self_similarity_loss, tone_loss
 from .regularization import total_variation
 from .style import StyleStatistics, gram_loss, mean_std_loss, sliced_color_loss, style_statistics
 
@@ -33,6 +33,7 @@ class LossWeights:
         color: sliced Wasserstein distance of colours.
         content: instance-normalised features, about 1.
         structure: self-similarity of patches, about 0.1.
+        tone: light and dark of large areas, 0 to 4.
         variation: total variation of the output.
     """
 
@@ -41,6 +42,7 @@ class LossWeights:
     color: float = 5.0
     content: float = 1.5
     structure: float = 2.0
+    tone: float = 1.0
     variation: float = 0.2
 
     def __post_init__(self):
@@ -71,7 +73,7 @@ class StyleAwareObjective:
         self,
         weights: LossWeights,
         style_layers: tuple[str, ...] = STYLE_LAYERS,
-        content_layers: tuple[str, ...] = ("block5.expand", "block8.expand"),
+        content_layers: tuple[str, ...] = ("block3.expand", "block5.expand", "block8.expand"),
         structure_layer: str = "block5.expand",
     ):
         self.weights, self.style_layers = weights, style_layers
@@ -95,13 +97,14 @@ class StyleAwareObjective:
         self,
         generated: torch.Tensor,
         features: Mapping[str, torch.Tensor],
+        photo: torch.Tensor,
         photo_features: Mapping[str, torch.Tensor],
         target: StyleTarget,
         directions: torch.Tensor,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """
         Args:
-            generated: `(B, 3, H, W)` in [-1, 1].
+            generated, photo: `(B, 3, H, W)` in [-1, 1].
             features, photo_features: of the generated images and of the photos, `{layer: (B, C, h, w)}`.
             target: of the styles.
             directions: `(3, K)` unit colour directions.
@@ -117,6 +120,7 @@ class StyleAwareObjective:
             "color": sliced_color_loss(generated, target.pixels, directions),
             "content": content_loss(features, photo_features, self.content_layers),
             "structure": self_similarity_loss(features[self.structure_layer], photo_features[self.structure_layer]),
+            "tone": tone_loss(generated, photo),
             "variation": total_variation(generated),
         }
         means = {name: value.mean() for name, value in losses.items()}

@@ -333,8 +333,8 @@ class StyleTransferPipeline(DiffusionPipeline):
                 work = photo.resize([max(1, round(side * scale)) for side in photo.size], Image.Resampling.LANCZOS)
             if work.width * work.height > MAX_WORKING_PIXELS:
                 raise ImageError(
-                    f"the photo has {work.width} x {work.height} pixels, more than the {MAX_WORKING_PIXELS:,} that are stylised at "
-                    "once; pass `max_size=`, for instance 4096, to work at a smaller size and scale back"
+                    f"the photo has {work.width} x {work.height} pixels, more than the {MAX_WORKING_PIXELS:,} that are stylised "
+                    "at once; pass `max_size=`, for instance 4096, to work at a smaller size and scale back"
                 )
             if strength < 1:
                 own = self.style_encoder(self._tensor(_reduced(photo, STYLE_PIXELS, 64)))

@@ -15,6 +15,7 @@ from ..losses.regularization import r1_penalty
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
+from ..pipelines.style_transfer import StyleTransferPipeline
 from .config import ConfigError, RunConfig
 from .sheets import contact_sheet
 
@@ -212,7 +213,12 @@ class StylizationTask:
         c = self.config
         directions = F.normalize(torch.randn(3, 16, generator=torch.Generator().manual_seed(step)), dim=0)
         loss, figures = self.objective(
-            state.generated, state.features, state.photo_features, state.target, directions.to(state.generated.device)
+            state.generated,
+            state.features,
+            state.photo,
+            state.photo_features,
+            state.target,
+            directions.to(state.generated.device),
         )
         identity = (state.generated[0] - state.photo[0]).abs().mean()
         loss = loss + c.identity_weight * identity
@@ -245,7 +251,7 @@ class StylizationTask:
             photo, style = (_square(files[i % len(files)], 256).to(device) for files in (photos, styles))
             out = generator(photo, encoder(style)).sample.float()
             target = self.objective.target(style, self.network(style))
-            _, figures = self.objective(out, self.network(out), self.network(photo), target, torch.eye(3, device=device))
+            _, figures = self.objective(out, self.network(out), photo, self.network(photo), target, torch.eye(3, device=device))
             for name in scores:
                 scores[name] += float(figures[name])
             rows.append([photo, style, out])
@@ -254,8 +260,7 @@ class StylizationTask:
         return {name: total / len(rows) for name, total in scores.items()}
 
     def save_pretrained(self, folder: Path) -> None:
-        for name, model in self.models.items():
-            model.save_pretrained(folder / name)
+        StyleTransferPipeline(**self.models).save_pretrained(folder)
 
 
 def _square(path: Path, size: int) -> torch.Tensor:

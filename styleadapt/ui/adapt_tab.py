@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
+from styleadapt.data.images import open_image
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
 from styleadapt.ui.limits import (
@@ -70,7 +71,7 @@ class AdaptEvents:
             visitor = self.visitors.of(visitor)
             stop_file = visitor.stop_file or visitor.begin_run()
             try:
-                content = fit(read_photo(photo), LIVE_PREVIEW_SIDE)
+                content = open_image(fit(read_photo(photo), LIVE_PREVIEW_SIDE))
                 paintings = read_styles(styles)
                 seconds = clamp(seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
                 if stop_file.exists():

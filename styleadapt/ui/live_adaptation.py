@@ -1,12 +1,11 @@
 """An adaptation one can watch: it runs in a thread of its own, and its progress comes out as a stream of reports."""
 
 import contextlib
-import os
 import queue
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from PIL import Image
 from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS
 
 if TYPE_CHECKING:
-    from styleadapt import StyleAdapter, StyleTransferPipeline
+    from styleadapt import StyleTransferPipeline
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,16 @@ class Report:
     style: tuple[float, float]
     content: tuple[float, float]
     preview: Image.Image | None = None
+
+    def later(self, seconds: float) -> "Report":
+        """This report, `seconds` older: the library reports every few seconds, and a visitor wants to see the time run."""
+        part_of_time_left = min(seconds / self.seconds_left, 1) if self.seconds_left > 0 else 1
+        return replace(
+            self,
+            seconds_left=max(self.seconds_left - seconds, 0),
+            fraction=self.fraction + (1 - self.fraction) * part_of_time_left,
+            preview=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -71,32 +80,33 @@ def adapt_live(
     def work() -> None:
         try:
             adapter = session.adapt(paintings, max_seconds=seconds, callback=reporter)
-            save_whole(adapter, adapter_file)
+            adapter.save(adapter_file)
             news.put(Finished(session(photo).images[0], dict(adapter.scores)))
         except BaseException as error:
             news.put(error)
 
     threading.Thread(target=work, name="adaptation", daemon=True).start()
     try:
+        last: Report | None = None
         while True:
-            item = news.get()
+            try:
+                item = news.get(timeout=SECONDS_BETWEEN_REPORTS)
+            except queue.Empty:
+                if last:
+                    last = last.later(SECONDS_BETWEEN_REPORTS)
+                    yield last
+                continue
             if isinstance(item, BaseException):
                 raise item
             yield item
             if isinstance(item, Finished):
                 return
+            last = item
     except GeneratorExit:
         # The caller must not wait here for the thread, which sees the file at its next step, or that its folder is gone.
         with contextlib.suppress(FileNotFoundError):
             stop_file.touch()
         raise
-
-
-def save_whole(adapter: "StyleAdapter", file: Path) -> None:
-    """Save `adapter` so that `file` is never half written."""
-    part = file.with_name(f"part-{file.name}")
-    adapter.save(part)
-    os.replace(part, file)
 
 
 class _Reporter:

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from styleadapt.data.images import load_image
+from styleadapt.data.images import load_image, save_image
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
 from styleadapt.ui.limits import PREVIEW_SIDE, clamp
@@ -76,7 +76,7 @@ class StylizeEvents:
             note = f"{after.width} × {after.height} px in {time.monotonic() - started:.1f} s"
             visitor.touch()
             # Little compression: on 12 megapixels the default level takes several seconds more.
-            after.save(visitor.picture_file, compress_level=1)
+            save_image(after, visitor.picture_file, compress_level=1)
             preview = fit(before, PREVIEW_SIDE), fit(after, PREVIEW_SIDE)
             return preview, gr.update(value=visitor.picture_file, interactive=True), note, visitor
 

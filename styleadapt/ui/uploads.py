@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from styleadapt.data.images import load_image
+from styleadapt.data.images import ImageError, load_image
 from styleadapt.ui.limits import MAX_PIXELS, MAX_STYLES
 
 StyleFiles = list[tuple[str, str | None]]
@@ -56,14 +56,14 @@ def styles_input(label: str, elem_id: str, value: list[Path] | None = None) -> g
 
 
 def read_photo(path: str | None) -> Image.Image:
-    """The photo at `path`, upright. Raises `gr.Error` when there is none or it is too large."""
+    """The photo at `path`, upright. Raises `gr.Error` when there is none, `ImageError` when it cannot be used."""
     if not path:
         raise gr.Error("Choose a photo first.", print_exception=False)
     return _read(path)
 
 
 def read_styles(files: StyleFiles | None) -> list[Image.Image]:
-    """The style images of a `styles_input`. Raises `gr.Error` when there are none or too many."""
+    """The style images of a `styles_input`. Raises as `read_photo`, and `gr.Error` for too many."""
     if not files:
         raise gr.Error("Choose at least one style image first.", print_exception=False)
     if len(files) > MAX_STYLES:
@@ -80,10 +80,8 @@ def fit(image: Image.Image, side: int) -> Image.Image:
 
 
 def _read(path: str) -> Image.Image:
-    image = load_image(path)
-    if image.width * image.height > MAX_PIXELS:
-        megapixels = image.width * image.height / 1e6
-        raise gr.Error(
-            f"An image of {megapixels:.0f} megapixels is too large here: use up to {MAX_PIXELS / 1e6:.0f}.", print_exception=False
-        )
-    return image
+    try:
+        return load_image(path, max_pixels=MAX_PIXELS)
+    except ImageError as error:
+        # The rest of the message is advice for programmers.
+        raise ImageError(str(error).split("; raise it with")[0]) from None

@@ -1,6 +1,6 @@
 import torch
 
-from styleadapt.losses.content import content_loss, instance_normalize, self_similarity_loss
+from styleadapt.losses.content import content_loss, instance_normalize, self_similarity_loss, tone_loss
 
 
 def test_instance_normalize_gives_mean_0_variance_1():
@@ -39,3 +39,12 @@ def test_self_similarity_keeps_structure_under_new_features():
 
 def test_self_similarity_of_maps_smaller_than_its_grid():
     assert self_similarity_loss(torch.randn(2, 4, 5, 3), torch.randn(2, 4, 5, 3)).shape == (2,)
+
+
+def test_tone_ignores_fine_texture_and_contrast_but_not_inversion():
+    torch.manual_seed(0)
+    photo = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), scale_factor=8) * 2 - 1
+    texture = torch.tensor([[0.4, -0.4], [-0.4, 0.4]]).repeat(32, 32)
+    assert float(tone_loss(0.5 * photo + texture, photo)) < 1e-3
+    assert abs(float(tone_loss(-photo, photo)) - 4) < 1e-2
+    assert tone_loss(torch.rand(2, 3, 3, 5), torch.rand(2, 3, 3, 5)).shape == (2,)

@@ -15,9 +15,9 @@ def setting():
 
 def test_the_sum_is_the_weighted_figures(setting):
     trunk, photo, style = setting
-    weights = LossWeights(gram=2, mean_std=3, color=4, content=5, structure=6, variation=7)
+    weights = LossWeights(gram=2, mean_std=3, color=4, content=5, structure=6, tone=8, variation=7)
     objective = StyleAwareObjective(weights)
-    loss, figures = objective(photo, trunk(photo), trunk(photo), objective.target(style, trunk(style)), torch.eye(3))
+    loss, figures = objective(photo, trunk(photo), photo, trunk(photo), objective.target(style, trunk(style)), torch.eye(3))
     expected = sum(getattr(weights, name) * value for name, value in figures.items())
     torch.testing.assert_close(loss, expected)
     assert figures["content"] < 1e-6 and figures["structure"] < 1e-5 and figures["gram"] > 0
@@ -27,7 +27,7 @@ def test_style_only_leaves_the_content_out(setting):
     trunk, photo, style = setting
     objective = StyleAwareObjective(LossWeights(gram=1, mean_std=0))
     target = objective.target(style, trunk(style))
-    _, figures = objective(photo, trunk(photo), trunk(photo), target, torch.eye(3))
+    _, figures = objective(photo, trunk(photo), photo, trunk(photo), target, torch.eye(3))
     torch.testing.assert_close(objective.style_only(trunk(photo), target), figures["gram"])
 
 

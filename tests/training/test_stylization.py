@@ -35,7 +35,7 @@ def test_every_loss_is_reported_and_reaches_its_player(image_folders, tiny_model
     assert all(p.grad is None for p in tiny_models["generator"].parameters())
     g_loss, g_figures = task.generator_loss(state, 3)
     g_loss.backward()
-    expected = {"gram", "mean_std", "color", "content", "structure", "variation", "identity", "cam", "g_adv"}
+    expected = {"gram", "mean_std", "color", "content", "structure", "tone", "variation", "identity", "cam", "g_adv"}
     assert set(g_figures) == expected
     assert all(p.grad is not None for p in tiny_models["generator"].parameters())
     assert all(p.grad is not None for p in tiny_models["style_encoder"].mapping.parameters())

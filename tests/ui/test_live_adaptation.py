@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from styleadapt.ui import live_adaptation
-from styleadapt.ui.live_adaptation import Finished, Report, adapt_live, save_whole
+from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
 
 PHOTO = Image.new("RGB", (30, 20), "white")
 PAINTINGS = [Image.new("RGB", (8, 8), "red")]
@@ -53,14 +53,24 @@ def test_work_ends_when_its_visitor_is_gone(pipeline, tmp_path, end):
     assert not worker.is_alive()
 
 
-def test_an_adapter_is_never_half_written(tmp_path):
-    class Broken:
-        def save(self, path):
-            path.write_bytes(b"half")
-            raise OSError("disk full")
+def test_the_time_left_runs_between_reports(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_REPORTS", 0.01)
+    go_on = threading.Event()
+    pipeline.on_step = lambda step: step == 3 and go_on.wait(10)
+    run = _run(pipeline, tmp_path)
+    first, second = next(run), next(run)
+    while second.step == first.step and second.seconds_left == first.seconds_left:
+        second = next(run)
+    assert second.seconds_left < first.seconds_left
+    assert second.fraction > first.fraction
+    go_on.set()
+    assert isinstance(list(run)[-1], Finished)
 
-    file = tmp_path / "adapter"
-    file.write_bytes(b"whole")
-    with pytest.raises(OSError):
-        save_whole(Broken(), file)
-    assert file.read_bytes() == b"whole"
+
+def test_a_report_never_grows_older_than_its_end():
+    report = Report(step=1, seconds_left=2, fraction=0.5, style=(1, 1), content=(1, 1), preview=PHOTO)
+    assert report.later(1).seconds_left == 1
+    assert report.later(1).fraction == 0.75
+    assert report.later(1).preview is None
+    assert report.later(5).later(5).seconds_left == 0
+    assert report.later(5).later(5).fraction == 1

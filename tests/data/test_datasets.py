@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from styleadapt.data.datasets import PhotoPaintingDataset, jitter_colors, list_images, random_crop
+
+from ..conftest import smooth_noise
+
+
+def test_files_are_found_below_the_folder_sorted(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("b.PNG", "a.jpg", "sub/c.webp", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [p.name for p in list_images(tmp_path)] == ["a.jpg", "b.PNG", "c.webp"]
+
+
+def test_missing_and_empty_folders_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no image"):
+        list_images(tmp_path)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        list_images(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("size", [(300, 40), (40, 300), (10, 10), (1, 1)])
+def test_crops_have_their_size_and_range_whatever_the_image(size):
+    crop = random_crop(smooth_noise(size, 0), 32, (32, 64), np.random.default_rng(0))
+    assert crop.shape == (3, 32, 32) and crop.min() >= -1 and crop.max() <= 1
+
+
+def test_the_short_side_sets_how_much_is_seen():
+    """Of a horizontal ramp, a crop at the smallest scale spans all, one at four times the scale a quarter."""
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, 256, dtype=np.uint8), (256, 1))).convert("RGB")
+    spans = {}
+    for side in (64, 256):
+        crop = random_crop(ramp, 64, (side, side), np.random.default_rng(0))
+        spans[side] = float(crop.max() - crop.min())
+    assert spans[64] > 1.9 and spans[256] == pytest.approx(0.5, abs=0.05)
+
+
+def test_jitter_changes_colours_within_range():
+    image = torch.rand(3, 16, 16) * 2 - 1
+    results = [jitter_colors(image, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(r.shape == image.shape and r.abs().max() <= 1 for r in results)
+    assert len({float(r.sum()) for r in results}) == 8
+
+
+def dataset(image_folders, **options):
+    photos, paintings = (list_images(folder) for folder in image_folders)
+    return PhotoPaintingDataset(photos, [paintings, paintings[:1]], [1, 1], 32, (32, 64), [(32, 48), (32, 48)], **options)
+
+
+def test_item_n_depends_on_seed_and_n_alone(image_folders):
+    one, same, other = (dataset(image_folders, seed=s) for s in (1, 1, 2))
+    for key in ("photo", "style"):
+        assert torch.equal(one[5][key], same[5][key])
+        assert not torch.equal(one[5][key], one[6][key])
+        assert not torch.equal(one[5][key], other[5][key])
+
+
+def test_workers_change_nothing(image_folders):
+    loaders = [torch.utils.data.DataLoader(dataset(image_folders, length=6), 2, num_workers=w) for w in (0, 2)]
+    for plain, parallel in zip(*loaders):
+        assert torch.equal(plain["photo"], parallel["photo"])
