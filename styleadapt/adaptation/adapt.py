@@ -198,7 +198,7 @@ class _Adaptation:
         self.config = config
         self.device = next(generator.parameters()).device
         self.random = torch.Generator().manual_seed(seed)
-        self.generator = generator
+        self.generator = copy.deepcopy(generator).eval()
         self.base = {name: p.detach().float() for name, p in generator.named_parameters()}
         self.trunk = style_encoder.trunk
         self.objective = StyleAwareObjective(config.losses)
@@ -292,6 +292,7 @@ class _Adaptation:
     def _generate(self, photo: torch.Tensor, state: dict[str, torch.Tensor]) -> torch.Tensor:
         code = state["code"].expand(len(photo), -1)
         parameters = merged_parameters(self.base, {name: t for name, t in state.items() if name != "code"})
+        photo = photo.contiguous(memory_format=torch.channels_last)
         with self.autocast():
             return functional_call(self.generator, parameters, (photo, code)).sample.float()
 

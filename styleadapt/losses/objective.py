@@ -73,7 +73,7 @@ class StyleAwareObjective:
         self,
         weights: LossWeights,
         style_layers: tuple[str, ...] = STYLE_LAYERS,
-        content_layers: tuple[str, ...] = ("block3.expand", "block5.expand", "block8.expand"),
+        content_layers: tuple[str, ...] = ("block5.expand", "block8.expand"),
         structure_layer: str = "block5.expand",
     ):
         self.weights, self.style_layers = weights, style_layers

@@ -45,7 +45,7 @@ class StyleDiscriminator(StyleAdaptModel):
     """
 
     @register_to_config
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 128), code_dim: int = 256, global_factor: int = 4):
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128), code_dim: int = 192, global_factor: int = 4):
         super().__init__()
         if not channels:
             raise ValueError("`channels` needs at least one entry, got none")

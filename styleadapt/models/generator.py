@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 
-from .layers import AdaLIN, AdaLINBlock, ClassActivationMap, channel_moments
+from .layers import AdaLIN, AdaLINBlock, ClassActivationMap, StyleNoise, channel_moments
 from .modeling import ModelMixin, StyleAdaptModel  # noqa: F401  diffusers looks for ModelMixin beside a component
 
 
@@ -29,10 +29,10 @@ class GeneratorOutput(BaseOutput):
 class StyleGenerator(StyleAdaptModel):
     """Fully convolutional image-to-image generator with AdaLIN residual blocks, CAM attention and multi-scale fusion.
 
-    Space-to-depth by 4 brings the photo to 1/4; two strided convolutions to 1/8 and 1/16. On the way up each scale adds
-    the encoder's features of that scale, and AdaLIN blocks re-style the sum. Upsampling is bilinear with a convolution
-    after it, which leaves no checkerboard (Odena et al., Distill 2016). The last two scales are light: a few channels at 1/2, and
-    at full resolution one convolution that sees the photo's own pixels.
+    Space-to-depth by 4 brings the photo to 1/4; two strided convolutions to 1/8 and 1/16. On the way up each scale adds the
+    encoder's features of that scale and noise for flat areas, and AdaLIN blocks re-style the sum. Upsampling is bilinear with
+    a convolution after it, which leaves no checkerboard (Odena et al., Distill 2016). The last two scales are light: a few
+    channels at 1/2, and at full resolution one convolution that sees the photo's own pixels.
 
     Args:
         channels (`tuple[int, int, int]`): channels at 1/4, 1/8 and 1/16 of the image.
@@ -49,11 +49,11 @@ class StyleGenerator(StyleAdaptModel):
     @register_to_config
     def __init__(
         self,
-        channels: tuple[int, int, int] = (48, 96, 128),
-        blocks: tuple[int, int, int] = (1, 2, 3),
-        half_channels: int = 24,
-        full_channels: int = 12,
-        code_dim: int = 256,
+        channels: tuple[int, int, int] = (48, 80, 160),
+        blocks: tuple[int, int, int] = (1, 1, 4),
+        half_channels: int = 32,
+        full_channels: int = 16,
+        code_dim: int = 192,
     ):
         super().__init__()
         if len(channels) != 3 or len(blocks) != 3:
@@ -65,11 +65,14 @@ class StyleGenerator(StyleAdaptModel):
         self.blocks16 = nn.ModuleList(AdaLINBlock(c16, code_dim) for _ in range(blocks[2]))
         self.up8 = nn.Conv2d(c16, c8, 1)
         self.cam = ClassActivationMap(c8)
+        self.noise8 = StyleNoise(c8, code_dim)
         self.blocks8 = nn.ModuleList(AdaLINBlock(c8, code_dim) for _ in range(blocks[1]))
         self.up4 = nn.Conv2d(c8, c4, 1)
+        self.noise4 = StyleNoise(c4, code_dim)
         self.blocks4 = nn.ModuleList(AdaLINBlock(c4, code_dim) for _ in range(blocks[0]))
         self.up2 = nn.Conv2d(c4, half_channels, 1)
         self.fuse2 = nn.Conv2d(half_channels, half_channels, 3, padding=1, bias=False)
+        self.noise2 = StyleNoise(half_channels, code_dim)
         self.norm2 = AdaLIN(half_channels, code_dim)
         self.up1 = nn.Conv2d(half_channels, full_channels, 1)
         self.pixels = nn.Conv2d(3, full_channels, 3, padding=1)
@@ -92,12 +95,14 @@ class StyleGenerator(StyleAdaptModel):
         for block in self.blocks16:
             h = block(h, code)
         h, cam_logits, attention = self.cam(_double(self.up8(h)) + e8)
+        h = self.noise8(h, code)
         for block in self.blocks8:
             h = block(h, code)
-        h = _double(self.up4(h)) + e4
+        h = self.noise4(_double(self.up4(h)) + e4, code)
         for block in self.blocks4:
             h = block(h, code)
-        h = F.relu(self.norm2(self.fuse2(_double(self.up2(h))), code))
+        h = self.noise2(self.fuse2(_double(self.up2(h))), code)
+        h = F.relu(self.norm2(h, code))
         gain = self.pixel_gain(code)[:, :, None, None]
         h = F.relu(torch.addcmul(_double(self.up1(h)), self.pixels(x), gain))
         sample = torch.tanh(self.to_rgb(h))[..., top : top + height, left : left + width]

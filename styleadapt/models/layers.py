@@ -76,6 +76,37 @@ class AdaLINBlock(nn.Module):
         return x + self.norm2(self.conv2(y), code)
 
 
+class StyleNoise(nn.Module):
+    """Adds a fixed noise map to features, scaled for each channel by the style code.
+
+    A flat area gives a convolutional network nothing to grow brush strokes from; noise does (Ulyanov et al., arXiv
+    1603.03417; StyleGAN, arXiv 1812.04948, section 3.2). The map is one tile, made from a seed and repeated, so that the
+    same picture comes out every time; in training the tile is shifted at random, or its first corner would be learnt by
+    heart.
+
+    >>> float(StyleNoise(8, 4)(torch.zeros(1, 8, 70, 5), torch.randn(1, 4)).abs().sum())  # its gain starts at 0
+    0.0
+    """
+
+    def __init__(self, channels: int, code_dim: int, tile: int = 64):
+        super().__init__()
+        self.gain = nn.Linear(code_dim, channels)
+        nn.init.zeros_(self.gain.weight)
+        nn.init.zeros_(self.gain.bias)
+        noise = torch.randn(1, 1, tile, tile, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("tile", noise, persistent=False)
+
+    def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        """`(B, C, H, W)`, `(B, D)` -> `(B, C, H, W)`."""
+        tile = self.tile
+        if self.training:
+            tile = tile.roll(torch.randint(tile.shape[-1], (2,)).tolist(), (2, 3))
+        height, width = x.shape[-2:]
+        repeats = (-(-height // tile.shape[-2]), -(-width // tile.shape[-1]))
+        noise = tile.repeat(1, 1, *repeats)[..., :height, :width]
+        return torch.addcmul(x, noise.to(x.dtype), self.gain(code)[:, :, None, None].to(x.dtype))
+
+
 class ClassActivationMap(nn.Module):
     """CAM attention (U-GAT-IT, section 2.1.1): an auxiliary classifier tells two domains apart from globally pooled
     features, and its weights, one a channel, then scale the features by their importance for that decision.

@@ -21,7 +21,7 @@ class StyleEncoder(StyleAdaptModel):
     """
 
     @register_to_config
-    def __init__(self, code_dim: int = 256, hidden_dim: int = 384):
+    def __init__(self, code_dim: int = 192, hidden_dim: int = 384):
         super().__init__()
         self.trunk = EfficientNetLite0()
         statistics = 2 * sum(self.trunk.channels.values())

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.utils import BaseOutput
+from diffusers.utils import BaseOutput, logging
 from PIL import Image
 
 from ..adaptation.adapt import AdaptationConfig, AdaptationProgress, adapt
@@ -89,11 +89,11 @@ class StyleTransferPipeline(DiffusionPipeline):
         configure_cpu()
         if "torch_dtype" in kwargs:
             kwargs["dtype"] = kwargs.pop("torch_dtype")
-        if pretrained_model_name_or_path is None:
-            pretrained_model_name_or_path = resources.files("styleadapt") / "assets" / "weights"
-        path = str(pretrained_model_name_or_path)
+        path = str(pretrained_model_name_or_path or resources.files("styleadapt") / "assets" / "weights")
         if Path(path).exists() and not (Path(path) / "model_index.json").is_file():
             raise ModelLoadError(f"{path} is no pipeline folder: it has no model_index.json")
+        bar_was_on = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
         try:
             pipe = super().from_pretrained(path, **kwargs)
         except ModelLoadError:
@@ -103,8 +103,12 @@ class StyleTransferPipeline(DiffusionPipeline):
                 f"cannot load {path!r}: there is no such folder, and the Hub has no such repository or cannot be reached; "
                 f"off line, pass a folder or nothing for the packaged weights ({' '.join(str(error).split())[:200]})"
             ) from error
-        if not isinstance(pipe, cls):
-            raise ModelLoadError(f"{path} holds a {type(pipe).__name__}, expected a {cls.__name__}")
+        finally:
+            if bar_was_on:
+                logging.enable_progress_bar()
+        # a name for people and for adapters' metadata; a local path would leak into what is saved
+        name = "packaged weights" if pretrained_model_name_or_path is None else path
+        pipe.register_to_config(_name_or_path=Path(name).name if Path(name).exists() else name)
         return pipe
 
     @torch.inference_mode()
@@ -194,7 +198,7 @@ class StyleTransferPipeline(DiffusionPipeline):
                 config=config,
                 callback=callback,
             )
-        adapter.base_name = str(self.config.get("_name_or_path", "") or "").rsplit(os.sep, 1)[-1]
+        adapter.base_name = self.config.get("_name_or_path") or ""
         self._adapters[name] = adapter
         self.set_adapters([name])
         return adapter

@@ -118,8 +118,10 @@ class Trainer:
         figures, started, scores = {}, time.monotonic(), {}
         first_step = self.step
         while self.step < config.max_train_steps:
-            for _ in range(config.gradient_accumulation_steps):
+            for part in range(config.gradient_accumulation_steps):
                 batch = next(batches)
+                # from the step and not from a running state, so that a resumed run draws what an unbroken one draws
+                torch.manual_seed(hash((config.seed, self.step, part, accelerator.process_index)) % 2**63)
                 with accelerator.accumulate(*(task.modules[n] for n in (*task.generator_names, *task.discriminator_names))):
                     step_figures = self._update(batch, optimizers, generator_parameters, discriminator_parameters)
             for scheduler in schedulers:

@@ -19,7 +19,7 @@ from styleadapt.ui.limits import (
     clamp,
 )
 from styleadapt.ui.live_adaptation import Finished
-from styleadapt.ui.progress import report_text, scores_text, status
+from styleadapt.ui.progress import bar, report_text, scores_text, status
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
 from styleadapt.ui.uploads import StyleFiles, fit, photo_input, read_photo, read_styles, styles_input, uploaded_path
@@ -50,7 +50,7 @@ class AdaptEvents:
         """Take the place in the queue: from now on the visitor can stop what is waiting or running."""
         visitor = self.visitors.of(visitor)
         visitor.begin_run()
-        return status("Waiting for a free place …", 0), gr.update(interactive=False), gr.update(interactive=True), visitor
+        return status("Waiting for a free place …"), gr.update(interactive=False), gr.update(interactive=True), visitor
 
     def adapt(self, photo: str | None, styles: StyleFiles | None, seconds: float, visitor: Visitor | None) -> Iterator[Shown]:
         """Learn the style of one or more images in up to five minutes, with a live preview on a photo.
@@ -78,15 +78,15 @@ class AdaptEvents:
                     yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
                     return
                 zero_shot = self.studio.stylise(content, paintings, 1.0, False)
-                yield status("Starting …", 0), zero_shot, None, gr.update(interactive=False), visitor
+                yield status("Preparing …"), zero_shot, None, gr.update(interactive=False), visitor
                 for item in self.studio.adapt(paintings, content, seconds, visitor.adapter_file, stop_file):
                     visitor.touch()
                     if isinstance(item, Finished):
-                        text = status(f"{READY} {scores_text(item.scores)}", 1)
+                        text = status(f"{READY} {scores_text(item.scores)}")
                         yield text, zero_shot, item.preview, gr.update(value=visitor.adapter_file, interactive=True), visitor
                     else:
                         preview = gr.skip() if item.preview is None else item.preview
-                        yield status(report_text(item), item.fraction), gr.skip(), preview, gr.skip(), visitor
+                        yield bar(report_text(item), item.fraction), gr.skip(), preview, gr.skip(), visitor
             finally:
                 visitor.end_run()
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS
+from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_TICKS
 
 if TYPE_CHECKING:
-    from styleadapt import StyleTransferPipeline
+    from styleadapt import AdaptationProgress, StyleTransferPipeline
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Report:
         step: optimisation steps done.
         seconds_left: estimated time left.
         fraction: the part of the budget used, 0 to 1.
-        style: distance to the style images at the first report and now; lower is better.
-        content: distance to the photo's structure at the first report and now; lower is better.
+        style: distance to the style images at the first measurement and now, lower is better; None before the first.
+        content: distance to the photo's structure, likewise.
         preview: the visitor's photo in the style so far; None when the last preview is still fresh.
     """
 
     step: int
     seconds_left: float
     fraction: float
-    style: tuple[float, float]
-    content: tuple[float, float]
+    style: tuple[float, float] | None = None
+    content: tuple[float, float] | None = None
     preview: Image.Image | None = None
 
     def later(self, seconds: float) -> "Report":
@@ -87,14 +87,13 @@ def adapt_live(
 
     threading.Thread(target=work, name="adaptation", daemon=True).start()
     try:
-        last: Report | None = None
+        last = Report(step=0, seconds_left=seconds, fraction=0)
         while True:
             try:
-                item = news.get(timeout=SECONDS_BETWEEN_REPORTS)
+                item = news.get(timeout=SECONDS_BETWEEN_TICKS)
             except queue.Empty:
-                if last:
-                    last = last.later(SECONDS_BETWEEN_REPORTS)
-                    yield last
+                last = last.later(SECONDS_BETWEEN_TICKS)
+                yield last
                 continue
             if isinstance(item, BaseException):
                 raise item
@@ -119,7 +118,7 @@ class _Reporter:
         self.first: tuple[float, float] | None = None
         self.reported = self.previewed = float("-inf")
 
-    def __call__(self, progress) -> None:
+    def __call__(self, progress: "AdaptationProgress") -> None:
         # The folder goes with the visitor, and then the work is for nobody.
         if self.stop_file.exists() or not self.stop_file.parent.exists():
             progress.stop()

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from styleadapt.models.layers import AdaLIN, AdaLINBlock, ClassActivationMap, channel_moments
+from styleadapt.models.layers import AdaLIN, AdaLINBlock, ClassActivationMap, StyleNoise, channel_moments
 
 
 def test_channel_moments_are_mean_and_biased_variance():
@@ -61,3 +61,22 @@ def test_cam_equals_the_two_maps_fused_one_after_the_other():
     torch.testing.assert_close(logits[:, :1], cam.average(x.mean((2, 3))))
     torch.testing.assert_close(logits[:, 1:], cam.maximum(x.amax((2, 3))))
     torch.testing.assert_close(heat, plain.sum(1, keepdim=True), atol=1e-5, rtol=1e-5)
+
+
+def test_noise_is_the_same_every_time_and_shifted_in_training():
+    noise = StyleNoise(3, 4).eval()
+    torch.nn.init.ones_(noise.gain.bias)
+    x, code = torch.zeros(1, 3, 100, 30), torch.zeros(1, 4)
+    first = noise(x, code)
+    assert torch.equal(first, noise(x, code))
+    assert torch.equal(first[..., :36, :30], first[..., 64:, :30])  # the tile repeats
+    torch.manual_seed(0)
+    assert not torch.equal(noise.train()(x, code), first)
+
+
+def test_noise_is_scaled_by_the_code_and_not_saved():
+    noise = StyleNoise(3, 4).eval()
+    torch.nn.init.normal_(noise.gain.weight)
+    x, code = torch.zeros(1, 3, 8, 8), torch.randn(1, 4)
+    torch.testing.assert_close(noise(x, 2 * code), 2 * noise(x, code))
+    assert set(noise.state_dict()) == {"gain.weight", "gain.bias"}

@@ -126,9 +126,9 @@ def test_an_adaptation_is_watched_stopped_used_and_loaded_by_its_owner_alone(vis
     status = page.locator("#adapt-status")
     expect(status).to_contain_text("s left")
     expect(page.locator("#adapt-before img")).to_be_visible()
-    expect(page.locator("#adapt-after img")).to_be_visible()
     page.locator("#adapt-stop").click()
     expect(status).to_contain_text("ready")
+    expect(page.locator("#adapt-after img")).to_be_visible()
     expect(page.locator("#adapt-stop")).to_be_disabled()
 
     download = _download(page, "#adapt-download")

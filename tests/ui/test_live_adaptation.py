@@ -16,6 +16,7 @@ def _run(pipeline, folder):
 
 def test_reports_come_before_the_adapter(pipeline, tmp_path, monkeypatch):
     monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_REPORTS", 0)
+    monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_TICKS", 100)
     *reports, finished = _run(pipeline, tmp_path)
     assert [report.step for report in reports] == [1, 2, 3, 4, 5]
     assert all(isinstance(report, Report) for report in reports)
@@ -53,14 +54,13 @@ def test_work_ends_when_its_visitor_is_gone(pipeline, tmp_path, end):
     assert not worker.is_alive()
 
 
-def test_the_time_left_runs_between_reports(pipeline, tmp_path, monkeypatch):
-    monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_REPORTS", 0.01)
+def test_the_time_runs_before_the_first_report_and_between_reports(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_TICKS", 0.01)
     go_on = threading.Event()
-    pipeline.on_step = lambda step: step == 3 and go_on.wait(10)
+    pipeline.on_step = lambda step: step != 2 and go_on.wait(10)
     run = _run(pipeline, tmp_path)
     first, second = next(run), next(run)
-    while second.step == first.step and second.seconds_left == first.seconds_left:
-        second = next(run)
+    assert first.style is None and first.seconds_left < 60
     assert second.seconds_left < first.seconds_left
     assert second.fraction > first.fraction
     go_on.set()

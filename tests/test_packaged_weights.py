@@ -1,0 +1,58 @@
+"""The weights that ship: their size, and that they do what they are for."""
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import torch
+
+from styleadapt import AdaptationConfig, StyleTransferPipeline
+from styleadapt.data.datasets import list_images
+from styleadapt.data.images import image_to_tensor, open_image
+from styleadapt.losses.content import content_loss
+from styleadapt.losses.style import gram_loss, style_statistics
+
+ASSETS = Path(str(resources.files("styleadapt"))) / "assets"
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return StyleTransferPipeline.from_pretrained()
+
+
+def figures(pipe, result, photo, style) -> tuple[float, float]:
+    """Style and content distance of a stylised photo."""
+    trunk = pipe.style_encoder.trunk
+    with torch.inference_mode():
+        ours, theirs, painting = (trunk(image_to_tensor(i)) for i in (result, photo, style))
+        style_distance = gram_loss(style_statistics(ours), style_statistics(painting))
+        return float(style_distance), float(content_loss(ours, theirs, ("block5.expand", "block8.expand")))
+
+
+def test_sizes_stay_in_their_budgets(pipe):
+    assert sum(p.numel() for p in pipe.generator.parameters()) <= 3_000_000
+    files = [ASSETS / "weights" / name / "diffusion_pytorch_model.safetensors" for name in ("generator", "style_encoder")]
+    assert sum(f.stat().st_size for f in files) <= 12_000_000
+
+
+def test_it_takes_on_the_style_and_keeps_the_photo(pipe):
+    photos = [open_image(p).crop((0, 0, 256, 256)) for p in list_images(ASSETS / "photos")[:4]]
+    for path in list_images(ASSETS / "styles")[:4]:
+        style = open_image(path).resize((256, 256))
+        for photo in photos:
+            before, _ = figures(pipe, photo, photo, style)
+            after, content = figures(pipe, pipe(photo, style=style).images[0], photo, style)
+            assert after < 0.8 * before and content < 1.5
+
+
+def test_a_photo_styled_by_itself_comes_back(pipe):
+    photo = open_image(ASSETS / "photos" / "cat.jpg").crop((0, 0, 256, 256))
+    itself = pipe(photo, style=photo).images[0]
+    assert float((image_to_tensor(itself) - image_to_tensor(photo)).abs().mean()) < 0.25
+
+
+def test_a_few_steps_of_adaptation_improve_the_style_and_fit_a_small_file(pipe, tmp_path):
+    style = open_image(ASSETS / "styles" / "mosaic.jpg")
+    adapter = pipe.clone().adapt([style], steps=24, config=AdaptationConfig(crop_size=128, pool_size=8, check_every=8))
+    assert adapter.scores["style_after"] < adapter.scores["style_before"]
+    assert adapter.save(tmp_path / "mosaic.safetensors").stat().st_size < 1_000_000
