@@ -1,9 +1,8 @@
 """The Hugging Face Space: `python app.py` serves the interface, at GRADIO_SERVER_NAME and GRADIO_SERVER_PORT if set."""
 
-from styleadapt import StyleTransferPipeline
 from styleadapt.ui import build_app, launch_options
 
-demo = build_app(StyleTransferPipeline.from_pretrained())
+demo = build_app()
 
 if __name__ == "__main__":
     demo.launch(**launch_options())

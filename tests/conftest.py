@@ -14,7 +14,7 @@ from styleadapt.models.discriminator import StyleDiscriminator
 from styleadapt.models.generator import StyleGenerator
 from styleadapt.models.style_encoder import StyleEncoder
 
-TINY_GENERATOR = {"channels": (8, 16, 24), "blocks": (1, 1, 1), "half_channels": 4, "full_channels": 4, "code_dim": 16}
+TINY_GENERATOR = {"channels": (8, 16), "blocks": (1, 1), "half_channels": 4, "full_channels": 4, "code_dim": 16}
 
 
 def smooth_noise(size: tuple[int, int], seed: int, cell: int = 16) -> Image.Image:

@@ -36,6 +36,7 @@ class AdaptationConfig:
         rank: of the low-rank deltas.
         learning_rate: peak rate of the deltas (Adam); it falls to 0 along a cosine.
         code_rate: factor on it for the style code.
+        kernel_rate: factor on it for convolution kernels that are trained whole.
         lr_d: rate of the discriminator.
         batch_size: crops a step.
         crop_size: side of the crops in pixels.
@@ -50,16 +51,19 @@ class AdaptationConfig:
         patience: checks without any improvement after which it stops early.
     """
 
-    rank: int = 16
-    learning_rate: float = 2e-3
+    rank: int = 32
+    learning_rate: float = 3e-3
     code_rate: float = 4.0
+    kernel_rate: float = 0.25
     lr_d: float = 4e-4
     batch_size: int = 2
     crop_size: int = 224
     pool_size: int = 32
     style_size: int = 512
     pyramid: int = 1
-    losses: LossWeights = field(default_factory=lambda: LossWeights(gram=60.0, content=2.0, structure=3.0))
+    losses: LossWeights = field(
+        default_factory=lambda: LossWeights(gram=170.0, mean_std=12.0, color=9.0, content=4.0, structure=20.0)
+    )
     adv_loss: str = "hinge"
     adv_weight: float = 0.2
     frozen_layers: int = 2
@@ -219,8 +223,7 @@ class _Adaptation:
         for tensor in self.trained.values():
             tensor.requires_grad_()
         self.averaged = {name: t.detach().clone() for name, t in self.trained.items()}
-        rest = [t for name, t in self.trained.items() if name != "code"]
-        groups = [{"params": rest, "factor": 1.0}, {"params": [self.trained["code"]], "factor": config.code_rate}]
+        groups = [{"params": [t], "factor": self._rate_factor(name, t)} for name, t in self.trained.items()]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.5, 0.99), fused=True)
         self.discriminator = None
         if discriminator is not None and config.adv_weight > 0:
@@ -229,6 +232,11 @@ class _Adaptation:
             upper = [p for p in self.discriminator.parameters() if p.requires_grad]
             self.d_optimizer = torch.optim.Adam(upper, lr=config.lr_d, betas=(0.5, 0.99), fused=True)
             self.d_loss, self.g_loss = ADVERSARIAL_LOSSES[config.adv_loss]
+
+    def _rate_factor(self, name: str, tensor: torch.Tensor) -> float:
+        if name == "code":
+            return self.config.code_rate
+        return self.config.kernel_rate if name.endswith(".delta") and tensor.ndim == 4 else 1.0
 
     def step(self, step: int, fraction: float) -> None:
         """One update of discriminator and deltas. `fraction` of the work done sets the rate."""
@@ -242,7 +250,7 @@ class _Adaptation:
         generated = self._generate(photo, self.trained)
         loss, _ = self._loss(generated, photo, features)
         if self.discriminator is not None:
-            loss = loss + c.adv_weight * self._adversarial(generated)
+            loss = loss + c.adv_weight * self._adversarial(self.discriminator, generated)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), 20.0)
@@ -252,13 +260,13 @@ class _Adaptation:
             names = list(self.trained)
             torch._foreach_lerp_([self.averaged[n] for n in names], [self.trained[n] for n in names], 1 - decay)
 
-    def _adversarial(self, generated: torch.Tensor) -> torch.Tensor:
+    def _adversarial(self, discriminator: StyleDiscriminator, generated: torch.Tensor) -> torch.Tensor:
         """Trains the discriminator one step, then judges the generated images with it."""
         code = self.trained["code"].detach().expand(len(generated), -1)
         real = torch.cat([self._style_crop() for _ in range(len(generated))])
-        parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
+        parameters = [p for p in discriminator.parameters() if p.requires_grad]
         with self.autocast():
-            out = self.discriminator(torch.cat([real, generated.detach()]), torch.cat([code, code]))
+            out = discriminator(torch.cat([real, generated.detach()]), torch.cat([code, code]))
         logits = (*out.logits, out.cam_logits)
         self.d_optimizer.zero_grad()
         self.d_loss([l[: len(real)] for l in logits], [l[len(real) :] for l in logits]).backward()
@@ -266,7 +274,7 @@ class _Adaptation:
         for parameter in parameters:
             parameter.requires_grad_(False)
         with self.autocast():
-            out = self.discriminator(generated, code)
+            out = discriminator(generated, code)
         for parameter in parameters:
             parameter.requires_grad_(True)
         return self.g_loss((*out.logits, out.cam_logits))

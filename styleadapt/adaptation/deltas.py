@@ -6,11 +6,12 @@ means the same for convolutions that pad by repeating the border. Names, shapes 
 """
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
 
-SMALL = 4096  # elements up to which a parameter is trained whole; so AdaLIN's shifts, rho, biases, the light full-size layers
+SMALL = 21_000  # elements up to which a parameter is trained whole; so a 3x3 convolution of 48 channels, but not of 96
 
 
 def lora_targets(generator: nn.Module) -> list[str]:
@@ -19,8 +20,13 @@ def lora_targets(generator: nn.Module) -> list[str]:
 
 
 def small_parameters(generator: nn.Module) -> list[str]:
-    """Names of the parameters that are trained whole."""
-    return [name for name, p in generator.named_parameters() if p.numel() <= SMALL]
+    """Names of the parameters that are trained whole: the rest but the matrices that read the style code. With one code, a
+    change of such a matrix is a change of its bias."""
+    config: Any = generator.config
+    reads_code = {
+        f"{name}.weight" for name, m in generator.named_modules() if isinstance(m, nn.Linear) and m.in_features == config.code_dim
+    }
+    return [name for name, p in generator.named_parameters() if p.numel() <= SMALL and name not in reads_code]
 
 
 def initial_deltas(generator: nn.Module, rank: int) -> dict[str, torch.Tensor]:

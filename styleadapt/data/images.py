@@ -74,8 +74,8 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
             finally:
                 if frame:
                     source.seek(position)
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
-        return _as_shown(*_decode(_identify(file), frame, max_pixels))
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        return _as_shown(*_decode(_identify(stream), frame, max_pixels))
     # Pillow's decoders raise nearly every type of exception on damaged files.
     except Exception as error:
         raise ImageError(f"{_name(source)} {_reason(error)}") from error
@@ -117,7 +117,7 @@ def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def image_to_tensor(image: Image.Image) -> torch.Tensor:
-    """An "RGB" image as a float32 tensor `(1, 3, H, W)` in [-1, 1], contiguous, in memory of its own.
+    """An "RGB" image as a float32 tensor `(1, 3, H, W)` in [-1, 1], in channels_last memory of its own.
 
     Raises:
         ImageError: another mode, or no pixels.
@@ -129,10 +129,7 @@ def image_to_tensor(image: Image.Image) -> torch.Tensor:
         raise ImageError(f"the image has mode {image.mode}, not RGB; open_image converts it")
     if 0 in image.size:
         raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
-    tensor = torch.empty(1, 3, image.height, image.width)
-    for channel, band in zip(tensor[0], image.split()):
-        channel.copy_(torch.from_numpy(np.array(band)))
-    return tensor.div_(127.5).sub_(1)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float().div_(127.5).sub_(1)
 
 
 def tensor_to_image(tensor: torch.Tensor) -> list[Image.Image]:
@@ -160,8 +157,8 @@ def tensor_to_image(tensor: torch.Tensor) -> list[Image.Image]:
     if levels.amin().isnan():
         bad = [n for n, image in enumerate(levels) if image.isnan().any()]
         raise ValueError(f"tensor holds NaN in image {', '.join(map(str, bad))} of {len(levels)}")
-    planes = levels.round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
-    return [Image.merge("RGB", [Image.fromarray(band) for band in image]) for image in planes]
+    pixels = levels.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return [Image.fromarray(image) for image in pixels]
 
 
 def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> None:
@@ -223,7 +220,7 @@ def _name(source: ImageSource) -> str:
     """What an error message calls `source`: its path if it has one."""
     if isinstance(source, np.ndarray):
         return "the array"
-    name = source
+    name: Any = source
     if not isinstance(source, (str, os.PathLike)):
         name = getattr(source, "filename", None) or getattr(source, "name", None)
     if not isinstance(name, (str, os.PathLike)):
@@ -328,7 +325,7 @@ def _decode(image: Image.Image, frame: int, max_pixels: int) -> tuple[Image.Imag
     scale = _KEY_SCALE.get(tile[0].args) if tile and isinstance(tile[0].args, str) else None
     if scale and key is not None:
         key = tuple(int(k * scale) for k in key) if isinstance(key, tuple) else int(key * scale)
-    if tile and image.format == "TIFF" and not image.use_load_libtiff:
+    if tile and image.format == "TIFF" and not getattr(image, "use_load_libtiff", True):
         # Memory that is there already spares Pillow's reader its own global pixel limit.
         image.im = Image.core.new(image.mode, getattr(image, "_tile_size", image.size))
     image.load()
@@ -347,7 +344,7 @@ def _as_shown(image: Image.Image, key: Any) -> Image.Image:
     turn = None
     # Damaged EXIF data is no damage to the picture.
     with contextlib.suppress(Exception):
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG))
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
     return shown if turn is None else shown.transpose(turn)
 
 
@@ -369,7 +366,7 @@ def _base_and_alpha(image: Image.Image, key: Any) -> tuple[Image.Image, Image.Im
     if mode in ("RGBA", "RGBa", "PA") or (mode == "P" and image.has_transparency_data):
         colours = image.convert("RGBA")
         alpha = colours.getchannel("A")
-        used = mode != "P" or alpha.getextrema()[0] < 255
+        used = mode != "P" or alpha.getextrema() != (255, 255)
         return colours.convert("RGB"), alpha if used else None
     return image.convert("RGB"), None
 
@@ -390,7 +387,7 @@ def _keyed_alpha(image: Image.Image, key: Any) -> Image.Image | None:
         return None
     differs = [band.point([255 * (level != k) for level in range(256)]) for band, k in zip(image.split(), key)]
     alpha = functools.reduce(ImageChops.lighter, differs)
-    return alpha if alpha.getextrema()[0] < 255 else None
+    return alpha if alpha.getextrema() != (255, 255) else None
 
 
 @functools.lru_cache(maxsize=16)
@@ -404,7 +401,7 @@ def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
     cube = np.indices((18, 18, 18), np.uint8).reshape(3, -1, 1).T * np.uint8(15)
     probe = Image.fromarray(np.ascontiguousarray(cube)).convert(mode)
     moved = ImageChops.difference(transform.apply(probe), probe.convert("RGB"))
-    return transform if max(high for _, high in moved.getextrema()) > 2 else None
+    return transform if np.asarray(moved).max() > 2 else None
 
 
 def _on_white(image: Image.Image) -> Image.Image:

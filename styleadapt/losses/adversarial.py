@@ -14,8 +14,9 @@ Logits = torch.Tensor | Sequence[torch.Tensor]
 
 def _over_outputs(loss: Callable) -> Callable:
     def mean_over_outputs(*logits: Logits) -> torch.Tensor:
-        if isinstance(logits[0], torch.Tensor):
-            return loss(*(l.float() for l in logits))
+        tensors = [l.float() for l in logits if isinstance(l, torch.Tensor)]
+        if tensors:
+            return loss(*tensors)
         return torch.stack([loss(*(l.float() for l in group)) for group in zip(*logits)]).mean()
 
     mean_over_outputs.__name__, mean_over_outputs.__doc__ = loss.__name__, loss.__doc__

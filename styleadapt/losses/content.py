@@ -24,7 +24,7 @@ def content_loss(generated: Mapping[str, torch.Tensor], photo: Mapping[str, torc
     >>> float(content_loss(f, f, ("a",)))
     0.0
     """
-    total = 0.0
+    total = torch.zeros(())
     for name in layers:
         difference = instance_normalize(generated[name].float()) - instance_normalize(photo[name].float())
         total = total + difference.square().mean((1, 2, 3))

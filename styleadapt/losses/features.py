@@ -17,6 +17,9 @@ EMBEDDED = "efficientnet-lite0"
 class _LibraryBackbone(nn.Module):
     """A library's network behind our convention: `(B, 3, H, W)` in [-1, 1] in, feature maps by name out."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, network: nn.Module, read, mean, std):
         super().__init__()
         self.network = network.eval().requires_grad_(False)

@@ -64,7 +64,7 @@ def gram_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.Tenso
     >>> float(gram_loss(s, s))
     0.0
     """
-    total = 0.0
+    total = torch.zeros(())
     for name, target in style.gram.items():
         gram = generated.gram[name]
         norm = (gram.detach().square().sum((1, 2)) + target.square().sum((1, 2))) / 2
@@ -83,7 +83,7 @@ def mean_std_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.T
     >>> float(mean_std_loss(s, s))
     0.0
     """
-    total = 0.0
+    total = torch.zeros(())
     for ours, target in ((generated.mean, style.mean), (generated.std, style.std)):
         for name, value in target.items():
             total = total + (ours[name] - value).square().sum(1) / value.square().sum(1).clamp_min(1e-12)

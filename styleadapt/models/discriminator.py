@@ -22,9 +22,10 @@ class DiscriminatorOutput(BaseOutput):
         features (`dict[str, torch.Tensor]`): feature maps by name, for style losses in the discriminator's own eyes.
     """
 
-    logits: tuple[torch.Tensor, ...] = None
-    cam_logits: torch.Tensor = None
-    features: dict[str, torch.Tensor] = None
+    # None, since accelerate rebuilds an output from a single dict
+    logits: tuple[torch.Tensor, ...]
+    cam_logits: torch.Tensor = None  # type: ignore[assignment]
+    features: dict[str, torch.Tensor] = None  # type: ignore[assignment]
 
 
 class StyleDiscriminator(StyleAdaptModel):

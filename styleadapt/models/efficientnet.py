@@ -109,5 +109,6 @@ class EfficientNetLite0(nn.Module):
 def _load_folded(conv: nn.Conv2d, state: dict, conv_key: str, norm_key: str, eps: float = 1e-3) -> None:
     """Copies a convolution with its batch normalisation folded in: w * g / sqrt(v + eps), b - m * g / sqrt(v + eps)."""
     scale = state[norm_key + ".weight"] * torch.rsqrt(state[norm_key + ".running_var"] + eps)
+    assert conv.bias is not None
     conv.weight.copy_(state[conv_key + ".weight"] * scale[:, None, None, None])
     conv.bias.copy_(state[norm_key + ".bias"] - state[norm_key + ".running_mean"] * scale)

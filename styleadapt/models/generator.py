@@ -21,27 +21,29 @@ class GeneratorOutput(BaseOutput):
         attention (`torch.Tensor`): `(B, 1, ceil(H / 8), ceil(W / 8))`, the class activation map.
     """
 
-    sample: torch.Tensor = None
-    cam_logits: torch.Tensor = None
-    attention: torch.Tensor = None
+    # None, since accelerate rebuilds an output from a single dict
+    sample: torch.Tensor
+    cam_logits: torch.Tensor = None  # type: ignore[assignment]
+    attention: torch.Tensor = None  # type: ignore[assignment]
 
 
 class StyleGenerator(StyleAdaptModel):
     """Fully convolutional image-to-image generator with AdaLIN residual blocks, CAM attention and multi-scale fusion.
 
-    Space-to-depth by 4 brings the photo to 1/4; two strided convolutions to 1/8 and 1/16. On the way up each scale adds the
-    encoder's features of that scale and noise for flat areas, and AdaLIN blocks re-style the sum. Upsampling is bilinear with
-    a convolution after it, which leaves no checkerboard (Odena et al., Distill 2016). The last two scales are light: a few
-    channels at 1/2, and at full resolution one convolution that sees the photo's own pixels.
+    Space-to-depth by 4 brings the photo to 1/4, a strided convolution to 1/8, where attention and most AdaLIN blocks are. Back
+    at 1/4 the encoder's features of that scale are added, and further blocks draw the finer strokes. Every scale gets noise
+    for flat areas. Upsampling is bilinear with a convolution after it, which leaves no checkerboard (Odena et al., Distill
+    2016). The last two scales are light: a few channels at 1/2, and at full resolution one convolution that sees the photo's
+    own pixels.
 
     Args:
-        channels (`tuple[int, int, int]`): channels at 1/4, 1/8 and 1/16 of the image.
-        blocks (`tuple[int, int, int]`): AdaLIN residual blocks at 1/4, 1/8 and 1/16.
+        channels (`tuple[int, int]`): channels at 1/4 and 1/8 of the image.
+        blocks (`tuple[int, int]`): AdaLIN residual blocks at 1/4 and 1/8.
         half_channels (`int`): channels at 1/2.
         full_channels (`int`): channels at full resolution.
         code_dim (`int`): length of the style code.
 
-    >>> generator = StyleGenerator(channels=(8, 8, 8), blocks=(1, 1, 1), half_channels=4, full_channels=4, code_dim=16)
+    >>> generator = StyleGenerator(channels=(8, 8), blocks=(1, 1), half_channels=4, full_channels=4, code_dim=16)
     >>> generator(torch.zeros(1, 3, 37, 50), torch.zeros(1, 16)).sample.shape
     torch.Size([1, 3, 37, 50])
     """
@@ -49,21 +51,18 @@ class StyleGenerator(StyleAdaptModel):
     @register_to_config
     def __init__(
         self,
-        channels: tuple[int, int, int] = (48, 80, 160),
-        blocks: tuple[int, int, int] = (1, 1, 4),
+        channels: tuple[int, int] = (48, 96),
+        blocks: tuple[int, int] = (3, 3),
         half_channels: int = 32,
         full_channels: int = 16,
         code_dim: int = 192,
     ):
         super().__init__()
-        if len(channels) != 3 or len(blocks) != 3:
-            raise ValueError(f"`channels` and `blocks` need three entries each (1/4, 1/8, 1/16), got {channels} and {blocks}")
-        c4, c8, c16 = channels
+        if len(channels) != 2 or len(blocks) != 2:
+            raise ValueError(f"`channels` and `blocks` need two entries each (1/4, 1/8), got {channels} and {blocks}")
+        c4, c8 = channels
         self.enter = _conv(48, c4)
         self.down8 = _conv(c4, c8, stride=2)
-        self.down16 = _conv(c8, c16, stride=2)
-        self.blocks16 = nn.ModuleList(AdaLINBlock(c16, code_dim) for _ in range(blocks[2]))
-        self.up8 = nn.Conv2d(c16, c8, 1)
         self.cam = ClassActivationMap(c8)
         self.noise8 = StyleNoise(c8, code_dim)
         self.blocks8 = nn.ModuleList(AdaLINBlock(c8, code_dim) for _ in range(blocks[1]))
@@ -90,11 +89,7 @@ class StyleGenerator(StyleAdaptModel):
         """
         x, (top, left), (height, width) = _pad(x)
         e4 = F.relu(_instance_norm(self.enter(F.pixel_unshuffle(x, 4))))
-        e8 = F.relu(_instance_norm(self.down8(e4)))
-        h = F.relu(_instance_norm(self.down16(e8)))
-        for block in self.blocks16:
-            h = block(h, code)
-        h, cam_logits, attention = self.cam(_double(self.up8(h)) + e8)
+        h, cam_logits, attention = self.cam(F.relu(_instance_norm(self.down8(e4))))
         h = self.noise8(h, code)
         for block in self.blocks8:
             h = block(h, code)
@@ -110,12 +105,12 @@ class StyleGenerator(StyleAdaptModel):
 
 
 def _pad(x: torch.Tensor, margin: int = 4) -> tuple[torch.Tensor, tuple[int, int], tuple[int, int]]:
-    """Repeats the border by `margin` at least, to sides that 16 divides; returns the offset and size to crop to as well.
+    """Repeats the border by `margin` at least, to sides that 8 divides; returns the offset and size to crop to as well.
 
     The margin keeps the zero padding of the two light scales out of the picture.
     """
     height, width = x.shape[-2:]
-    extra_h, extra_w = (2 * margin + -(side + 2 * margin) % 16 for side in (height, width))
+    extra_h, extra_w = (2 * margin + -(side + 2 * margin) % 8 for side in (height, width))
     top, left = extra_h // 2, extra_w // 2
     return F.pad(x, (left, extra_w - left, top, extra_h - top), mode="replicate"), (top, left), (height, width)
 

@@ -1,5 +1,7 @@
 """Layers that more than one of our models is built from: AdaLIN, its residual block, class activation maps."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -88,6 +90,8 @@ class StyleNoise(nn.Module):
     0.0
     """
 
+    tile: torch.Tensor
+
     def __init__(self, channels: int, code_dim: int, tile: int = 64):
         super().__init__()
         self.gain = nn.Linear(code_dim, channels)
@@ -118,7 +122,7 @@ class ClassActivationMap(nn.Module):
 
     def __init__(self, channels: int, spectral: bool = False):
         super().__init__()
-        wrap = nn.utils.parametrizations.spectral_norm if spectral else (lambda module: module)
+        wrap: Callable = nn.utils.parametrizations.spectral_norm if spectral else (lambda module: module)
         self.average = wrap(nn.Linear(channels, 1, bias=False))
         self.maximum = wrap(nn.Linear(channels, 1, bias=False))
         self.fuse = wrap(nn.Conv2d(2 * channels, channels, 1))

@@ -54,13 +54,14 @@ class StyleAdaptModel(ModelMixin, ConfigMixin):
     A subclass decorates its `__init__` with `register_to_config`; that signature, types included, is its config.
 
     >>> from styleadapt.models.generator import StyleGenerator
-    >>> generator = StyleGenerator(channels=(8, 8, 8), blocks=(1, 1, 1), half_channels=4, full_channels=4, code_dim=16)
+    >>> generator = StyleGenerator(channels=(8, 8), blocks=(1, 1), half_channels=4, full_channels=4, code_dim=16)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     generator.save_pretrained(folder)
     ...     StyleGenerator.from_pretrained(folder).config.channels
-    (8, 8, 8)
+    (8, 8)
     """
 
+    config: Any  # its keys are attributes too
     config_name = "config.json"  # type: ignore[assignment]  # diffusers states no type
 
     @classmethod

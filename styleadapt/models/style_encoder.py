@@ -20,6 +20,9 @@ class StyleEncoder(StyleAdaptModel):
     torch.Size([2, 16])
     """
 
+    center: torch.Tensor
+    spread: torch.Tensor
+
     @register_to_config
     def __init__(self, code_dim: int = 192, hidden_dim: int = 384):
         super().__init__()
@@ -40,7 +43,7 @@ class StyleEncoder(StyleAdaptModel):
         if features is None:
             features = self.trunk(images)
         statistics = (self.channel_statistics(features) - self.center) / self.spread
-        return self.mapping(statistics.clamp(-6, 6).to(self.mapping[0].weight.dtype))
+        return self.mapping(statistics.clamp(-6, 6).to(next(self.mapping.parameters()).dtype))
 
     @staticmethod
     def channel_statistics(features: dict[str, torch.Tensor]) -> torch.Tensor:

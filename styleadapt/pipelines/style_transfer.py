@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils import BaseOutput, logging
 from PIL import Image
 
@@ -38,7 +38,7 @@ class StyleTransferOutput(BaseOutput):
         images (`list[PIL.Image.Image]`): stylised photos, each of its photo's size, with its alpha channel if it has one.
     """
 
-    images: list[Image.Image] = None
+    images: list[Image.Image]
 
 
 class StyleTransferPipeline(DiffusionPipeline):
@@ -55,7 +55,10 @@ class StyleTransferPipeline(DiffusionPipeline):
         pipe("photo.jpg").images[0].save("adapted.png")
     """
 
-    model_cpu_offload_seq = "style_encoder->generator"
+    generator: StyleGenerator
+    style_encoder: StyleEncoder
+    discriminator: StyleDiscriminator | None
+    model_cpu_offload_seq = "style_encoder->generator"  # type: ignore[assignment]  # diffusers types it None
     _optional_components = ["discriminator"]
 
     def __init__(
@@ -67,7 +70,8 @@ class StyleTransferPipeline(DiffusionPipeline):
         super().__init__()
         self.register_modules(generator=generator, style_encoder=style_encoder, discriminator=discriminator)
         for module in (generator, style_encoder):
-            module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+            module.eval().requires_grad_(False)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps it
         self.set_progress_bar_config(disable=True)
         self._fingerprint: str | None = None
         self._adapters: dict[str, StyleAdapter] = {}
@@ -293,7 +297,7 @@ class StyleTransferPipeline(DiffusionPipeline):
         pipe._fingerprint = self.fingerprint
         return pipe
 
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
         """Writes the base models as a repo; active adapters are not written (save them with `StyleAdapter.save`)."""
         active = self._active
         self._restore_base()
@@ -323,8 +327,8 @@ class StyleTransferPipeline(DiffusionPipeline):
         active = [(self._adapters[name], weight) for name, weight in self._active.items()]
         total = sum(weight for _, weight in active)
         shares = [weight / total if abs(total) > 1e-6 else 1 / len(active) for _, weight in active]
-        code = sum(s * a.start_code + w * (a.code - a.start_code) for (a, w), s in zip(active, shares))
-        return code.to(self.generator.device, self.generator.dtype)
+        codes = (s * a.start_code + w * (a.code - a.start_code) for (a, w), s in zip(active, shares))
+        return sum(codes, torch.zeros(())).to(self.generator.device, self.generator.dtype)
 
     def _stylize(self, source: ImageLike, code, strength: float, preserve_color: bool, max_size: int | None) -> Image.Image:
         photo, alpha = split_alpha(load_image(source))
@@ -357,8 +361,7 @@ class StyleTransferPipeline(DiffusionPipeline):
         return result
 
     def _tensor(self, image: Image.Image) -> torch.Tensor:
-        tensor = image_to_tensor(image).to(self.generator.device, self.generator.dtype)
-        return tensor.contiguous(memory_format=torch.channels_last)
+        return image_to_tensor(image).to(self.generator.device, self.generator.dtype)
 
 
 def _as_list(value: Any, name: str) -> list[Any]:

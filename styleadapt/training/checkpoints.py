@@ -28,7 +28,7 @@ def complete_checkpoints(run: str | os.PathLike) -> list[Path]:
     return sorted(found, key=checkpoint_step)
 
 
-def save_checkpoint(run: str | os.PathLike, step: int, write: Callable[[Path], None], limit: int) -> Path:
+def save_checkpoint(run: str | os.PathLike, step: int, write: Callable[[Path], object], limit: int) -> Path:
     """Calls `write(folder)` on a temporary folder, then renames it to `checkpoint-STEP` and drops the oldest beyond `limit`."""
     final = Path(run) / f"checkpoint-{step}"
     temporary = Path(run) / f"tmp-checkpoint-{step}"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-T = TypeVar("T")
+T = TypeVar("T", bound="RunConfig")
 
 
 class ConfigError(ValueError):
@@ -96,7 +96,7 @@ def parse_config(cls: type[T], description: str, argv: list[str] | None = None) 
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         repeated = typing.get_origin(hints[field.name]) is list
-        default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
+        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
         parser.add_argument(f"--{field.name}", nargs="+" if repeated else None, help=f"default: {default}")
     given = vars(parser.parse_args(argv))
     values: dict[str, Any] = load_yaml(given.pop("config")) if given.get("config") else {}

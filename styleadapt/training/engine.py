@@ -36,6 +36,9 @@ class Task(Protocol):
     generator_names: tuple[str, ...]
     discriminator_names: tuple[str, ...]
 
+    def rate_factor(self, parameter: str) -> float:
+        """Factor on the learning rate for a parameter, by its name after its model's (`generator.enter.weight`)."""
+
     def forward(self, batch: dict[str, torch.Tensor], step: int) -> Any:
         """The generator's forward pass, shared by both players' losses."""
 
@@ -83,14 +86,14 @@ class Trainer:
         set_seed(config.seed)
         if config.channels_last:
             for module in task.modules.values():
-                module.to(memory_format=torch.channels_last)
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
         generator_parameters = _trainable(task.modules[name] for name in task.generator_names)
         discriminator_parameters = _trainable(task.modules[name] for name in task.discriminator_names)
         ema = EMAModel(generator_parameters, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4)
         ema.to(accelerator.device)
         optimizers = [
-            self._optimizer(generator_parameters, config.learning_rate),
-            self._optimizer(discriminator_parameters, config.lr_d),
+            self._optimizer(task.generator_names, config.learning_rate),
+            self._optimizer(task.discriminator_names, config.lr_d),
         ]
         schedulers = [
             get_scheduler(
@@ -113,9 +116,11 @@ class Trainer:
             "training on %d processes, %s, %s", accelerator.num_processes, accelerator.device, accelerator.mixed_precision
         )
         if config.resume_from_checkpoint:
-            self._resume()
+            self._resume(config.resume_from_checkpoint)
         batches = iter(self._loader())
-        figures, started, scores = {}, time.monotonic(), {}
+        figures: dict[str, list[torch.Tensor]] = {}
+        scores: dict[str, float] = {}
+        started = time.monotonic()
         first_step = self.step
         while self.step < config.max_train_steps:
             for part in range(config.gradient_accumulation_steps):
@@ -131,7 +136,8 @@ class Trainer:
             for name, value in step_figures.items():
                 figures.setdefault(name, []).append(value.detach())
             if self.step % config.logging_steps == 0 or self.step == config.max_train_steps:
-                self._log(figures, schedulers[0].get_last_lr()[0], (time.monotonic() - started) / (self.step - first_step))
+                rate = float(schedulers[0].get_last_lr()[0])
+                self._log(figures, rate, (time.monotonic() - started) / (self.step - first_step))
                 figures = {}
             if config.validation_steps and self.step % config.validation_steps == 0:
                 scores = self._validate(ema, generator_parameters)
@@ -174,10 +180,15 @@ class Trainer:
         optimizer.step()
         optimizer.zero_grad()
 
-    def _optimizer(self, parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    def _optimizer(self, names: tuple[str, ...], rate: float) -> torch.optim.Optimizer:
         c = self.config
+        groups: dict[float, list[torch.nn.Parameter]] = {1.0: []}
+        for name in names:
+            for key, parameter in self.task.modules[name].named_parameters():
+                if parameter.requires_grad:
+                    groups.setdefault(self.task.rate_factor(f"{name}.{key}"), []).append(parameter)
         return torch.optim.AdamW(
-            parameters,
+            [{"params": parameters, "lr": factor * rate} for factor, parameters in groups.items()],
             lr=rate,
             betas=(c.adam_beta1, c.adam_beta2),
             eps=c.adam_epsilon,
@@ -190,8 +201,9 @@ class Trainer:
         c, processes = self.config, self.accelerator.num_processes
         per_step = c.train_batch_size * c.gradient_accumulation_steps * processes
         first, last = self.step * per_step, c.max_train_steps * per_step
-        if len(self.dataset) < last:
-            raise ValueError(f"the dataset has {len(self.dataset)} samples, {last} are needed")
+        samples = len(self.dataset)  # type: ignore[arg-type]  # Dataset leaves it to its subclasses
+        if samples < last:
+            raise ValueError(f"the dataset has {samples} samples, {last} are needed")
         workers = c.dataloader_num_workers
         loader = DataLoader(
             Subset(self.dataset, range(first, last)),
@@ -201,8 +213,8 @@ class Trainer:
         )
         return self.accelerator.prepare(loader)
 
-    def _resume(self) -> None:
-        folder = resolve_checkpoint(self.config.output_dir, self.config.resume_from_checkpoint)
+    def _resume(self, wanted: str) -> None:
+        folder = resolve_checkpoint(self.config.output_dir, wanted)
         if folder is None:
             logger.info("no checkpoint in %s yet, starting from step 0", self.config.output_dir)
             return

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,9 @@ class StylizationConfig(RunConfig):
         pretrained_model_name_or_path: repo or folder to start from; from nothing if left out.
         generator, style_encoder, discriminator: constructor arguments of the models, when starting from nothing.
         feature_network: the eyes of the losses, by name, see `losses.features.build_feature_network`.
+        style_rate: factor on the learning rate for what makes and reads the style code, the mapping network and the layers of
+            the generator that follow the code. Each of them sums thousands of inputs, so that the rate that suits a
+            convolution shakes every style of the next step.
         losses: weights of the image losses, see `losses.objective.LossWeights`.
         adv_loss: `hinge`, `lsgan` or `non-saturating`.
         adv_weight: weight of the generator's adversarial loss; 0 trains without a discriminator.
@@ -61,6 +65,7 @@ class StylizationConfig(RunConfig):
     style_encoder: dict = field(default_factory=dict)
     discriminator: dict = field(default_factory=dict)
     feature_network: str = EMBEDDED
+    style_rate: float = 0.03
     losses: dict = field(default_factory=dict)
     adv_loss: str = "hinge"
     adv_weight: float = 0.3
@@ -98,6 +103,7 @@ class StylizationConfig(RunConfig):
 def build_dataset(config: StylizationConfig) -> PhotoPaintingDataset:
     """The run's photo and painting pairs."""
     sides = config.painting_short_side
+    low, high = config.photo_short_side
     groups = [list_images(folder) for folder in config.paintings]
     pairs = [(sides[i], sides[i + 1]) for i in range(0, len(sides), 2)]
     return PhotoPaintingDataset(
@@ -105,7 +111,7 @@ def build_dataset(config: StylizationConfig) -> PhotoPaintingDataset:
         groups,
         config.painting_weights or [1.0] * len(groups),
         config.resolution,
-        tuple(config.photo_short_side),
+        (low, high),
         pairs * len(groups) if len(pairs) == 1 else pairs,
         jitter=config.painting_jitter,
         seed=config.seed,
@@ -113,9 +119,9 @@ def build_dataset(config: StylizationConfig) -> PhotoPaintingDataset:
     )
 
 
-def build_models(config: StylizationConfig) -> dict[str, torch.nn.Module]:
+def build_models(config: StylizationConfig) -> dict[str, Any]:
     """Generator, style encoder and discriminator: loaded where a start is named, else new on the ImageNet trunk."""
-    models = {}
+    models: dict[str, Any] = {}
     for name, cls in MODEL_CLASSES.items():
         if config.pretrained_model_name_or_path:
             models[name] = cls.from_pretrained(config.pretrained_model_name_or_path, subfolder=name)
@@ -145,10 +151,10 @@ class StylizationTask:
     identity loss, and gives the generator's classifier its second domain.
     """
 
-    generator_names = ("generator", "style_encoder")
-    discriminator_names = ("discriminator",)
+    generator_names: tuple[str, ...] = ("generator", "style_encoder")
+    discriminator_names: tuple[str, ...] = ("discriminator",)
 
-    def __init__(self, config: StylizationConfig, models: dict[str, torch.nn.Module]):
+    def __init__(self, config: StylizationConfig, models: dict[str, Any]):
         self.config = config
         self.modules = models
         self.models = dict(models)  # as built; `modules` may become wrapped for several processes
@@ -156,6 +162,11 @@ class StylizationTask:
         self.network = build_feature_network(config.feature_network, self.trunk)
         self.objective = StyleAwareObjective.for_network(config.loss_weights(), self.network)
         self.d_loss, self.g_loss = ADVERSARIAL_LOSSES[config.adv_loss]
+
+    def rate_factor(self, parameter: str) -> float:
+        """`style_rate` for the mapping network and the layers that read the style code, else 1."""
+        reads_code = parameter.endswith(("affine.weight", "gain.weight"))
+        return self.config.style_rate if reads_code or parameter.startswith("style_encoder.") else 1.0
 
     @torch.no_grad()
     def calibrate(self, dataset: PhotoPaintingDataset, count: int = 200) -> None:
@@ -187,7 +198,7 @@ class StylizationTask:
     def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c, discriminator = self.config, self.modules["discriminator"]
         if self._adversarial_weight(step + c.adv_warmup // 2) == 0:
-            return 0.0 * sum(p.sum() for p in discriminator.parameters()), {}
+            return 0.0 * sum((p.sum() for p in discriminator.parameters()), torch.zeros(())), {}
         code = state.code.detach()
         batch, wrong = len(code), code.roll(1, 0)
         penalise = c.r1_gamma > 0 and step % c.r1_every == 0
@@ -204,7 +215,7 @@ class StylizationTask:
             style = state.style.detach().requires_grad_()
             with torch.autocast(style.device.type, enabled=False):
                 plain = discriminator(style, code)
-                penalty = sum(r1_penalty(l, style) for l in plain.logits).mean()
+                penalty = sum((r1_penalty(l, style) for l in plain.logits), torch.zeros(())).mean()
             loss = loss + c.r1_gamma / 2 * c.r1_every * penalty
             figures["r1"] = penalty
         return loss, figures

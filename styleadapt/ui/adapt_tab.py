@@ -162,7 +162,7 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
                 use = gr.Button("Use it on the Stylise tab", interactive=False, min_width=160, elem_id="adapt-use")
             load = gr.UploadButton("Load an adapter saved earlier", size="md", elem_id="adapt-load")
             # Gradio's own leaves an empty temporary file behind.
-            load.preprocess = uploaded_path
+            load.preprocess = uploaded_path  # type: ignore[method-assign, assignment]
 
     fill_from(style_strip, paintings, styles)
     fill_from(photo_strip, photos, photo)

@@ -1,5 +1,6 @@
 """The whole interface: two tabs around one pipeline, and the terms on which it is served."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -8,7 +9,7 @@ from styleadapt.ui.adapt_tab import AdaptTab, build_adapt_tab
 from styleadapt.ui.examples import serve_examples
 from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SWEEP_EVERY
 from styleadapt.ui.session import Visitor, Visitors
-from styleadapt.ui.studio import Studio
+from styleadapt.ui.studio import Studio, load_packaged
 from styleadapt.ui.stylize_tab import MY_ADAPTER, StylizeTab, build_stylize_tab, show_source
 from styleadapt.ui.theme import CSS, THEME
 
@@ -23,15 +24,15 @@ CARRY_OVER = """(photo, styles, adapt_photo, adapt_styles) =>
 [adapt_photo ?? photo, adapt_styles?.length ? adapt_styles : styles]"""
 
 
-def build_app(pipeline: "StyleTransferPipeline", visitors: Visitors | None = None) -> gr.Blocks:
-    """The interface around `pipeline`, ready for `launch(**launch_options())`.
+def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visitors: Visitors | None = None) -> gr.Blocks:
+    """The interface around a pipeline, ready for `launch(**launch_options())`.
 
     Parameters:
-        pipeline: what stylises and adapts; shared by all visitors and never changed.
+        load: makes the pipeline that all visitors share; it is called in the background while the server starts.
         visitors: where visitors' files go; by default the system's temporary folder.
     """
     visitors = visitors or Visitors()
-    studio = Studio(pipeline)
+    studio = Studio(load)
     serve_examples()
 
     with gr.Blocks(title="styleadapt", analytics_enabled=False, delete_cache=(SWEEP_EVERY, FILE_LIFETIME)) as app:

@@ -1,5 +1,6 @@
 """Where a GPU comes from: the `spaces` package lends one for the length of a call on ZeroGPU, and is absent elsewhere."""
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -7,6 +8,9 @@ try:
     import spaces
 except ImportError:
     spaces = None
+
+FORKS = spaces is not None and bool(os.environ.get("SPACES_ZERO_GPU"))
+"""Whether calls run in a fork of this process, which has its memory but not its threads."""
 
 Function = TypeVar("Function", bound=Callable)
 

@@ -3,13 +3,14 @@
 Every call works on a copy of the one shared pipeline, so that nothing of a visitor stays in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from styleadapt.ui.gpu import on_gpu
+from styleadapt.ui.gpu import FORKS, on_gpu
 from styleadapt.ui.limits import MAX_WORK_SIDE
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
 
@@ -20,18 +21,33 @@ ADAPTER_NAME = "visitor"
 GPU_SECONDS = 30
 
 
+def load_packaged() -> "StyleTransferPipeline":
+    """The pipeline with the packaged weights. Importing it takes seconds."""
+    from styleadapt import StyleTransferPipeline
+
+    return StyleTransferPipeline.from_pretrained()
+
+
 class Studio:
     """What events call. Images go in and come out as PIL images of the same size.
 
     Parameters:
-        pipeline: the pipeline all visitors share; never changed.
+        load: makes the pipeline all visitors share. It runs in a thread, so that the page is there before the model is, and an
+            event that comes early waits.
     """
 
-    def __init__(self, pipeline: "StyleTransferPipeline"):
-        self.pipeline = pipeline
+    def __init__(self, load: Callable[[], "StyleTransferPipeline"] = load_packaged):
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="load-pipeline").submit(load)
+        if FORKS:
+            self._loading.result()
         self.stylise = on_gpu(self._stylise, duration=GPU_SECONDS)
         self.stylise_adapted = on_gpu(self._stylise_adapted, duration=GPU_SECONDS)
         self.adapt = on_gpu(self._adapt, duration=lambda paintings, photo, seconds, *_: int(seconds) + GPU_SECONDS)
+
+    @property
+    def pipeline(self) -> "StyleTransferPipeline":
+        """The shared pipeline, which nothing changes. Raises what loading it raised."""
+        return self._loading.result()
 
     def first_look(self, photo: Image.Image, painting: Image.Image) -> Image.Image:
         """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""

@@ -1,8 +1,9 @@
 """The Stylise tab: a photo in the style of any images, or of the visitor's adapter."""
 
+import functools
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -36,6 +37,19 @@ class StylizeEvents:
     def __init__(self, studio: Studio, visitors: Visitors):
         self.studio = studio
         self.visitors = visitors
+
+    def first_look(self) -> tuple[Image.Image, Image.Image] | None:
+        """What the page opens with: the first examples, stylised. None in a package without examples."""
+        with plain_errors():
+            return self._first_look
+
+    @functools.cached_property
+    def _first_look(self) -> tuple[Image.Image, Image.Image] | None:
+        photos, paintings = example_images("photos"), example_images("styles")
+        if not photos or not paintings:
+            return None
+        photo = load_image(photos[0])
+        return photo, self.studio.first_look(photo, load_image(paintings[0]))
 
     def stylise(
         self,
@@ -95,7 +109,7 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
                 with gr.Column(min_width=240):
-                    photo = photo_input("Photo", "stylize-photo", value=photos[0] if photos else None)
+                    photo = photo_input("Photo", "stylize-photo", value=str(photos[0]) if photos else None)
                     photo_strip = example_strip(photos, "Example photos", "example-photos")
                 with gr.Column(min_width=240) as styles_column:
                     styles = styles_input("Style images", "stylize-styles", value=paintings[:1])
@@ -113,7 +127,6 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             run = gr.Button("Stylise", variant="primary", elem_id="stylize-run")
         with gr.Column(scale=6, min_width=320):
             result = gr.ImageSlider(
-                value=_first_look(studio, photos, paintings),
                 label="Before and after",
                 elem_id="stylize-result",
                 buttons=["fullscreen"],
@@ -123,7 +136,7 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             note = gr.Markdown(FIRST_NOTE, elem_id="stylize-note")
             download = gr.DownloadButton("Download in full size", interactive=False, elem_id="stylize-download")
 
-    stylise = {
+    stylise: dict[str, Any] = {
         "fn": events.stylise,
         "inputs": [photo, styles, source, strength, keep_colours, weight, visitor],
         "outputs": [result, download, note, visitor],
@@ -132,16 +145,9 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
         "concurrency_limit": 1,
         "concurrency_id": "stylise",
     }
+    gr.on(None, events.first_look, None, result, api_visibility="private")
     run.click(**stylise, api_name="stylise")
     fill_from(photo_strip, photos, photo).then(**stylise, api_visibility="private")
     fill_from(style_strip, paintings, styles).then(**stylise, api_visibility="private")
     source.change(show_source, source, [styles_column, weight], queue=False, api_visibility="private")
     return StylizeTab(photo, styles, source, styles_column, weight)
-
-
-def _first_look(studio: Studio, photos: list[Path], paintings: list[Path]) -> tuple[Image.Image, Image.Image] | None:
-    """The first examples, stylised; None in a package without examples."""
-    if not photos or not paintings:
-        return None
-    photo = load_image(photos[0])
-    return photo, studio.first_look(photo, load_image(paintings[0]))

@@ -20,7 +20,7 @@ def uploaded_path(payload: gr.FileData | None) -> str | None:
     return payload.path
 
 
-def photo_input(label: str, elem_id: str, value: Path | None = None) -> gr.Image:
+def photo_input(label: str, elem_id: str, value: str | None = None) -> gr.Image:
     """An image input whose file only `read_photo` opens. Do not update its properties from an event: set its value."""
     image = gr.Image(
         value=value,
@@ -34,7 +34,7 @@ def photo_input(label: str, elem_id: str, value: Path | None = None) -> gr.Image
         interactive=True,
     )
     # Gradio's own opens the file, and on a bad one fails with the server's path in place of a message.
-    image.preprocess = uploaded_path
+    image.preprocess = uploaded_path  # type: ignore[method-assign, assignment]
     return image
 
 

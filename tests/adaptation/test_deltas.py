@@ -5,7 +5,7 @@ import torch
 from styleadapt.adaptation.deltas import initial_deltas, lora_targets, merged_parameters, small_parameters, weight_deltas
 from styleadapt.models.generator import StyleGenerator
 
-CONFIG = {"channels": (16, 24, 32), "blocks": (1, 1, 1), "half_channels": 8, "full_channels": 4, "code_dim": 16}
+CONFIG = {"channels": (16, 56), "blocks": (1, 1), "half_channels": 8, "full_channels": 4, "code_dim": 16}
 
 
 def test_fresh_deltas_change_nothing():
@@ -19,7 +19,8 @@ def test_each_parameter_is_trained_whole_low_rank_or_not_at_all():
     generator = StyleGenerator(**CONFIG)
     low_rank, whole = {f"{n}.weight" for n in lora_targets(generator)}, set(small_parameters(generator))
     assert low_rank and whole and not low_rank & whole
-    assert "blocks16.0.conv1.weight" in low_rank and "blocks16.0.norm1.rho" in whole and "to_rgb.weight" in whole
+    assert "blocks8.0.conv1.weight" in low_rank and "blocks8.0.norm1.rho" in whole and "to_rgb.weight" in whole
+    assert "blocks8.0.norm1.affine.bias" in whole and "blocks8.0.norm1.affine.weight" not in low_rank | whole
 
 
 def test_a_merged_weight_is_base_plus_product():

@@ -413,7 +413,7 @@ class TestTensors:
             (back,) = tensor_to_image(tensor)
         assert tensor.shape == (1, 3, 16, 16)
         assert tensor.dtype == torch.float32
-        assert tensor.is_contiguous()
+        assert tensor.is_contiguous(memory_format=torch.channels_last)
         assert tensor.min() == -1
         assert tensor.max() == 1
         assert np.array_equal(back, levels)

@@ -71,7 +71,7 @@ def test_bf16_weights_run(generator):
 
 def test_wrong_channels_are_refused_by_name():
     with pytest.raises(ValueError, match="`channels`"):
-        StyleGenerator(channels=(8, 8))
+        StyleGenerator(channels=(8, 8, 8))
 
 
 def test_default_size_stays_in_its_budget():

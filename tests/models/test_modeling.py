@@ -129,7 +129,7 @@ def test_config_is_as_after_construction(folder):
 
 
 def test_generator_reloads(tmp_path):
-    generator = StyleGenerator(channels=(8, 8, 8), blocks=(1, 1, 1), half_channels=4, full_channels=4, code_dim=16).eval()
+    generator = StyleGenerator(channels=(8, 8), blocks=(1, 1), half_channels=4, full_channels=4, code_dim=16).eval()
     generator.save_pretrained(tmp_path)
     loaded = StyleGenerator.from_pretrained(tmp_path)
     assert_same(loaded, generator)

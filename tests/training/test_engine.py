@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """
-generator: {channels: [8, 16, 24], blocks: [1, 1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
+generator: {channels: [8, 16], blocks: [1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
 style_encoder: {code_dim: 16, hidden_dim: 8}
 discriminator: {channels: [4, 8], code_dim: 16}
 resolution: 64

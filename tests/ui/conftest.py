@@ -106,7 +106,7 @@ def visitor(visitors) -> Visitor:
 
 @pytest.fixture
 def studio(pipeline) -> Studio:
-    return Studio(pipeline)
+    return Studio(lambda: pipeline)
 
 
 @pytest.fixture

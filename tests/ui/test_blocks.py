@@ -5,7 +5,7 @@ from styleadapt.ui import build_app, launch_options
 
 @pytest.fixture
 def app(pipeline, visitors):
-    return build_app(pipeline, visitors)
+    return build_app(lambda: pipeline, visitors)
 
 
 def test_the_public_api_is_named_and_documented(app):

@@ -20,11 +20,10 @@ def address(tmp_path_factory):
     """Where the app is served, with the packaged weights."""
     if not (resources.files("styleadapt") / "assets" / "weights" / "model_index.json").is_file():
         pytest.skip("needs the packaged weights")
-    from styleadapt import StyleTransferPipeline
     from styleadapt.ui import build_app, launch_options
     from styleadapt.ui.session import Visitors
 
-    app = build_app(StyleTransferPipeline.from_pretrained(), Visitors(tmp_path_factory.mktemp("visits")))
+    app = build_app(visitors=Visitors(tmp_path_factory.mktemp("visits")))
     _, url, _ = app.launch(**launch_options(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     yield url
     app.close(verbose=False)

@@ -1,10 +1,13 @@
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from styleadapt.ui import studio as studio_module
 from styleadapt.ui.limits import MAX_WORK_SIDE
+from styleadapt.ui.studio import Studio
 
 PHOTO = Image.new("RGB", (30, 20), "white")
 
@@ -34,3 +37,24 @@ def test_large_photos_are_worked_at_a_bounded_size(studio, pipeline, monkeypatch
     studio.stylise(PHOTO, [PHOTO], 1.0, False)
     studio.first_look(PHOTO, PHOTO)
     assert seen == [MAX_WORK_SIDE, MAX_WORK_SIDE]
+
+
+def test_the_pipeline_loads_while_the_server_starts(pipeline):
+    may_load = threading.Event()
+    studio = Studio(lambda: may_load.wait(10) and pipeline)
+    may_load.set()
+    assert studio.pipeline is pipeline
+
+
+def test_a_failure_to_load_is_raised_at_every_use():
+    studio = Studio(lambda: (_ for _ in ()).throw(OSError("no weights")))
+    for _ in range(2):
+        with pytest.raises(OSError, match="no weights"):
+            studio.stylise(PHOTO, [PHOTO], 1.0, False)
+
+
+def test_a_process_that_forks_has_loaded_before(pipeline, monkeypatch):
+    monkeypatch.setattr(studio_module, "FORKS", True)
+    loaded = []
+    Studio(lambda: loaded.append(pipeline))
+    assert loaded

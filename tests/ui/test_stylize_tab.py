@@ -2,12 +2,24 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from styleadapt.ui import examples
 from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES, StylizeEvents, show_source
 
 
 @pytest.fixture
 def events(studio, visitors) -> StylizeEvents:
     return StylizeEvents(studio, visitors)
+
+
+def test_the_page_opens_with_the_first_examples_stylised_once(events, studio, tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "ASSETS", tmp_path)
+    assert StylizeEvents(studio, events.visitors).first_look() is None
+    for kind in ("photos", "styles"):
+        (tmp_path / kind).mkdir()
+        Image.new("RGB", (30, 20)).save(tmp_path / kind / "a.jpg")
+    before, after = events.first_look()
+    assert before.size == after.size == (30, 20)
+    assert events.first_look()[1] is after
 
 
 def test_a_photo_takes_a_style_and_keeps_its_size(events, photo, styles, visitor):
