@@ -10,11 +10,15 @@ _PUBLIC = {
     "StyleTransferOutput": "pipelines.style_transfer",
     "StyleAdapter": "adaptation.adapter",
     "AdapterError": "adaptation.adapter",
+    "TranslationPipeline": "pipelines.translation",
+    "TranslationOutput": "pipelines.translation",
     "AdaptationConfig": "adaptation.adapt",
     "AdaptationProgress": "adaptation.adapt",
     "StyleGenerator": "models.generator",
     "StyleEncoder": "models.style_encoder",
     "StyleDiscriminator": "models.discriminator",
+    "UGATITGenerator": "models.ugatit",
+    "UGATITDiscriminator": "models.ugatit",
     "ModelLoadError": "models.modeling",
     "ImageError": "data.images",
 }
@@ -29,7 +33,9 @@ if TYPE_CHECKING:
     from .models.generator import StyleGenerator
     from .models.modeling import ModelLoadError
     from .models.style_encoder import StyleEncoder
+    from .models.ugatit import UGATITDiscriminator, UGATITGenerator
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
+    from .pipelines.translation import TranslationOutput, TranslationPipeline
 
 
 def __getattr__(name: str):

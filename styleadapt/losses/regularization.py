@@ -1,4 +1,9 @@
-"""Regularisers: total variation of images and gradient penalties of discriminators."""
+"""Regularisers: total variation of images and gradient penalties of discriminators.
+
+The penalties take logits with a graph and the images they were computed from. Compute those logits with autocast off: squared
+gradients leave half precision's range. What a penalty adds is a plain term of the discriminator's loss, so that its gradient is
+accumulated and averaged over processes as the rest of the loss is.
+"""
 
 import torch
 
@@ -22,7 +27,7 @@ def total_variation(x: torch.Tensor) -> torch.Tensor:
 
 def r1_penalty(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """Squared gradient norm of the discriminator at real data (Mescheder et al., arXiv 1801.04406, eq. 9), without the
-    factor gamma / 2. Call it every k-th step with k times the weight for the lazy form (StyleGAN2, arXiv 1912.04958, app. B).
+    factor gamma / 2. Weight it with `lazy_factor` for the lazy form.
 
     Args:
         logits: what the discriminator said of `real`, any shape, with a graph.
@@ -35,5 +40,83 @@ def r1_penalty(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     >>> r1_penalty(x.square().sum((1, 2, 3)), x).tolist()
     [48.0, 48.0]
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-    return gradient.square().sum((1, 2, 3))
+    return _squared_gradient_norm(logits.sum(), real)
+
+
+def r2_penalty(logits: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """Squared gradient norm of the discriminator at generated data (Mescheder et al., arXiv 1801.04406, eq. 10), without the
+    factor gamma / 2.
+
+    Args:
+        logits: what the discriminator said of `fake`, any shape, with a graph.
+        fake: `(B, C, H, W)`, detached from the generator, with `requires_grad=True`.
+
+    Returns:
+        `(B,)`.
+
+    >>> x = torch.zeros(1, 3, 2, 2, requires_grad=True)
+    >>> r2_penalty((2 * x).sum((1, 2, 3)), x).tolist()
+    [48.0]
+    """
+    return _squared_gradient_norm(logits.sum(), fake)
+
+
+def interpolates(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """Random points on the straight lines between real and generated images (Gulrajani et al., arXiv 1704.00028, algorithm 1),
+    one uniform number a pair.
+
+    Args:
+        real, fake: `(B, C, H, W)`.
+
+    Returns:
+        `(B, C, H, W)`, a leaf with `requires_grad=True`.
+
+    >>> interpolates(torch.ones(2, 3, 4, 4), torch.ones(2, 3, 4, 4)).requires_grad
+    True
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+    return torch.lerp(fake.detach(), real.detach(), share).requires_grad_()
+
+
+def wgan_gp_penalty(logits: torch.Tensor, points: torch.Tensor, target: float = 1.0) -> torch.Tensor:
+    """(norm of the critic's gradient - target)^2 (Gulrajani et al., arXiv 1704.00028, eq. 3), without the factor lambda, which
+    is 10 there.
+
+    The critic of a patch discriminator is the mean over its patches, which is what its loss contains.
+
+    Args:
+        logits: `(B, ...)`, what the discriminator said of `points`, with a graph.
+        points: `(B, C, H, W)`, from `interpolates`.
+
+    Returns:
+        `(B,)`.
+
+    >>> x = torch.zeros(1, 3, 2, 2, requires_grad=True)
+    >>> round(float(wgan_gp_penalty((2 * x).sum((1, 2, 3)), x)), 3)  # (sqrt(48) - 1)^2
+    35.144
+    """
+    squared = _squared_gradient_norm(logits.reshape(len(logits), -1).mean(1).sum(), points)
+    # the root has no derivative at 0
+    return ((squared + 1e-12).sqrt() - target).square()
+
+
+def lazy_factor(step: int, every: int) -> int:
+    """Factor of a penalty that is computed in every `every`-th step only: `every` in those, else 0, so that its mean is that of
+    a penalty in each step (StyleGAN2, arXiv 1912.04958, appendix B).
+
+    `step` counts the optimiser's steps: all batches that are accumulated for one, on all processes, agree.
+
+    Raises:
+        ValueError: an interval below 1.
+
+    >>> [lazy_factor(step, 4) for step in range(6)]
+    [4, 0, 0, 0, 4, 0]
+    """
+    if every < 1:
+        raise ValueError(f"the interval of a lazy penalty is {every}; it must be 1 at least")
+    return every if step % every == 0 else 0
+
+
+def _squared_gradient_norm(value: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    (gradient,) = torch.autograd.grad(value, images, create_graph=True)
+    return gradient.float().square().sum((1, 2, 3))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from ..data.datasets import PhotoPaintingDataset, list_images
 from ..data.images import image_to_tensor, open_image
-from ..losses.adversarial import ADVERSARIAL_LOSSES, cam_loss
+from ..losses.adversarial import ADVERSARIAL_LOSSES, NEEDS_REAL, cam_loss
 from ..losses.features import EMBEDDED, build_feature_network
 from ..losses.objective import LossWeights, StyleAwareObjective, StyleTarget
 from ..losses.regularization import r1_penalty
@@ -42,7 +42,7 @@ class StylizationConfig(RunConfig):
             the generator that follow the code. Each of them sums thousands of inputs, so that the rate that suits a
             convolution shakes every style of the next step.
         losses: weights of the image losses, see `losses.objective.LossWeights`.
-        adv_loss: `hinge`, `lsgan` or `non-saturating`.
+        adv_loss: a name of `losses.adversarial.ADVERSARIAL_LOSSES`.
         adv_weight: weight of the generator's adversarial loss; 0 trains without a discriminator.
         adv_start: step at which the adversarial loss sets in; the discriminator starts half of `adv_warmup` earlier.
         adv_warmup: steps over which its weight rises.
@@ -239,8 +239,13 @@ class StylizationTask:
             loss = loss + c.cam_weight * figures["cam"]
         weight = self._adversarial_weight(step)
         if weight:
-            out = self.modules["discriminator"](state.generated, state.code)
-            figures["g_adv"] = self.g_loss((*out.logits, out.cam_logits))
+            discriminator, real = self.modules["discriminator"], None
+            out = discriminator(state.generated, state.code)
+            if c.adv_loss in NEEDS_REAL:
+                with torch.no_grad():
+                    shown = discriminator(state.style, state.code)
+                real = (*shown.logits, shown.cam_logits)
+            figures["g_adv"] = self.g_loss((*out.logits, out.cam_logits), real)
             loss = loss + weight * figures["g_adv"]
         return loss, figures
 

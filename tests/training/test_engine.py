@@ -113,7 +113,7 @@ def test_the_result_is_a_repo_that_the_pipeline_loads(image_folders, tmp_path, t
     "extra, message",
     [
         (["--lerning_rate", "1"], "unrecognized arguments"),
-        (["--adv_loss", "vanilla"], "allowed: non-saturating, lsgan, hinge"),
+        (["--adv_loss", "vanilla"], "allowed: bce, non-saturating, lsgan, hinge, wgan, relativistic"),
         (["--losses", "{gramm: 1}"], "unknown loss gramm"),
         (["--photos", "nowhere"], "no image folder at nowhere"),
     ],

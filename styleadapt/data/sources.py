@@ -1,0 +1,232 @@
+"""Sources of training images: folders, with classes or not, parquet files, WebDataset shards, data sets of the Hub."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from .datasets import IMAGE_EXTENSIONS
+from .images import ImageError
+from .records import Columns, EncodedImage, ImageSample, SourceError, UnreadableImages, find_columns
+from .streams import ImageStream
+
+_SHARD_BUILDERS = {".parquet": "parquet", ".tar": "webdataset"}
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+class ImageTable(Dataset):
+    """Images with random access: sample n is the same in every run and every process.
+
+    An image that cannot be read is replaced by the next one that can; it is named in the log and counted.
+
+    Args:
+        rows: the images, encoded.
+        name: what messages call the source.
+        label_names: names of the classes, if there are labels with names.
+    """
+
+    def __init__(self, rows: Sequence[EncodedImage], name: str, label_names: tuple[str, ...] | None = None):
+        self.rows, self.name, self.label_names = rows, name, label_names
+        self.unreadable = UnreadableImages(len(rows))
+
+    def __len__(self) -> int:
+        """Number of images, with the unreadable ones."""
+        return len(self.rows)
+
+    def __getitem__(self, n: int) -> ImageSample:
+        """
+        Raises:
+            IndexError: `n` is not in [0, len).
+            SourceError: no image of the source can be read.
+        """
+        if not 0 <= n < len(self):
+            raise IndexError(f"{self.name} has no image {n}, only {len(self)}, counted from 0")
+        for step in range(len(self)):
+            sample = self._read((n + step) % len(self))
+            if sample is not None:
+                return sample
+        raise SourceError(f"none of the {len(self)} images in {self.name} can be read")
+
+    def require(self, minimum: int) -> None:
+        """Reads the first images, until so many could be read.
+
+        Raises:
+            SourceError: there are not so many; with counts.
+        """
+        readable = 0
+        for n in range(len(self)):
+            readable += self._read(n) is not None
+            if readable >= minimum:
+                return
+        raise SourceError(f"{self.name} holds {len(self)} images, {readable} of them readable; {minimum} or more are needed")
+
+    def _read(self, n: int) -> ImageSample | None:
+        if n in self.unreadable:
+            return None
+        record = self.rows[n]
+        try:
+            return record.decode()
+        except ImageError as error:
+            self.unreadable.add(n, record.name, str(error))
+            return None
+
+
+class _DatasetRows(Sequence[EncodedImage]):
+    """The rows of a `datasets.Dataset` whose image columns were cast to `Image(decode=False)`."""
+
+    def __init__(self, dataset: Any, columns: Columns):
+        self.dataset, self.columns = dataset, columns
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, n):
+        return self.columns.encoded(self.dataset[n], n)
+
+
+def open_source(
+    train_data_dir: str | os.PathLike | None = None,
+    dataset_name: str | None = None,
+    dataset_config_name: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    split: str = "train",
+    streaming: bool = False,
+    cache_dir: str | os.PathLike | None = None,
+    minimum: int = 1,
+    seed: int = 0,
+    shuffle_buffer: int = 1000,
+) -> ImageTable | ImageStream:
+    """Opens a source of training images, and makes sure that enough of them can be read.
+
+    Args:
+        train_data_dir: a folder of images, searched to any depth; of one subfolder a class; of images with `metadata.csv`,
+            `.jsonl` or `.parquet`; of `.parquet` files or WebDataset `.tar` shards. Or a pattern of such files
+            (`data/train-*.tar`), on this machine or at an address that fsspec knows (`hf://`, `https://`).
+        dataset_name: a data set of the Hub, or a folder that `datasets.load_dataset` reads.
+        dataset_config_name: configuration of `dataset_name`.
+        image_column: column of images; found by its type if left out.
+        label_column: column of labels; `label`, `labels` or `cls` if left out and there. In a plain folder `label` asks for a
+            subfolder a class.
+        split: of `dataset_name`.
+        streaming: read while training instead of downloading and converting first; the result is an `ImageStream`.
+        cache_dir: where `datasets` keeps what it downloads and converts.
+        minimum: so many images at least must be readable.
+        seed, shuffle_buffer: of a stream, see `ImageStream`.
+
+    Returns:
+        An `ImageTable` (random access), or an `ImageStream` if `streaming`.
+
+    Raises:
+        SourceError: none or two sources named, nothing there, no images, unknown column, configuration or split, too few
+            readable images.
+
+    >>> open_source("nowhere")
+    Traceback (most recent call last):
+    styleadapt.data.records.SourceError: `train_data_dir` is 'nowhere': no such folder or files
+    """
+    if (train_data_dir is None) == (dataset_name is None):
+        raise SourceError("name one source of images: `train_data_dir` (a folder or files) or `dataset_name` (of the Hub)")
+    source: ImageTable | ImageStream
+    if dataset_name is not None:
+        name = dataset_name
+        dataset = _load(name, dataset_name, name=dataset_config_name, split=split, streaming=streaming, cache_dir=cache_dir)
+    else:
+        assert train_data_dir is not None
+        name = str(train_data_dir)
+        builder, files = _recognise(name)
+        if builder == "folder" and not streaming:
+            source = _open_folder(name, files, label_column)
+            source.require(minimum)
+            return source
+        options = {"data_dir": name} if builder in ("folder", "imagefolder") else {"data_files": {"train": files}}
+        builder = "imagefolder" if builder == "folder" else builder
+        dataset = _load(name, builder, **options, split="train", streaming=streaming, cache_dir=cache_dir)
+    if dataset.features is None:
+        raise SourceError(f"{name} does not say what its columns hold; convert it to parquet")
+    columns = find_columns(dataset.features, name, image_column, label_column)
+    dataset = _undecoded(dataset, columns)
+    if streaming:
+        if columns.by_name:
+            raise SourceError(f"the labels of {name} are names, whose numbers a stream cannot know; use whole numbers")
+        source = ImageStream(dataset, columns, name, seed, shuffle_buffer)
+    else:
+        if columns.by_name:
+            labels = sorted(label for label in dataset.unique(columns.label) if label is not None)
+            columns = dataclasses.replace(columns, label_names=tuple(labels))
+        source = ImageTable(_DatasetRows(dataset, columns), name, columns.label_names)
+    source.require(minimum)
+    return source
+
+
+def _recognise(place: str) -> tuple[str, list[str]]:
+    """What a folder or pattern holds: `folder`, `imagefolder` or a builder of shards; and its files."""
+    suffix = Path(place).suffix.lower()
+    if suffix in _SHARD_BUILDERS and not Path(place).is_dir():
+        if "://" not in place:
+            pattern = Path(place)
+            found = sorted(str(p) for p in pattern.parent.glob(pattern.name))
+            if not found:
+                raise SourceError(f"`train_data_dir` is {place!r}: no such folder or files")
+            return _SHARD_BUILDERS[suffix], found
+        return _SHARD_BUILDERS[suffix], [place]
+    if not Path(place).is_dir():
+        raise SourceError(f"`train_data_dir` is {place!r}: no such folder or files")
+    files = sorted(p for p in Path(place).rglob("*") if p.is_file())
+    images = [str(p) for p in files if p.suffix.lower() in IMAGE_EXTENSIONS]
+    shards = {s: [str(p) for p in files if p.suffix.lower() == s and p.name not in _METADATA] for s in _SHARD_BUILDERS}
+    kinds = [kind for kind, found in [("images", images), *shards.items()] if found]
+    if len(kinds) > 1:
+        example = os.path.join(place, "*" + kinds[-1])
+        raise SourceError(f"{place} holds {' and '.join(kinds)}; name one kind, for instance {example}")
+    if not kinds:
+        raise SourceError(
+            f"{place} holds {len(files)} files and no image among them: no {', '.join(IMAGE_EXTENSIONS)}, no .parquet, no .tar"
+        )
+    if images:
+        return ("imagefolder" if any(p.name in _METADATA for p in files) else "folder"), images
+    return _SHARD_BUILDERS[kinds[0]], shards[kinds[0]]
+
+
+def _open_folder(folder: str, files: list[str], label_column: str | None) -> ImageTable:
+    """Images of a plain folder; labelled if each lies in one of two or more subfolders."""
+    inside = [Path(file).relative_to(folder).parts for file in files]
+    classes = sorted({parts[0] for parts in inside}) if all(len(parts) == 2 for parts in inside) else []
+    labelled = len(classes) > 1
+    if label_column is not None and (label_column != "label" or not labelled):
+        raise SourceError(
+            f"`label_column` is {label_column!r}, but {folder} is a folder of images without it: "
+            "use a subfolder for each class and `label`, or a metadata.csv with file_name and that column"
+        )
+    rows = [EncodedImage(f, classes.index(parts[0]) if labelled else None, f) for f, parts in zip(files, inside)]
+    return ImageTable(rows, folder, tuple(classes) if labelled else None)
+
+
+def _load(where: str, path: str, **options: Any) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise ImportError(f"reading {where} needs the package datasets: pip install datasets") from error
+
+    if options["cache_dir"] is not None:
+        options["cache_dir"] = str(options["cache_dir"])
+    try:
+        return datasets.load_dataset(path, **options)
+    # The builders let errors of pyarrow, tarfile, fsspec and the Hub pass as they come.
+    except Exception as error:
+        reason = error.__cause__ if isinstance(error, datasets.exceptions.DatasetGenerationError) else error
+        text = " ".join(str(reason or error).split()) or type(error).__name__
+        raise SourceError(f"cannot load {where}: {text[:300]}") from error
+
+
+def _undecoded(dataset: Any, columns: Columns) -> Any:
+    """The data set with the columns that are needed, images as bytes or paths."""
+    from datasets import Image as ImageFeature
+
+    dataset = dataset.select_columns(columns.all)
+    for column in columns.images:
+        dataset = dataset.cast_column(column, ImageFeature(decode=False))
+    return dataset

@@ -1,0 +1,134 @@
+import itertools
+import logging
+
+import pytest
+from torch.utils.data import DataLoader
+
+from styleadapt.data.sources import SourceError, open_source
+
+from .made_sets import MAKERS, level, make_folder, make_parquet, make_tars
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_kind_gives_every_image(tmp_path, cache, kind, streaming):
+    source = open_source(MAKERS[kind](tmp_path / kind, 6), streaming=streaming, cache_dir=cache)
+    samples = list(itertools.islice(source, 6)) if streaming else [source[n] for n in range(len(source))]
+    assert sorted(level(s) for s in samples) == [0, 1, 2, 3, 4, 5]
+    assert all(s.image.mode == "RGB" and f"{level(s)}" in s.name for s in samples)
+    labels = {level(s): s.label for s in samples}
+    assert labels == {k: None if kind == "folder" else k % 2 for k in range(6)}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_subfolders_are_classes(tmp_path, cache, streaming):
+    source = open_source(make_folder(tmp_path / "set", 6, classes=2), streaming=streaming, cache_dir=cache)
+    assert source.label_names == ("c0", "c1")
+    assert all(s.label == level(s) % 2 for s in itertools.islice(source, 6))
+
+
+def test_images_of_several_depths_have_no_labels(tmp_path):
+    make_folder(tmp_path / "set", 4, classes=2)
+    make_folder(tmp_path / "set", 1)
+    source = open_source(tmp_path / "set")
+    assert source.label_names is None and source[0].label is None
+
+
+def test_metadata_gives_labels_and_names_become_numbers(tmp_path, cache):
+    folder = make_folder(tmp_path / "set", 3)
+    (folder / "metadata.csv").write_text("file_name,painter\n00.png,monet\n01.png,claude\n02.png,monet\n")
+    source = open_source(folder, label_column="painter", cache_dir=cache)
+    assert source.label_names == ("claude", "monet") and [s.label for s in source] == [1, 0, 1]
+    assert open_source(folder, cache_dir=cache)[0].label is None
+    with pytest.raises(SourceError, match="a stream cannot know"):
+        open_source(folder, label_column="painter", streaming=True)
+
+
+def test_a_data_set_by_name_with_its_split_and_columns(tmp_path, cache):
+    make_parquet(tmp_path / "set", 6, files=2)
+    options = {"dataset_name": str(tmp_path / "set"), "cache_dir": cache}
+    source = open_source(**options, image_column="picture", label_column="label")
+    assert sorted(level(s) for s in source) == list(range(6))
+    with pytest.raises(SourceError, match="validation"):
+        open_source(**options, split="validation")
+    with pytest.raises(SourceError, match="`image_column` is 'pictures', .* picture, label, caption"):
+        open_source(**options, image_column="pictures")
+    with pytest.raises(SourceError, match="`image_column` is 'caption', which holds string and no images"):
+        open_source(**options, image_column="caption")
+
+
+def test_files_can_be_chosen_by_a_pattern(tmp_path, cache):
+    folder = make_tars(tmp_path / "set", 8, files=4)
+    assert len(open_source(folder / "[01].tar", cache_dir=cache)) == 4
+    assert len(open_source(folder / "2.tar", cache_dir=cache)) == 2
+
+
+def test_item_n_is_the_same_in_any_worker(tmp_path, cache):
+    source = open_source(make_parquet(tmp_path / "set", 6), cache_dir=cache)
+    levels = [level(source[n]) for n in range(6)]
+    again = open_source(tmp_path / "set", cache_dir=cache)
+    loaded = DataLoader(again, None, num_workers=2, collate_fn=level)
+    assert list(loaded) == levels
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_unreadable_images_give_way_to_the_next_and_are_named_once(tmp_path, cache, kind, caplog):
+    with caplog.at_level(logging.WARNING):
+        source = open_source(MAKERS[kind](tmp_path / kind, 5, broken=[1, 2, 4]), cache_dir=cache)
+        for _ in range(2):
+            assert [level(source[n]) for n in range(5)] == [0, 3, 3, 3, 0]
+    named = [r.getMessage() for r in caplog.records if "skipping the image" in r.message]
+    assert len(named) == len(source.unreadable) == 3
+    assert [sum(f"{k}.png" in m for m in named) for k in (1, 2, 4)] == [1, 1, 1]
+    assert "unreadable so far: 3" in named[-1]
+
+
+def test_workers_share_what_is_unreadable(tmp_path):
+    source = open_source(make_folder(tmp_path / "set", 6, broken=[3, 5]))
+    assert sorted(DataLoader(source, None, num_workers=2, collate_fn=level)) == [0, 0, 1, 2, 4, 4]
+    assert len(source.unreadable) == 2
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_too_few_readable_images_are_an_error_with_counts(tmp_path, cache, kind, streaming):
+    folder = MAKERS[kind](tmp_path / kind, 4, broken=[0, 2])
+    options = {"streaming": streaming, "cache_dir": cache}
+    open_source(folder, **options, minimum=2)
+    with pytest.raises(SourceError, match="holds 4 images, 2 of them readable; 3 or more are needed"):
+        open_source(folder, **options, minimum=3)
+    MAKERS[kind](tmp_path / "bad", 3, broken=[0, 1, 2])
+    with pytest.raises(SourceError, match="holds 3 images, 0 of them readable; 1 or more are needed"):
+        open_source(tmp_path / "bad", **options)
+
+
+def test_what_is_no_source_is_named(tmp_path, cache):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="name one source"):
+        open_source()
+    with pytest.raises(SourceError, match="name one source"):
+        open_source(tmp_path, "user/repo")
+    for absent in ("absent", "absent/*.tar"):
+        with pytest.raises(SourceError, match="absent.*no such folder or files"):
+            open_source(tmp_path / absent)
+    with pytest.raises(SourceError, match="holds 0 files and no image"):
+        open_source(tmp_path / "empty")
+    with pytest.raises(SourceError, match="cannot load nobody/nothing"):
+        open_source(dataset_name="nobody/nothing", cache_dir=cache)
+    make_tars(tmp_path / "both", 1)
+    make_folder(tmp_path / "both", 1)
+    with pytest.raises(SourceError, match=r"holds images and \.tar; name one kind"):
+        open_source(tmp_path / "both")
+    with pytest.raises(SourceError, match="`label_column` is 'label'"):
+        open_source(make_folder(tmp_path / "plain", 1), label_column="label")
+
+
+def test_a_truncated_shard_is_an_error_before_training(tmp_path, cache):
+    (make_tars(tmp_path / "set", 2) / "0.tar").write_bytes(b"no tar at all" * 100)
+    with pytest.raises(SourceError, match="cannot load .*set"):
+        open_source(tmp_path / "set", cache_dir=cache)
