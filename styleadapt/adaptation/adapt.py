@@ -223,7 +223,10 @@ class _Adaptation:
         for tensor in self.trained.values():
             tensor.requires_grad_()
         self.averaged = {name: t.detach().clone() for name, t in self.trained.items()}
-        groups = [{"params": [t], "factor": self._rate_factor(name, t)} for name, t in self.trained.items()]
+        by_factor: dict[float, list[torch.Tensor]] = {}
+        for name, tensor in self.trained.items():
+            by_factor.setdefault(self._rate_factor(name, tensor), []).append(tensor)
+        groups = [{"params": tensors, "factor": factor} for factor, tensors in by_factor.items()]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.5, 0.99), fused=True)
         self.discriminator = None
         if discriminator is not None and config.adv_weight > 0:
