@@ -55,7 +55,8 @@ def jitter_colors(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor
     if rng.random() < 0.5:
         image = image[torch.from_numpy(rng.permutation(3))]
     grey = image.mean(0, keepdim=True)
-    image = grey + (image - grey) * float(np.exp(rng.uniform(-0.3, 0.9)))
+    saturation = rng.uniform(0, 0.7) if rng.random() < 0.25 else np.exp(rng.uniform(-0.3, 0.9))
+    image = grey + (image - grey) * float(saturation)
     middle = image.mean()
     return (middle + (image - middle) * float(np.exp(rng.uniform(-0.1, 0.6)))).clamp(-1, 1)
 

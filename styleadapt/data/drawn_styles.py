@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
+from .drawn_abstracts import planes, shapes
 from .drawn_paintings import pointillism, swirls, watercolor
 from .drawn_prints import comic, hatching, woodcut
 from .drawn_tiles import mosaic, stained_glass
@@ -12,7 +13,9 @@ STYLES: dict[str, Callable[[int, int], Image.Image]] = {
     "comic": comic,
     "hatching": hatching,
     "mosaic": mosaic,
+    "planes": planes,
     "pointillism": pointillism,
+    "shapes": shapes,
     "stained_glass": stained_glass,
     "swirls": swirls,
     "watercolor": watercolor,

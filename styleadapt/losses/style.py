@@ -23,8 +23,27 @@ def gram_matrix(features: torch.Tensor) -> torch.Tensor:
     tensor([[[4., 4.],
              [4., 4.]]])
     """
-    flat = features.flatten(2).float()
-    return flat @ flat.transpose(1, 2) / flat.shape[-1]
+    return _moments(features)[0]
+
+
+def _moments(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gram matrices `(B, C, C)` and channel means `(B, C)` of `(B, C, H, W)`, in float32."""
+    return _Moments.apply(features.float().permute(0, 2, 3, 1).flatten(1, 2))
+
+
+class _Moments(torch.autograd.Function):
+    """`x^T x / n` and the mean over n of `(B, n, C)`. The gradient of both is one pass over x; automatic differentiation
+    takes two products, an expansion and three additions as large as x."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        ctx.save_for_backward(x)
+        return x.transpose(1, 2) @ x / x.shape[1], x.mean(1)
+
+    @staticmethod
+    def backward(ctx, gram: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        (x,) = ctx.saved_tensors
+        return torch.baddbmm(mean[:, None] / x.shape[1], x, (gram + gram.transpose(1, 2)) / x.shape[1])
 
 
 @dataclass
@@ -44,8 +63,7 @@ def style_statistics(features: Mapping[str, torch.Tensor]) -> StyleStatistics:
     """
     grams, means, stds = {}, {}, {}
     for name, f in features.items():
-        gram = gram_matrix(f)
-        mean = f.float().mean((2, 3))
+        gram, mean = _moments(f)
         variance = gram.diagonal(dim1=1, dim2=2) - mean * mean
         grams[name], means[name], stds[name] = gram, mean, torch.sqrt(variance.clamp_min(0) + 1e-5)
     return StyleStatistics(grams, means, stds)

@@ -132,6 +132,11 @@ def build_models(config: StylizationConfig) -> dict[str, Any]:
     return models
 
 
+def _identity(step: int) -> bool:
+    """Is the first sample of this step styled by itself, rather than by another photo?"""
+    return step % 4 != 2
+
+
 @dataclass
 class _State:
     generated: torch.Tensor
@@ -147,8 +152,9 @@ class _State:
 class StylizationTask:
     """Trains a generator that stylises any photo with any painting.
 
-    The first sample of a batch is an image styled by itself: a photo in even steps, a painting in odd ones. It carries the
-    identity loss, and gives the generator's classifier its second domain.
+    The first sample of a batch is an image styled by itself: a painting in odd steps, a photo in every fourth. It carries the
+    identity loss, and gives the generator's classifier its second domain. In the remaining steps it is a photo styled by
+    another photo: without these, "styled like a photo" comes to mean "leave it alone", even for paintings that are smooth.
     """
 
     generator_names: tuple[str, ...] = ("generator", "style_encoder")
@@ -180,7 +186,7 @@ class StylizationTask:
         if step % 2:
             photo[0] = style[0]
         else:
-            style[0] = photo[0]
+            style[0] = photo[0 if _identity(step) else -1]
         if self.config.channels_last:
             photo, style = (t.contiguous(memory_format=torch.channels_last) for t in (photo, style))
         with torch.no_grad():
@@ -231,9 +237,9 @@ class StylizationTask:
             state.target,
             directions.to(state.generated.device),
         )
-        identity = (state.generated[0] - state.photo[0]).abs().mean()
-        loss = loss + c.identity_weight * identity
-        figures["identity"] = identity
+        if _identity(step):
+            figures["identity"] = (state.generated[0] - state.photo[0]).abs().mean()
+            loss = loss + c.identity_weight * figures["identity"]
         if step % 2:
             figures["cam"] = cam_loss(state.cam_logits[1:], state.cam_logits[:1])
             loss = loss + c.cam_weight * figures["cam"]

@@ -26,6 +26,14 @@ def test_the_first_sample_is_styled_by_itself(image_folders, tiny_models, batch)
     torch.testing.assert_close(odd.photo[1:], batch["photo"][1:])
 
 
+def test_in_every_fourth_step_a_photo_is_styled_by_another_photo(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders), tiny_models)
+    state = task.forward(batch, 2)
+    torch.testing.assert_close(state.style[0], batch["photo"][-1])
+    torch.testing.assert_close(state.photo, batch["photo"])
+    assert "identity" not in task.generator_loss(state, 2)[1]
+
+
 def test_every_loss_is_reported_and_reaches_its_player(image_folders, tiny_models, batch):
     task = StylizationTask(config(image_folders, r1_gamma=1.0, r1_every=1), tiny_models)
     state = task.forward(batch, 3)
