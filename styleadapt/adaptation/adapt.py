@@ -19,7 +19,7 @@ from torch.func import functional_call
 from ..data.images import image_to_tensor, tensor_to_image
 from ..losses.adversarial import ADVERSARIAL_LOSSES
 from ..losses.objective import LossWeights, StyleAwareObjective, StyleTarget
-from ..losses.style import StyleStatistics
+from ..losses.style import StyleStatistics, discriminator_style_loss
 from ..models.cpu import supports_bf16
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
@@ -45,6 +45,7 @@ class AdaptationConfig:
         pyramid: scales of the style loss; 2 compares at half size too.
         losses: weights of the image losses.
         adv_loss, adv_weight: form and weight of the adversarial loss; weight 0 leaves the discriminator out.
+        feature_weight: weight of the style loss on the discriminator's features.
         frozen_layers: lower convolutions of the discriminator that do not train.
         ema_decay: of the average that is kept.
         check_every: steps between checks of the average on fixed crops.
@@ -66,6 +67,7 @@ class AdaptationConfig:
     )
     adv_loss: str = "hinge"
     adv_weight: float = 0.2
+    feature_weight: float = 1.0
     frozen_layers: int = 2
     ema_decay: float = 0.98
     check_every: int = 20
@@ -253,7 +255,7 @@ class _Adaptation:
         generated = self._generate(photo, self.trained)
         loss, _ = self._loss(generated, photo, features)
         if self.discriminator is not None:
-            loss = loss + c.adv_weight * self._adversarial(self.discriminator, generated)
+            loss = loss + self._adversarial(self.discriminator, generated)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), 20.0)
@@ -264,13 +266,15 @@ class _Adaptation:
             torch._foreach_lerp_([self.averaged[n] for n in names], [self.trained[n] for n in names], 1 - decay)
 
     def _adversarial(self, discriminator: StyleDiscriminator, generated: torch.Tensor) -> torch.Tensor:
-        """Trains the discriminator one step, then judges the generated images with it."""
+        """Trains the discriminator one step, then judges the generated images with it: weighted adversarial and style loss."""
+        c = self.config
         code = self.trained["code"].detach().expand(len(generated), -1)
         real = torch.cat([self._style_crop() for _ in range(len(generated))])
         parameters = [p for p in discriminator.parameters() if p.requires_grad]
         with self.autocast():
             out = discriminator(torch.cat([real, generated.detach()]), torch.cat([code, code]))
         logits = (*out.logits, out.cam_logits)
+        style = {name: f[: len(real)] for name, f in out.features.items()}
         self.d_optimizer.zero_grad()
         self.d_loss([l[: len(real)] for l in logits], [l[len(real) :] for l in logits]).backward()
         self.d_optimizer.step()
@@ -280,7 +284,8 @@ class _Adaptation:
             out = discriminator(generated, code)
         for parameter in parameters:
             parameter.requires_grad_(True)
-        return self.g_loss((*out.logits, out.cam_logits))
+        loss = c.adv_weight * self.g_loss((*out.logits, out.cam_logits))
+        return loss + c.feature_weight * discriminator_style_loss(out.features, style).mean()
 
     @torch.no_grad()
     def check(self) -> dict[str, float]:

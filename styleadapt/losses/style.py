@@ -90,6 +90,27 @@ def gram_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.Tenso
     return total / len(style.gram)
 
 
+def discriminator_style_loss(generated: Mapping[str, torch.Tensor], style: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Style as the discriminator sees it: `gram_loss` on its feature maps, which learn the style at hand, where those of a
+    network trained on photos do not.
+
+    Args:
+        generated, style: the discriminator's `features` of generated images and of crops of the style, `{layer: (B, C, H, W)}`.
+            The crops, of any number, are one target: their Gram matrices are averaged, and get no gradient.
+
+    Returns:
+        `(B,)`, 0 where the Gram matrices are equal.
+
+    >>> f = {"local0": torch.rand(2, 3, 8, 8)}
+    >>> discriminator_style_loss({"local0": f["local0"][:1]}, {"local0": f["local0"][:1]})
+    tensor([0.])
+    """
+    target = {name: gram_matrix(f.detach()).mean(0, keepdim=True) for name, f in style.items()}
+    return gram_loss(
+        StyleStatistics({name: gram_matrix(f) for name, f in generated.items()}, {}, {}), StyleStatistics(target, {}, {})
+    )
+
+
 def mean_std_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.Tensor:
     """Squared distance of channel means and deviations (Huang and Belongie, arXiv 1703.06868, eq. 13), each relative to
     the style's own squared norm and averaged over layers.

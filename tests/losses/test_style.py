@@ -1,6 +1,13 @@
 import torch
 
-from styleadapt.losses.style import gram_loss, gram_matrix, mean_std_loss, sliced_color_loss, style_statistics
+from styleadapt.losses.style import (
+    discriminator_style_loss,
+    gram_loss,
+    gram_matrix,
+    mean_std_loss,
+    sliced_color_loss,
+    style_statistics,
+)
 
 
 def test_gram_matrix_of_known_features():
@@ -73,3 +80,33 @@ def test_losses_pull_towards_the_style():
         loss.backward()
         optimizer.step()
     assert float(loss.detach()) < 0.2 * first
+
+
+def test_discriminator_style_loss_compares_with_the_average_of_all_crops():
+    ones = torch.ones(1, 1, 4, 4)
+    style = {"local0": torch.cat([ones, 3**0.5 * ones])}  # Gram matrices 1 and 3, on average 2
+    loss = discriminator_style_loss({"local0": torch.cat([2**0.5 * ones, ones])}, style)
+    torch.testing.assert_close(loss, torch.tensor([0.0, (1 - 2) ** 2 / ((1 + 4) / 2)]))
+
+
+def test_discriminator_style_loss_moves_the_generated_image_alone():
+    generated, style = (torch.rand(2, 3, 8, 8, requires_grad=True) for _ in range(2))
+    discriminator_style_loss({"a": generated}, {"a": style}).sum().backward()
+    assert generated.grad.abs().sum() > 0 and style.grad is None
+
+
+def test_moments_have_the_gradients_of_their_definition():
+    x = torch.rand(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+
+    def figures(features):
+        s = style_statistics({"a": features})
+        return s.gram["a"], s.mean["a"], s.std["a"]
+
+    def plain(features):
+        flat = features.flatten(2)
+        gram, mean = flat @ flat.transpose(1, 2) / 20, flat.mean(2)
+        return gram, mean, torch.sqrt(flat.var(2, correction=0) + 1e-5)
+
+    weights = [torch.rand_like(t) for t in plain(x)]
+    ours, theirs = (torch.autograd.grad(sum((w * t).sum() for w, t in zip(weights, f(x))), x)[0] for f in (figures, plain))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
