@@ -63,7 +63,7 @@ class AdaptationConfig:
     style_size: int = 512
     pyramid: int = 1
     losses: LossWeights = field(
-        default_factory=lambda: LossWeights(gram=170.0, mean_std=12.0, color=9.0, content=4.0, structure=20.0)
+        default_factory=lambda: LossWeights(gram=240.0, mean_std=16.0, color=9.0, content=9.0, structure=58.0)
     )
     adv_loss: str = "hinge"
     adv_weight: float = 0.2
