@@ -1,6 +1,7 @@
 """The adversarial game of a run: form, smoothing, instance noise, augmentation and gradient penalties, from the config."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,23 @@ from .ada import AdaptiveProbability, ada_augment
 from .config import ConfigError, RunConfig
 
 ADA = "ada"
+
+
+@contextlib.contextmanager
+def steady(discriminator: torch.nn.Module) -> Iterator[None]:
+    """Spectral normalisation keeps its estimate: one iteration a pass of the batches is enough, and all of them get the same.
+
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> with steady(layer):
+    ...     layer.training
+    False
+    """
+    training = discriminator.training
+    discriminator.eval()
+    try:
+        yield
+    finally:
+        discriminator.train(training)
 
 
 @dataclass

@@ -28,8 +28,7 @@ def checkpoint_step(folder: Path) -> int:
 
 def complete_checkpoints(run: str | os.PathLike) -> list[Path]:
     """Checkpoints of a run that were written to the end and are still whole, oldest first; the others are named in the log."""
-    found = [p for p in Path(run).glob("checkpoint-*") if _NAME.fullmatch(p.name) and (p / _MARK).is_file()]
-    return sorted((p for p in found if _is_whole(p)), key=checkpoint_step)
+    return [folder for folder in _marked_checkpoints(run) if _is_whole(folder)]
 
 
 def save_checkpoint(run: str | os.PathLike, step: int, write: Callable[[Path], object], limit: int) -> Path:
@@ -41,7 +40,7 @@ def save_checkpoint(run: str | os.PathLike, step: int, write: Callable[[Path], o
         (folder / _MARK).write_text(json.dumps(sizes))
 
     final = replace_folder(Path(run) / f"checkpoint-{step}", write_and_mark)
-    for old in complete_checkpoints(run)[:-limit] if limit else []:
+    for old in _marked_checkpoints(run)[:-limit] if limit else []:
         shutil.rmtree(old)
     return final
 
@@ -72,6 +71,11 @@ def resolve_checkpoint(run: str | os.PathLike, wanted: str) -> Path | None:
             return folder
     have = ", ".join(p.name for p in complete_checkpoints(run)) or "none"
     raise FileNotFoundError(f"no complete checkpoint at {wanted}; {run} has: {have}")
+
+
+def _marked_checkpoints(run: str | os.PathLike) -> list[Path]:
+    found = [p for p in Path(run).glob("checkpoint-*") if _NAME.fullmatch(p.name) and (p / _MARK).is_file()]
+    return sorted(found, key=checkpoint_step)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from ..pipelines.style_transfer import StyleTransferPipeline
-from .adversary import AdversarialConfig, Adversary
+from .adversary import AdversarialConfig, Adversary, steady
 from .config import ConfigError
 from .parameters import freeze_discriminator, merged, select_parameters
 from .sheets import contact_sheet
@@ -287,7 +287,8 @@ class StylizationTask:
 
         def judge(images: torch.Tensor):
             plain = self.models["discriminator"]
-            return type(plain).forward(plain, self.adversary.shown(images, step), code.float()).logits
+            with steady(plain):
+                return type(plain).forward(plain, self.adversary.shown(images, step), code.float()).logits
 
         penalty, penalties = self.adversary.penalty(judge, state.style, generated, step)
         return loss + penalty, {**figures, **penalties}
@@ -314,7 +315,7 @@ class StylizationTask:
             discriminator, real = self.modules["discriminator"], None
             out = discriminator(self.adversary.shown(state.generated, step), state.code)
             if self.adversary.needs_real:
-                with torch.no_grad():
+                with torch.no_grad(), steady(discriminator):
                     judged = discriminator(self.adversary.shown(state.style, step), state.code)
                 real = (*judged.logits, judged.cam_logits)
             figures["g_adv"] = self.adversary.g_loss((*out.logits, out.cam_logits), real)
