@@ -120,7 +120,8 @@ class Adversary:
             real, fake: `(B, 3, H, W)`.
         """
         c, factor = self.config, lazy_factor(step, self.config.r1_every)
-        total, figures = real.new_zeros(()), {}
+        total = real.new_zeros(())
+        figures: dict[str, torch.Tensor] = {}
         with torch.autocast(real.device.type, enabled=False):
             for name, weight, measure in (
                 ("r1", c.r1_gamma / 2, r1_penalty),

@@ -168,7 +168,7 @@ class Trainer:
             accelerator.init_trackers(c.tracker_project_name, config={k: str(v) for k, v in vars(c).items()})
 
     def _recompute_activations(self) -> None:
-        able = [m for m in self.task.modules.values() if getattr(m, "_supports_gradient_checkpointing", False)]
+        able: list[Any] = [m for m in self.task.modules.values() if getattr(m, "_supports_gradient_checkpointing", False)]
         if not able:
             raise ConfigError("`gradient_checkpointing` is not supported by these models; leave it out")
         for module in able:

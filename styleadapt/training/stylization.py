@@ -133,6 +133,8 @@ class StylizationConfig(StyleConfig):
             raise ConfigError("`photos` and `paintings` need a folder of images each, for instance --photos DIR --paintings DIR")
         if self.painting_weights and len(self.painting_weights) != len(self.paintings):
             raise ConfigError(f"`painting_weights` has {len(self.painting_weights)} entries for {len(self.paintings)} folders")
+        if self.ewc_weight:
+            raise ConfigError("`ewc_weight` belongs to fine-tuning, with scripts/finetune.py; set it to 0")
         if len(self.painting_short_side) not in (2, 2 * len(self.paintings)):
             raise ConfigError("`painting_short_side` needs two numbers, or two for each folder")
 
@@ -200,7 +202,7 @@ class StylizationTask:
     def __init__(self, config: StyleConfig, models: dict[str, Any]):
         self.config = config
         generator, encoder = models["generator"], models["style_encoder"]
-        self.source = None
+        self.source: tuple[StyleGenerator, StyleEncoder] | None = None
         if config.correspondence_weight:
             self.source = copy.deepcopy(generator).eval().requires_grad_(False), copy.deepcopy(encoder).requires_grad_(False)
         select_parameters(generator, config.train_parameters, config.rank, config.targets)
@@ -324,12 +326,11 @@ class StylizationTask:
             figures["ewc"] = elastic_penalty(dict(self.models["generator"].named_parameters()), self.anchors, self.fisher)
             loss = loss + c.ewc_weight * figures["ewc"]
         if self.source is not None:
-            figures["correspondence"] = self._correspondence(state)
+            figures["correspondence"] = self._correspondence(state, *self.source)
             loss = loss + c.correspondence_weight * figures["correspondence"]
         return loss, figures
 
-    def _correspondence(self, state: _State) -> torch.Tensor:
-        generator, encoder = self.source
+    def _correspondence(self, state: _State, generator: StyleGenerator, encoder: StyleEncoder) -> torch.Tensor:
         with torch.no_grad():
             before = self.network(generator(state.photo, encoder(state.style)).sample)
         layers = self.objective.content_layers

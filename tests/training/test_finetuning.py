@@ -104,6 +104,7 @@ def test_the_result_is_published_with_its_facts(settings, tmp_path, monkeypatch)
     "values, message",
     [
         ({"output": "adapter"}, "`train_parameters: all` changes all of it"),
+        ({"ewc_weight": 1.0, "train_parameters": "lora"}, "`ewc_weight`"),
         ({"output": "lora"}, "allowed: model, adapter"),
         ({"dataset_name": "user/repo"}, "`train_data_dir`.*or by `dataset_name`"),
         ({"paintings": ["a"]}, "unknown key `paintings`"),

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from styleadapt.training.config import ConfigError, build_config
+from styleadapt.training.finetuning import FinetuneConfig
 from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset
 
 
@@ -89,7 +90,7 @@ def test_every_form_with_every_penalty_and_augmentation_trains_both_players(imag
     assert set(figures) == {"d_adv", "r1", "r2", "gp"}
     loss, figures = task.generator_loss(state, 3)
     loss.backward()
-    assert figures["g_adv"].isfinite() and figures["correspondence"] == pytest.approx(0, abs=1e-3)
+    assert figures["g_adv"].isfinite() and float(figures["correspondence"].detach()) == pytest.approx(0, abs=1e-3)
     assert tiny_models["discriminator"].training
 
 
@@ -99,7 +100,8 @@ TRAIN = {"train_batch_size": 3}
 def test_ada_sees_real_images_and_adapts(image_folders, tiny_models, batch):
     task = StylizationTask(config(image_folders, augment="ada", ada_interval=1, ada_images=3), tiny_models)
     task.discriminator_loss(task.forward(batch, 3), 3)
-    assert task.ada.update() in (0.0, 1.0) and -1 <= task.ada.overfitting <= 1 and task.ada.overfitting != 0
+    p = task.ada.update()
+    assert p == (1.0 if task.ada.overfitting > 0.6 else 0.0) and -1 <= task.ada.overfitting <= 1
 
 
 @pytest.mark.parametrize("train", ["adalin", "lora", "loha", "adalin+lora"])
@@ -118,7 +120,8 @@ def test_chosen_parameters_train_and_the_repo_is_plain(image_folders, tiny_model
 
 
 def test_elastic_weights_pull_back(image_folders, tiny_models, batch):
-    task = StylizationTask(config(image_folders, ewc_weight=1.0, ewc_samples=2, adv_weight=0.0), tiny_models)
+    values = {"train_data_dir": str(image_folders[1]), "ewc_weight": 1.0, "ewc_samples": 2, "adv_weight": 0.0}
+    task = StylizationTask(build_config(FinetuneConfig, values), tiny_models)
     task.measure_fisher({key: value[n] for key, value in batch.items()} for n in range(3))
     state = task.forward(batch, 3)
     assert float(task.generator_loss(state, 3)[1]["ewc"]) == 0
@@ -134,7 +137,7 @@ def test_elastic_weights_pull_back(image_folders, tiny_models, batch):
         ({"losses": {"gram": "a lot"}}, "could not convert"),
         ({"painting_short_side": [1, 2, 3]}, "`painting_short_side`"),
         ({"correspondence_weight": 1.0, "train_batch_size": 2}, "3 samples at least"),
-        ({"ewc_weight": 1.0, "train_parameters": "lora"}, "`ewc_weight`"),
+        ({"ewc_weight": 1.0}, "belongs to fine-tuning"),
     ],
 )
 def test_bad_values_are_refused(image_folders, values, message):
