@@ -243,8 +243,9 @@ def _first_images(source: ImageTable | ImageStream) -> list[Image.Image]:
 
 
 def _reduced(image: Image.Image, side: int = 512) -> Image.Image:
-    scale = side / min(image.size)
-    return image if scale >= 1 else image.resize([max(1, round(length * scale)) for length in image.size], reducing_gap=2.0)
+    # the trunk needs 64 px
+    scale = max(min(1.0, side / min(image.size)), 64 / min(image.size))
+    return image if scale == 1 else image.resize([max(64, round(length * scale)) for length in image.size])
 
 
 def _first_pairs(dataset: PairDataset | StreamedDataset, count: int) -> Iterable[dict[str, torch.Tensor]]:
