@@ -122,12 +122,13 @@ class Adversary:
         c, factor = self.config, lazy_factor(step, self.config.r1_every)
         total = real.new_zeros(())
         figures: dict[str, torch.Tensor] = {}
+        penalties: tuple[tuple[str, float, Callable[..., torch.Tensor]], ...] = (
+            ("r1", c.r1_gamma / 2, r1_penalty),
+            ("r2", c.r2_gamma / 2, r2_penalty),
+            ("gp", c.gp_weight, wgan_gp_penalty),
+        )
         with torch.autocast(real.device.type, enabled=False):
-            for name, weight, measure in (
-                ("r1", c.r1_gamma / 2, r1_penalty),
-                ("r2", c.r2_gamma / 2, r2_penalty),
-                ("gp", c.gp_weight, wgan_gp_penalty),
-            ):
+            for name, weight, measure in penalties:
                 if weight * factor == 0:
                     continue
                 images = {"r1": real, "r2": fake}.get(name)
