@@ -4,13 +4,14 @@
     python scripts/evaluate_translation.py runs/emoji/final data/emoji/test/a data/emoji/test/b --output runs/emoji/test
 
 For both directions, beside the input as it is: L1 distance to the true counterpart in [0, 1], perceptual distance to it
-(`styleadapt.metrics.perceptual`), and kernel distance to the set of all counterparts (`styleadapt.metrics.distribution`), each with
-its share of the input's. Lower is better. Writes scores.json, and a sheet for each direction: input, translation, true
+(`styleadapt.metrics.perceptual`), and kernel distance to the set of all counterparts (`styleadapt.metrics.distribution`), each
+with its share of the input's. Lower is better. Writes scores.json, and a sheet for each direction: input, translation, true
 counterpart, and where the generator looked.
 """
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def table(report: dict[str, dict[str, dict[str, float]]], pairs: int) -> str:
     lines = [f"{'':10}{'':14}" + "".join(f"{name:>18}" for name in MEASURES) + f"   {pairs} pairs"]
     for direction, rows in report.items():
         for kind, scores in rows.items():
-            cells = "".join(f"{scores[m]:11.4f}{scores[m] / rows['untranslated'][m]:6.0%} " for m in MEASURES)
+            cells = "".join(f"{scores[m]:11.4f}{scores[m] / (rows['untranslated'][m] or math.nan):6.0%} " for m in MEASURES)
             lines.append(f"{direction:10}{kind:14}{cells}")
     return "\n".join(lines)
 

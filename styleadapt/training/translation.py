@@ -173,8 +173,8 @@ class UnpairedTask:
             a, b = (t.contiguous(memory_format=torch.channels_last) for t in (a, b))
         to_b = self.modules["generator_a2b"](torch.cat([a, b]))
         to_a = self.modules["generator_b2a"](torch.cat([b, a]))
-        fake_b, identity_b = to_b.sample.float().chunk(2)
-        fake_a, identity_a = to_a.sample.float().chunk(2)
+        fake_b, identity_b = to_b.sample.chunk(2)
+        fake_a, identity_a = to_a.sample.chunk(2)
         return _State(a, b, fake_a, fake_b, identity_a, identity_b, (to_b.cam_logits, to_a.cam_logits))
 
     def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -189,8 +189,8 @@ class UnpairedTask:
         c = self.config
         verdicts = [self.modules[name](fake) for name, _, fake in self._judged(state)]
         adversarial = [lsgan_generator_loss(logits) for out in verdicts for logits in (out.logits, out.cam_logits)]
-        cycle_a = self.modules["generator_b2a"](state.fake_b).sample.float()
-        cycle_b = self.modules["generator_a2b"](state.fake_a).sample.float()
+        cycle_a = self.modules["generator_b2a"](state.fake_b).sample
+        cycle_b = self.modules["generator_a2b"](state.fake_a).sample
         figures = {
             "g_adv": torch.stack(adversarial).sum(),
             "cycle": F.l1_loss(cycle_a, state.a) + F.l1_loss(cycle_b, state.b),
@@ -223,7 +223,9 @@ class UnpairedTask:
                 scores[f"kid_{there}"] = kernel_distance(embed(network, out.images), embed(network, images[target]))
             sheets.append(_spread(rows, SHEET_IMAGES))
         folder.mkdir(parents=True, exist_ok=True)
-        contact_sheet([list(row) for pair in zip(*sheets) for row in pair], columns=2).save(folder / f"step-{step}.jpg", quality=92)
+        contact_sheet([list(row) for pair in zip(*sheets) for row in pair], columns=2).save(
+            folder / f"step-{step}.jpg", quality=92
+        )
         return scores
 
     def save_pretrained(self, folder: Path) -> None:
