@@ -1,10 +1,11 @@
 """Unpaired translation as a training task: U-GAT-IT (arXiv 1907.10830) between two folders of images.
 
 The objective is the authors' (section 2.2). What they compute twice or for nothing is left out, with the same result: both
-players share one forward pass of the generators, an image and the identity input go through a generator together, real and generated
-images through a discriminator together, and the generators' step makes no gradients for the discriminators, nor theirs for
-the generators. Normalisation is per image throughout, so that a batch of two equals two batches of one. One thing differs: a
-discriminator that sees real and generated images together takes one power iteration of spectral normalisation for both.
+players share one forward pass of the generators, an image and the identity input go through a generator together, real and
+generated images through a discriminator together, and the generators' step makes no gradients for the discriminators, nor
+theirs for the generators. Normalisation is per image throughout, so that a batch of two equals two batches of one. One thing
+differs: a discriminator that sees real and generated images together takes one power iteration of spectral normalisation for
+both.
 """
 
 import math
