@@ -19,6 +19,7 @@ checkpointing_steps: 2
 validation_steps: 0
 logging_steps: 1
 report_to: none
+mixed_precision: bf16
 """
 
 
