@@ -111,9 +111,9 @@ def our_step(args: argparse.Namespace) -> Callable:
         model.to(memory_format=torch.channels_last)
     players = (task.generator_names, task.discriminator_names)
     generators, discriminators = ([p for name in names for p in task.models[name].parameters()] for names in players)
-    options = {"lr": config.learning_rate, "betas": (config.adam_beta1, config.adam_beta2)}
+    betas = (config.adam_beta1, config.adam_beta2)
     g_optimizer, d_optimizer = (
-        torch.optim.AdamW(parameters, weight_decay=config.adam_weight_decay, fused=True, **options)
+        torch.optim.AdamW(parameters, config.learning_rate, betas, weight_decay=config.adam_weight_decay, fused=True)
         for parameters in (generators, discriminators)
     )
     ema = EMAModel(generators, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4)

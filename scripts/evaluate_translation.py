@@ -52,7 +52,7 @@ def main() -> int:
                 "untranslated": measure(network, domains[source], domains[target]),
                 "translated": measure(network, out.images, domains[target]),
             }
-            rows = list(zip(domains[source], out.images, domains[target], out.attentions))
+            rows = list(zip(domains[source], out.images, domains[target], out.attentions or []))
             chosen = rows[:: -(-len(rows) // args.sheet_images)]
             tensors = [[image_to_tensor(image) for image in row] for row in chosen]
             save_image(contact_sheet(tensors, columns=4), args.output / f"{source}2{target}.png")

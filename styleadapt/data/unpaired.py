@@ -1,6 +1,5 @@
 """Unpaired images of two domains, drawn so that sample n is the same in every run."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,8 +34,8 @@ class UnpairedDataset(Dataset):
     So a run resumed at sample n sees what an unbroken one would have seen, with any number of workers and processes.
 
     Args:
-        images_a, images_b: the domains; items have an `image` of mode "RGB", as those of `data.sources.open_source` do, which
-            composites transparent images on white and goes on to the next where one cannot be read.
+        images_a, images_b: the domains, sequences whose items have an `image` of mode "RGB", such as `data.sources.open_source`
+            gives; it composites transparent images on white, and goes on to the next where one cannot be read.
         size: side of the crops in pixels.
         crop_scale: how much larger than `size` an image is made before the crop is cut out of it.
         seed: of the draws.
@@ -45,8 +44,8 @@ class UnpairedDataset(Dataset):
 
     def __init__(
         self,
-        images_a: Sequence[Any],
-        images_b: Sequence[Any],
+        images_a: Any,
+        images_b: Any,
         size: int,
         crop_scale: float = CROP_SCALE,
         seed: int = 0,

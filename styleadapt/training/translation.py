@@ -20,6 +20,7 @@ from PIL import Image
 
 from ..data.datasets import list_images
 from ..data.images import image_to_tensor, open_image
+from ..data.records import SourceError
 from ..data.sources import open_source
 from ..data.unpaired import CROP_SCALE, UnpairedDataset
 from ..losses.adversarial import cam_loss, lsgan_discriminator_loss, lsgan_generator_loss
@@ -102,13 +103,20 @@ def build_dataset(config: UnpairedConfig) -> UnpairedDataset:
         SourceError: a domain is not there or holds no image that can be read.
     """
     return UnpairedDataset(
-        open_source(config.domain_a),
-        open_source(config.domain_b),
+        _open_domain("domain_a", config.domain_a),
+        _open_domain("domain_b", config.domain_b),
         config.resolution,
         config.crop_scale,
         config.seed,
         length=config.max_train_steps * config.train_batch_size * config.gradient_accumulation_steps * 64,
     )
+
+
+def _open_domain(key: str, place: str) -> Any:
+    try:
+        return open_source(place)
+    except SourceError as error:
+        raise SourceError(str(error).replace("train_data_dir", key)) from None
 
 
 def build_models(config: UnpairedConfig) -> dict[str, Any]:
@@ -217,7 +225,7 @@ class UnpairedTask:
         for source, target, there, back in (("a", "b", "a2b", "b2a"), ("b", "a", "b2a", "a2b")):
             out = pipe(images[source], direction=there, return_attention=True)
             cycled = pipe(out.images, direction=back).images
-            columns = (images[source], out.images, cycled, out.attentions)
+            columns = (images[source], out.images, cycled, out.attentions or [])
             rows = [tuple(image_to_tensor(image) for image in row) for row in zip(*columns)]
             scores[f"cycle_{source}"] = sum(float((row[0] - row[2]).abs().mean()) / 2 for row in rows) / len(rows)
             if min(len(out.images), len(images[target])) > 1:

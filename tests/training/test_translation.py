@@ -139,7 +139,7 @@ def test_a_few_steps_lower_what_the_generators_minimise(task):
 def test_the_data_set_does_not_depend_on_who_asks(image_folders):
     first, again = (build_dataset(config(image_folders, seed=4)) for _ in range(2))
     assert torch.equal(first[17]["b"], again[17]["b"]) and not torch.equal(first[17]["a"], first[18]["a"])
-    with pytest.raises(SourceError, match="nowhere"):
+    with pytest.raises(SourceError, match="`domain_a` is 'nowhere'"):
         build_dataset(config(("nowhere", image_folders[1])))
 
 
