@@ -8,7 +8,8 @@ def kernel_distance(found: torch.Tensor, reference: torch.Tensor) -> float:
     1801.01401, section 4), on features that are standardised by the reference set.
 
     It is unbiased, so that sets of any size compare, and may fall a little below 0 for two sets of one distribution. The paper
-    takes the raw features of Inception; standardising lets every channel count alike.
+    takes the raw features of Inception; standardising lets every channel count alike. A channel's spread is taken for a tenth of
+    the channels' mean at least, so that one that hardly varies in the reference set does not outweigh all others.
 
     Args:
         found, reference: `(N, d)` and `(M, d)`, one row an image, such as `metrics.embedding.embed` gives; N and M 2 or more.
@@ -22,7 +23,8 @@ def kernel_distance(found: torch.Tensor, reference: torch.Tensor) -> float:
     """
     if min(len(found), len(reference)) < 2:
         raise ValueError(f"a distribution needs 2 images or more, got {len(found)} and {len(reference)}")
-    mean, spread = reference.double().mean(0), reference.double().std(0) + 1e-3
+    mean, spread = reference.double().mean(0), reference.double().std(0)
+    spread = spread.clamp(min=max(float(spread.mean()) / 10, 1e-6))
     x, y = ((features.double() - mean) / spread for features in (found, reference))
     return float(_mean_off_diagonal(_kernel(x, x)) + _mean_off_diagonal(_kernel(y, y)) - 2 * _kernel(x, y).mean())
 

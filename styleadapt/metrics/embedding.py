@@ -31,7 +31,8 @@ def feature_maps(network: EfficientNetLite0, image: Image.Image) -> dict[str, to
 
 
 def embed(network: EfficientNetLite0, images: Sequence[Image.Image]) -> torch.Tensor:
-    """Means and deviations of every channel of `LAYERS`, one row an image: what `metrics.distribution` compares.
+    """Logarithms log(1 + x) of means and deviations of every channel of `LAYERS`, one row an image: what `metrics.distribution`
+    compares.
 
     >>> embed(EfficientNetLite0(), [Image.new("RGB", (32, 32))] * 2).shape
     torch.Size([2, 1920])
@@ -40,4 +41,4 @@ def embed(network: EfficientNetLite0, images: Sequence[Image.Image]) -> torch.Te
 
 
 def _statistics(maps: dict[str, torch.Tensor]) -> torch.Tensor:
-    return torch.cat([moment for m in maps.values() for moment in (m.mean((2, 3)), m.std((2, 3), correction=0))], 1)
+    return torch.cat([s.log1p() for m in maps.values() for s in (m.mean((2, 3)), m.std((2, 3), correction=0))], 1)

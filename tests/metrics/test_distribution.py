@@ -8,7 +8,7 @@ def test_it_is_the_sum_over_pairs():
     """Against the definition, written as loops, on features that standardising leaves alone."""
     torch.manual_seed(0)
     y = torch.randn(5, 3, dtype=torch.float64)
-    y = (y - y.mean(0)) / (y.std(0) / (1 - 1e-3))  # deviation 1 - 1e-3, to which 1e-3 is added
+    y = (y - y.mean(0)) / y.std(0)
     x = torch.randn(4, 3, dtype=torch.float64)
 
     def mean(pairs):
@@ -25,6 +25,14 @@ def test_it_grows_with_the_distance_and_is_near_0_for_one_distribution():
     x, y = torch.randn(2, 300, 8)
     distances = [kernel_distance(x + shift, y) for shift in (0, 0.5, 1)]
     assert abs(distances[0]) < 0.05 < distances[1] < distances[2]
+
+
+def test_a_channel_without_spread_does_not_outweigh_the_others():
+    torch.manual_seed(0)
+    x, y = torch.randn(2, 50, 20)
+    y[:, 0] = 0
+    x[:, 0] = 0.1
+    assert abs(kernel_distance(x, y)) < 0.5
 
 
 def test_one_image_is_no_distribution():
