@@ -91,7 +91,7 @@ def table(report: dict[str, dict[str, dict[str, float]]], pairs: int) -> str:
     lines = [f"{'':10}{'':14}" + "".join(f"{name:>18}" for name in MEASURES) + f"   {pairs} pairs"]
     for direction, rows in report.items():
         for kind, scores in rows.items():
-            cells = "".join(f"{scores[m]:11.4f}{scores[m] / (rows['untranslated'][m] or math.nan):6.0%} " for m in MEASURES)
+            cells = "".join(f"{scores[m]:11.4g}{scores[m] / (rows['untranslated'][m] or math.nan):6.0%} " for m in MEASURES)
             lines.append(f"{direction:10}{kind:14}{cells}")
     return "\n".join(lines)
 

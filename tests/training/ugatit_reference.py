@@ -72,7 +72,7 @@ class ReferenceLoop:
                 for key, tensor in weights.items():
                     if key.endswith(".rho"):
                         tensor.clamp_(0, 1)
-        return float(d_loss), float(g_loss)
+        return float(d_loss.detach()), float(g_loss.detach())
 
     def discriminator_loss(self, real_a: torch.Tensor, real_b: torch.Tensor) -> torch.Tensor:
         fake_a2b, _, _ = self._generate("genA2B", real_a)
