@@ -110,7 +110,9 @@ def test_every_loss_is_reported_and_weighted(task):
     assert float(d_loss.detach()) == pytest.approx(sum(float(value.detach()) for value in d_figures.values()), rel=1e-5)
     g_loss, figures = task.generator_loss(state, 0)
     weighted = {"g_adv": 1, "cycle": 10, "identity": 10, "cam": 1000}
-    assert float(g_loss.detach()) == pytest.approx(sum(w * float(figures[name].detach()) for name, w in weighted.items()), rel=1e-5)
+    assert float(g_loss.detach()) == pytest.approx(
+        sum(w * float(figures[name].detach()) for name, w in weighted.items()), rel=1e-5
+    )
 
 
 def test_rho_is_clipped_before_use(task, tmp_path):
