@@ -74,7 +74,8 @@ class UnpairedConfig(RunConfig):
     max_train_steps: int = 1_000_000
     learning_rate: float = 1e-4
     lr_d: float = 1e-4
-    lr_scheduler: str = "constant"
+    optimizer: str = "adam"
+    lr_scheduler: str = "linear_second_half"
     lr_warmup_steps: int = 0
     adam_beta2: float = 0.999
     adam_weight_decay: float = 1e-4
