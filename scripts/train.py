@@ -1,13 +1,16 @@
 #!/usr/bin/env python
-"""Trains generator, style encoder and discriminator on a folder of photos and folders of paintings.
+"""Trains a model from nothing, or goes on from one: stylisation by photos and paintings, or U-GAT-IT between two domains.
 
     accelerate launch scripts/train.py --config configs/base.yaml --photos DIR --paintings DIR [DIR ...]
-    accelerate launch scripts/train.py --config configs/base.yaml ... --resume_from_checkpoint latest
+    accelerate launch scripts/train.py --config configs/ugatit.yaml --domain_a DIR --domain_b DIR
+    accelerate launch scripts/train.py --config ... --resume_from_checkpoint latest
 
-Every option can stand in the YAML file or on the command line, which wins. The result, `output_dir/final`, is a model
-repo for `StyleTransferPipeline.from_pretrained`.
+Every option can stand in the YAML file or on the command line, which wins. With `domain_a` in either, the task is unpaired
+translation, and `--domain_a DIR --help` lists its options. The result, `output_dir/final`, is a model repo for
+`StyleTransferPipeline.from_pretrained` or `TranslationPipeline.from_pretrained`.
 """
 
+import argparse
 import logging
 import sys
 from pathlib import Path
@@ -16,30 +19,53 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 
+from styleadapt.data.records import SourceError
 from styleadapt.models.cpu import configure_cpu
 from styleadapt.models.modeling import ModelLoadError
-from styleadapt.training.config import ConfigError, parse_config
+from styleadapt.training import stylization, translation
+from styleadapt.training.config import ConfigError, load_yaml, parse_config
 from styleadapt.training.engine import DivergenceError, Trainer
-from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset, build_models
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        config = parse_config(StylizationConfig, __doc__)
-        dataset = build_dataset(config)
-        configure_cpu()
-        set_seed(config.seed)
-        task = StylizationTask(config, build_models(config))
-    except (ConfigError, FileNotFoundError, ImportError, ModelLoadError) as error:
+        trainer = translation_trainer() if is_translation() else stylization_trainer()
+    except (ConfigError, SourceError, FileNotFoundError, ImportError, ModelLoadError) as error:
         sys.exit(f"error: {error}")
-    if not config.pretrained_model_name_or_path:
-        task.calibrate(dataset)
     try:
-        Trainer(config, task, dataset).train()
+        trainer.train()
     except (DivergenceError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
+
+
+def is_translation() -> bool:
+    """Is `domain_a` given, on the command line or in the YAML file?"""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config")
+    parser.add_argument("--domain_a")
+    given, _ = parser.parse_known_args()
+    return given.domain_a is not None or (given.config is not None and "domain_a" in load_yaml(given.config))
+
+
+def translation_trainer() -> Trainer:
+    config = parse_config(translation.UnpairedConfig, __doc__)
+    dataset = translation.build_dataset(config)
+    configure_cpu()
+    set_seed(config.seed)
+    return Trainer(config, translation.UnpairedTask(config, translation.build_models(config)), dataset)
+
+
+def stylization_trainer() -> Trainer:
+    config = parse_config(stylization.StylizationConfig, __doc__)
+    dataset = stylization.build_dataset(config)
+    configure_cpu()
+    set_seed(config.seed)
+    task = stylization.StylizationTask(config, stylization.build_models(config))
+    if not config.pretrained_model_name_or_path:
+        task.calibrate(dataset)
+    return Trainer(config, task, dataset)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,14 @@ class ImageStream:
             return None
 
 
+@dataclasses.dataclass(frozen=True)
+class StreamedDataset:
+    """A stream and what is made of each of its samples, see `StreamLoader`: what the trainer takes in place of a data set."""
+
+    stream: ImageStream
+    transform: Transform
+
+
 class StreamLoader:
     """Endless batches of one process's share of a stream, loaded by worker processes; resumes at the very batch.
 

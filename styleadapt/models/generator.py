@@ -48,6 +48,8 @@ class StyleGenerator(StyleAdaptModel):
     torch.Size([1, 3, 37, 50])
     """
 
+    _supports_gradient_checkpointing = True
+
     @register_to_config
     def __init__(
         self,
@@ -60,6 +62,7 @@ class StyleGenerator(StyleAdaptModel):
         super().__init__()
         if len(channels) != 2 or len(blocks) != 2:
             raise ValueError(f"`channels` and `blocks` need two entries each (1/4, 1/8), got {channels} and {blocks}")
+        self.gradient_checkpointing = False
         c4, c8 = channels
         self.enter = _conv(48, c4)
         self.down8 = _conv(c4, c8, stride=2)
@@ -90,18 +93,20 @@ class StyleGenerator(StyleAdaptModel):
         x, (top, left), (height, width) = _pad(x)
         e4 = F.relu(_instance_norm(self.enter(F.pixel_unshuffle(x, 4))))
         h, cam_logits, attention = self.cam(F.relu(_instance_norm(self.down8(e4))))
-        h = self.noise8(h, code)
-        for block in self.blocks8:
-            h = block(h, code)
-        h = self.noise4(_double(self.up4(h)) + e4, code)
-        for block in self.blocks4:
-            h = block(h, code)
+        h = self._through(self.blocks8, self.noise8(h, code), code)
+        h = self._through(self.blocks4, self.noise4(_double(self.up4(h)) + e4, code), code)
         h = self.noise2(self.fuse2(_double(self.up2(h))), code)
         h = F.relu(self.norm2(h, code))
         gain = self.pixel_gain(code)[:, :, None, None]
         h = F.relu(torch.addcmul(_double(self.up1(h)), self.pixels(x), gain))
         sample = torch.tanh(self.to_rgb(h))[..., top : top + height, left : left + width]
         return GeneratorOutput(sample=sample, cam_logits=cam_logits, attention=attention)
+
+    def _through(self, blocks: nn.ModuleList, h: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        for block in blocks:
+            recompute = self.gradient_checkpointing and torch.is_grad_enabled()
+            h = self._gradient_checkpointing_func(block, h, code) if recompute else block(h, code)
+        return h
 
 
 def _pad(x: torch.Tensor, margin: int = 4) -> tuple[torch.Tensor, tuple[int, int], tuple[int, int]]:

@@ -9,6 +9,7 @@ import inspect
 import json
 import math
 import os
+import re
 import tempfile
 import types
 from collections.abc import Collection
@@ -32,6 +33,8 @@ from huggingface_hub.errors import (
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+# what `training.parameters` trains beside a layer's weight; spectral normalisation has parametrisations too, which belong
+_LOW_RANK = re.compile(r"\.parametrizations\.\w+\.\d+\.(lora|hada)_")
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 PICKLE_REFUSAL = "pickled weights (.bin, .pt, .ckpt) are never loaded, because they can run code: convert them to safetensors"
 # diffusers' pipelines pass these to every model; for networks this small there is one way to read a file
@@ -173,7 +176,7 @@ class StyleAdaptModel(ModelMixin, ConfigMixin):
             hub_keywords: `commit_message`, `private`, `token`, `create_pr` for `push_to_hub`.
 
         Raises:
-            ValueError: pickle was asked for, a parameter is not finite, or an adapter is still injected into the model.
+            ValueError: pickle was asked for, a parameter is not finite, or an adapter or a low-rank change is still in the model.
             TypeError: an unknown keyword.
             OSError: the folder cannot be written to.
         """
@@ -188,6 +191,12 @@ class StyleAdaptModel(ModelMixin, ConfigMixin):
         adapter = next((key for key in state if ".base_layer." in key), None)
         if adapter is not None:
             raise ValueError(f"{folder}: fuse or unload the adapter before saving the model, it wraps `{adapter}`")
+        change = next((key for key in state if _LOW_RANK.search(key)), None)
+        if change is not None:
+            raise ValueError(
+                f"{folder}: the model holds a low-rank change, `{change}`; save `training.parameters.merged(model)`, "
+                "which adds it to the weights"
+            )
         key = _first_non_finite(state)
         if key is not None:
             raise ValueError(f"{folder}: the model is not saved, `{key}` holds NaN or infinity")

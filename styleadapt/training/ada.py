@@ -48,7 +48,9 @@ class AdaptiveProbability:
         self.boundary, self.target, self.interval, self.images = DECISION_BOUNDARY[adv_loss], target, interval, images
         self.p, self.overfitting = 0.0, 0.0
         self._steps = 0
-        self._sums: torch.Tensor | None = None  # of signs, logits, images
+        # of signs, logits, images: of this process in this step, and of all processes since the last adjustment
+        self._step_sums: torch.Tensor | None = None
+        self._sums: torch.Tensor | None = None
 
     @torch.no_grad()
     def observe(self, real_logits: Logits) -> None:
@@ -57,10 +59,10 @@ class AdaptiveProbability:
         signs = torch.stack([(l.float() - self.boundary).sign().sum() for l in outputs]).sum()
         count = sum(l.numel() for l in outputs)
         row = torch.stack([signs, signs.new_tensor(count), signs.new_tensor(len(outputs[0]))])
-        self._sums = row if self._sums is None else self._sums.to(row.device) + row
+        self._step_sums = row if self._step_sums is None else self._step_sums + row
 
     def update(self, reduce: Callable[[torch.Tensor], torch.Tensor] | None = None) -> float:
-        """Call once an optimiser step; adjusts p every `interval` of them.
+        """Call once an optimiser step, on all processes; adjusts p every `interval` of them.
 
         Args:
             reduce: adds a tensor up over all processes, such as `lambda t: accelerator.reduce(t, "sum")`.
@@ -69,9 +71,13 @@ class AdaptiveProbability:
             p.
         """
         self._steps += 1
+        if self._step_sums is not None:
+            # in every step, so that a checkpoint of one process holds what all of them saw
+            row = self._step_sums if reduce is None else reduce(self._step_sums)
+            self._sums = row if self._sums is None else self._sums.to(row.device) + row
+            self._step_sums = None
         if self._steps % self.interval == 0 and self._sums is not None:
-            sums = self._sums if reduce is None else reduce(self._sums)
-            signs, count, images = sums.tolist()
+            signs, count, images = self._sums.tolist()
             self.overfitting = signs / count
             direction = (self.overfitting > self.target) - (self.overfitting < self.target)
             self.p = min(max(self.p + direction * images / self.images, 0.0), 1.0)
@@ -79,7 +85,7 @@ class AdaptiveProbability:
         return self.p
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs to go on exactly."""
+        """Everything that a resumed run needs to go on exactly, after an `update`; the same on all processes."""
         sums = None if self._sums is None else self._sums.tolist()
         return {"p": self.p, "overfitting": self.overfitting, "steps": self._steps, "sums": sums}
 

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import difflib
+import importlib.util
 import types
 import typing
 from pathlib import Path
@@ -28,9 +29,12 @@ class RunConfig:
         gradient_accumulation_steps: batches to add up before the optimisers step.
         max_train_steps: optimiser steps in all.
         learning_rate, lr_d: rates of generator and discriminator (two time scales, arXiv 1706.08500).
-        lr_scheduler: a name of diffusers' schedules (`constant_with_warmup`, `cosine`, `linear`, ...).
+        optimizer: of both players, a name of `training.optimizers.OPTIMIZERS`.
+        lr_scheduler: a name of `training.schedules.SCHEDULES` (`constant_with_warmup`, `cosine`, `linear_second_half`, ...).
         lr_warmup_steps: steps over which the rates rise from 0.
-        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both Adam optimisers.
+        lr_num_cycles, lr_power, lr_step_rules: of the schedules `cosine_with_restarts`, `polynomial` and `piecewise_constant`.
+        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimisers; `training.optimizers` says what they mean for
+            those that are not Adam.
         max_grad_norm: gradients are clipped to this norm.
         ema_decay: of the exponential moving average of the generator's weights.
         mixed_precision: `no`, `bf16` or `fp16`.
@@ -41,7 +45,15 @@ class RunConfig:
         validation_steps: steps between validation sheets; 0 for none.
         logging_steps: steps between log lines.
         report_to: tracker (`tensorboard`, `wandb`, `trackio`) or `none`.
+        tracker_project_name: what the tracker calls the project.
+        metric_for_best_model: validation score whose lowest value decides which models are kept in `output_dir/best`; none are
+            if left out.
+        collapse_steps: a discriminator whose adversarial loss stays at 0 for so many steps ends the run; 0 goes on.
         channels_last: memory format of the convolutions.
+        gradient_checkpointing: compute activations again in the backward pass instead of keeping them: less memory, more time.
+        torch_compile: compile the models.
+        allow_tf32: TF32 matrix products on Ampere GPUs and newer: faster, less precise.
+        dry_run: print the resolved configuration, parameter counts and a memory estimate, and stop.
     """
 
     output_dir: str = "runs/base"
@@ -51,8 +63,12 @@ class RunConfig:
     max_train_steps: int = 1000
     learning_rate: float = 1e-3
     lr_d: float = 4e-4
+    optimizer: str = "adamw"
     lr_scheduler: str = "cosine"
     lr_warmup_steps: int = 100
+    lr_num_cycles: int = 1
+    lr_power: float = 1.0
+    lr_step_rules: str | None = None
     adam_beta1: float = 0.5
     adam_beta2: float = 0.99
     adam_weight_decay: float = 0.0
@@ -67,11 +83,27 @@ class RunConfig:
     validation_steps: int = 500
     logging_steps: int = 50
     report_to: str = "tensorboard"
+    tracker_project_name: str = "styleadapt"
+    metric_for_best_model: str | None = None
+    collapse_steps: int = 500
     channels_last: bool = True
+    gradient_checkpointing: bool = False
+    torch_compile: bool = False
+    allow_tf32: bool = False
+    dry_run: bool = False
 
     def validate(self) -> None:
         """Raises ConfigError for values that no run can use."""
-        choices = {"mixed_precision": ("no", "bf16", "fp16"), "report_to": ("tensorboard", "wandb", "trackio", "none")}
+        # here, since both raise ConfigError themselves
+        from .optimizers import OPTIMIZERS
+        from .schedules import SCHEDULES
+
+        choices = {
+            "mixed_precision": ("no", "bf16", "fp16"),
+            "report_to": ("tensorboard", "wandb", "trackio", "none"),
+            "optimizer": tuple(OPTIMIZERS),
+            "lr_scheduler": SCHEDULES,
+        }
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
                 raise ConfigError(f"`{key}` is {getattr(self, key)!r}; allowed: {', '.join(allowed)}")
@@ -83,6 +115,8 @@ class RunConfig:
                 raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be greater than 0")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"`ema_decay` is {self.ema_decay}; it must lie in [0, 1)")
+        if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:
+            raise ConfigError(f"`report_to` is {self.report_to!r}, a package that is not installed: pip install {self.report_to}")
 
 
 def parse_config(cls: type[T], description: str, argv: list[str] | None = None) -> T:
@@ -97,7 +131,10 @@ def parse_config(cls: type[T], description: str, argv: list[str] | None = None) 
     for field in dataclasses.fields(cls):
         repeated = typing.get_origin(hints[field.name]) is list
         default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-        parser.add_argument(f"--{field.name}", nargs="+" if repeated else None, help=f"default: {default}")
+        options: dict[str, Any] = {"nargs": "+"} if repeated else {}
+        if hints[field.name] is bool:
+            options = {"nargs": "?", "const": "true"}
+        parser.add_argument(f"--{field.name}", help=f"default: {default}", **options)
     given = vars(parser.parse_args(argv))
     values: dict[str, Any] = load_yaml(given.pop("config")) if given.get("config") else {}
     given.pop("config", None)

@@ -4,33 +4,42 @@ A `Task` brings models, losses and validation; the engine brings optimisers, sch
 checkpoints, resuming and trackers. Reference-guided stylisation is one task; unpaired translation can be another.
 """
 
+import contextlib
 import json
-import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.logging import get_logger
-from accelerate.utils import set_seed
-from diffusers.optimization import get_scheduler
+from accelerate.utils import GradientAccumulationPlugin, send_to_device, set_seed
 from diffusers.training_utils import EMAModel
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from .checkpoints import checkpoint_step, resolve_checkpoint, save_checkpoint
-from .config import RunConfig
+from ..data.streams import StreamedDataset, StreamLoader
+from .checkpoints import checkpoint_step, replace_folder, resolve_checkpoint, save_checkpoint
+from .config import ConfigError, RunConfig
+from .divergence import DivergenceError as DivergenceError
+from .divergence import DivergenceGuard
+from .dry_run import describe, saved_bytes
+from .optimizers import averaged_weights, build_optimizer
+from .schedules import build_schedule
+from .trackers import log_picture
 
 logger = get_logger(__name__)
-
-
-class DivergenceError(RuntimeError):
-    """Training was stopped because a loss stopped being a number; the last checkpoint stands."""
+# parts of a step that draw random numbers
+_FORWARD, _DISCRIMINATOR, _GENERATOR = range(3)
+_SCORE = "score.json"
 
 
 class Task(Protocol):
-    """What a training run optimises."""
+    """What a training run optimises.
+
+    A task may have an attribute `ada`, the `AdaptiveProbability` of its augmentation: the engine updates it after every step and
+    keeps it in the checkpoints.
+    """
 
     modules: dict[str, torch.nn.Module]
     generator_names: tuple[str, ...]
@@ -43,16 +52,16 @@ class Task(Protocol):
         """The generator's forward pass, shared by both players' losses."""
 
     def discriminator_loss(self, state: Any, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Loss of the discriminator and figures to log."""
+        """Loss of the discriminator and figures to log; `d_adv` among them is watched, see `DivergenceGuard`."""
 
     def generator_loss(self, state: Any, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Loss of the generator and figures to log."""
 
     def validate(self, step: int, folder: Path) -> dict[str, float]:
-        """Writes a sheet of pictures to `folder`, with the averaged weights in place, and returns scores."""
+        """Writes a sheet of pictures, `step-STEP.jpg`, to `folder`, with the averaged weights in place, and returns scores."""
 
     def save_pretrained(self, folder: Path) -> None:
-        """Writes the models as a repo that the pipelines load."""
+        """Writes the models as a repo that the pipelines load, and leaves them fit for more training."""
 
 
 class Trainer:
@@ -62,111 +71,166 @@ class Trainer:
         config: the run's configuration.
         task: what to train.
         dataset: item n must depend on n alone, and there must be `max_train_steps` batches of them; then a resumed run sees
-            what an unbroken one would have seen.
+            what an unbroken one would have seen. Or a stream.
     """
 
-    def __init__(self, config: RunConfig, task: Task, dataset: Dataset):
+    def __init__(self, config: RunConfig, task: Task, dataset: Dataset | StreamedDataset):
         self.config, self.task, self.dataset = config, task, dataset
+        # a step's batches are fetched together, so that the last of them is no sign to synchronise
+        accumulation = GradientAccumulationPlugin(num_steps=config.gradient_accumulation_steps, sync_with_dataloader=False)
         self.accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
-            gradient_accumulation_steps=config.gradient_accumulation_steps,
+            gradient_accumulation_plugin=accumulation,
             log_with=None if config.report_to == "none" else config.report_to,
             project_dir=config.output_dir,
             dataloader_config=DataLoaderConfiguration(even_batches=False),
         )
         self.step = 0
+        self.best = float("inf")
 
     def train(self) -> dict[str, float]:
         """Runs until `max_train_steps`, saves the averaged models to `output_dir/final`, and returns the last scores.
 
         Raises:
-            DivergenceError: a loss became NaN or infinite.
+            ConfigError: settings that this machine or this task cannot use.
+            DivergenceError: a loss became NaN or infinite, or the discriminator collapsed.
         """
         config, accelerator, task = self.config, self.accelerator, self.task
-        set_seed(config.seed)
-        if config.channels_last:
-            for module in task.modules.values():
-                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
-        generator_parameters = _trainable(task.modules[name] for name in task.generator_names)
-        discriminator_parameters = _trainable(task.modules[name] for name in task.discriminator_names)
-        ema = EMAModel(generator_parameters, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4)
-        ema.to(accelerator.device)
-        optimizers = [
-            self._optimizer(task.generator_names, config.learning_rate),
-            self._optimizer(task.discriminator_names, config.lr_d),
-        ]
-        schedulers = [
-            get_scheduler(
-                config.lr_scheduler,
-                optimizer,
-                num_warmup_steps=config.lr_warmup_steps,
-                num_training_steps=config.max_train_steps,
-            )
-            for optimizer in optimizers
-        ]
-        names = list(task.modules)
-        prepared = accelerator.prepare(*task.modules.values(), *optimizers)
-        task.modules.update(zip(names, prepared))
-        optimizers = list(prepared[len(names) :])
-        accelerator.register_for_checkpointing(ema, *schedulers)
-        if accelerator.log_with:
-            accelerator.init_trackers("styleadapt", config={k: str(v) for k, v in vars(config).items()})
-
+        self._prepare()
         logger.info(
             "training on %d processes, %s, %s", accelerator.num_processes, accelerator.device, accelerator.mixed_precision
         )
         if config.resume_from_checkpoint:
             self._resume(config.resume_from_checkpoint)
         batches = iter(self._loader())
+        if config.dry_run:
+            self._describe(next(batches))
+            return {}
+        guard = DivergenceGuard(config.collapse_steps)
         figures: dict[str, list[torch.Tensor]] = {}
         scores: dict[str, float] = {}
         started = time.monotonic()
         first_step = self.step
         while self.step < config.max_train_steps:
-            for part in range(config.gradient_accumulation_steps):
-                batch = next(batches)
-                # from the step and not from a running state, so that a resumed run draws what an unbroken one draws
-                torch.manual_seed(hash((config.seed, self.step, part, accelerator.process_index)) % 2**63)
-                with accelerator.accumulate(*(task.modules[n] for n in (*task.generator_names, *task.discriminator_names))):
-                    step_figures = self._update(batch, optimizers, generator_parameters, discriminator_parameters)
-            for scheduler in schedulers:
+            step_figures = self._train_step([next(batches) for _ in range(config.gradient_accumulation_steps)])
+            for scheduler in self.schedulers:
                 scheduler.step()
-            ema.step(generator_parameters)
+            self.ema.step(self.generator_parameters)
             self.step += 1
             for name, value in step_figures.items():
                 figures.setdefault(name, []).append(value.detach())
             if self.step % config.logging_steps == 0 or self.step == config.max_train_steps:
-                rate = float(schedulers[0].get_last_lr()[0])
-                self._log(figures, rate, (time.monotonic() - started) / (self.step - first_step))
+                means = _means(figures)
+                guard.watch(self.step, means)
+                self._log(means, (time.monotonic() - started) / (self.step - first_step))
                 figures = {}
             if config.validation_steps and self.step % config.validation_steps == 0:
-                scores = self._validate(ema, generator_parameters)
+                scores = self._validate()
             if self.step % config.checkpointing_steps == 0:
-                self._refuse_non_finite(figures)
+                guard.require_finite(self.step, _means(figures))
                 self._save()
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            ema.copy_to(generator_parameters)
-            task.save_pretrained(Path(config.output_dir) / "final")
+            with self._averaged():
+                replace_folder(Path(config.output_dir) / "final", task.save_pretrained)
         accelerator.end_training()
         return scores
 
-    def _update(self, batch, optimizers, generator_parameters, discriminator_parameters) -> dict[str, torch.Tensor]:
-        accelerator, task = self.accelerator, self.task
-        generator_optimizer, discriminator_optimizer = optimizers
-        state = task.forward(batch, self.step)
-        d_loss, d_figures = task.discriminator_loss(state, self.step)
-        accelerator.backward(d_loss)
-        self._apply(discriminator_optimizer, discriminator_parameters)
+    def _prepare(self) -> None:
+        """Optimisers, schedules and the average, and everything in Accelerate's hands."""
+        c, accelerator, task = self.config, self.accelerator, self.task
+        set_seed(c.seed)
+        if c.allow_tf32:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        if c.gradient_checkpointing:
+            self._recompute_activations()
+        for module in task.modules.values():
+            if c.channels_last:
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+            if c.torch_compile:
+                module.compile()
+        self.generator_parameters = _trainable(task.modules[name] for name in task.generator_names)
+        self.discriminator_parameters = _trainable(task.modules[name] for name in task.discriminator_names)
+        self.ema = EMAModel(self.generator_parameters, decay=c.ema_decay, use_ema_warmup=True, power=3 / 4)
+        self.ema.to(accelerator.device)
+        optimizers = [self._optimizer(task.generator_names, c.learning_rate), self._optimizer(task.discriminator_names, c.lr_d)]
+        self.schedulers = [
+            build_schedule(c.lr_scheduler, o, c.lr_warmup_steps, c.max_train_steps, c.lr_num_cycles, c.lr_power, c.lr_step_rules)
+            for o in optimizers
+        ]
+        names = list(task.modules)
+        prepared = accelerator.prepare(*task.modules.values(), *optimizers)
+        task.modules.update(zip(names, prepared))
+        self.generator_optimizer, self.discriminator_optimizer = prepared[len(names) :]
+        ada = getattr(task, "ada", None)
+        accelerator.register_for_checkpointing(self.ema, *self.schedulers, *([ada] if ada else []))
+        if accelerator.log_with and not c.dry_run:
+            accelerator.init_trackers(c.tracker_project_name, config={k: str(v) for k, v in vars(c).items()})
 
-        for parameter in discriminator_parameters:
+    def _recompute_activations(self) -> None:
+        able: list[Any] = [m for m in self.task.modules.values() if getattr(m, "_supports_gradient_checkpointing", False)]
+        if not able:
+            raise ConfigError("`gradient_checkpointing` is not supported by these models; leave it out")
+        for module in able:
+            module.enable_gradient_checkpointing()
+
+    def _train_step(self, batches: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """One step of the discriminator on all batches, then one of the generator on all of them.
+
+        A single batch is passed through the generator once, for both. Several are passed through again for the generator's step:
+        its losses must come from the stepped discriminator for all batches, or processes and accumulation would not be
+        interchangeable; and no more than one graph is in memory.
+        """
+        accelerator, task = self.accelerator, self.task
+        once = len(batches) == 1
+        for part, batch in self._numbered(batches):
+            with accelerator.accumulate(*task.modules.values()):
+                with torch.set_grad_enabled(once):
+                    state = self._forward(batch, part)
+                self._seed(part, _DISCRIMINATOR)
+                d_loss, d_figures = task.discriminator_loss(state, self.step)
+                accelerator.backward(d_loss)
+                self._apply(self.discriminator_optimizer, self.discriminator_parameters)
+
+        for parameter in self.discriminator_parameters:
             parameter.requires_grad_(False)
-        g_loss, g_figures = task.generator_loss(state, self.step)
-        accelerator.backward(g_loss)
-        for parameter in discriminator_parameters:
+        for part, batch in self._numbered(batches):
+            with accelerator.accumulate(*task.modules.values()):
+                if not once:
+                    state = self._forward(batch, part)
+                self._seed(part, _GENERATOR)
+                g_loss, g_figures = task.generator_loss(state, self.step)
+                accelerator.backward(g_loss)
+                self._apply(self.generator_optimizer, self.generator_parameters)
+        for parameter in self.discriminator_parameters:
             parameter.requires_grad_(True)
-        self._apply(generator_optimizer, generator_parameters)
-        return {"loss_g": g_loss, "loss_d": d_loss, **g_figures, **d_figures}
+
+        figures = {"loss_g": g_loss, "loss_d": d_loss, **g_figures, **d_figures}
+        ada = getattr(task, "ada", None)
+        if ada is not None:
+            figures["ada_p"] = torch.tensor(ada.update(lambda sums: accelerator.reduce(sums, "sum")))
+        return figures
+
+    def _numbered(self, batches: list[dict[str, torch.Tensor]]) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+        """A step's batches; from the second on, spectral normalisation keeps its estimate, which would depend on their number."""
+        discriminators = [self.task.modules[name] for name in self.task.discriminator_names]
+        modes = [module.training for module in discriminators]
+        for part, batch in enumerate(batches):
+            for module, mode in zip(discriminators, modes):
+                module.train(mode and part == 0)
+            yield part, batch
+        for module, mode in zip(discriminators, modes):
+            module.train(mode)
+
+    def _forward(self, batch: dict[str, torch.Tensor], part: int) -> Any:
+        self._seed(part, _FORWARD)
+        return self.task.forward(batch, self.step)
+
+    def _seed(self, part: int, use: int) -> None:
+        """Seeds from the step and the batch's number in it, not from a running state: a resumed run draws what an unbroken one
+        draws, and several processes draw what one process draws that accumulates."""
+        number = part * self.accelerator.num_processes + self.accelerator.process_index
+        torch.manual_seed(hash((self.config.seed, self.step, number, use)) % 2**63)
 
     def _apply(self, optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> None:
         """Clips and steps; a gradient that is not finite is dropped, for one bad batch must not spoil the weights."""
@@ -187,24 +251,35 @@ class Trainer:
             for key, parameter in self.task.modules[name].named_parameters():
                 if parameter.requires_grad:
                     groups.setdefault(self.task.rate_factor(f"{name}.{key}"), []).append(parameter)
-        return torch.optim.AdamW(
+        return build_optimizer(
+            c.optimizer,
             [{"params": parameters, "lr": factor * rate} for factor, parameters in groups.items()],
             lr=rate,
             betas=(c.adam_beta1, c.adam_beta2),
-            eps=c.adam_epsilon,
             weight_decay=c.adam_weight_decay,
-            fused=True,
+            eps=c.adam_epsilon,
         )
 
     def _loader(self) -> Iterable[dict[str, torch.Tensor]]:
         """Batches from the sample after the last one that was trained on; every process takes its own slice."""
         c, processes = self.config, self.accelerator.num_processes
+        workers = c.dataloader_num_workers
+        if isinstance(self.dataset, StreamedDataset):
+            stream = StreamLoader(
+                self.dataset.stream,
+                self.dataset.transform,
+                c.train_batch_size,
+                workers,
+                self.accelerator.process_index,
+                processes,
+                first_batch=self.step * c.gradient_accumulation_steps,
+            )
+            return (send_to_device(batch, self.accelerator.device) for batch in stream)
         per_step = c.train_batch_size * c.gradient_accumulation_steps * processes
         first, last = self.step * per_step, c.max_train_steps * per_step
         samples = len(self.dataset)  # type: ignore[arg-type]  # Dataset leaves it to its subclasses
         if samples < last:
             raise ValueError(f"the dataset has {samples} samples, {last} are needed")
-        workers = c.dataloader_num_workers
         loader = DataLoader(
             Subset(self.dataset, range(first, last)),
             c.train_batch_size,
@@ -213,6 +288,23 @@ class Trainer:
         )
         return self.accelerator.prepare(loader)
 
+    def _describe(self, batch: dict[str, torch.Tensor]) -> None:
+        """Prints what this run would do; the activations are counted in both players' passes, at the start and at the end."""
+        task = self.task
+
+        def losses(step: int, name: str) -> Any:
+            state = task.forward(batch, step)
+            return state, getattr(task, name)(state, step)
+
+        activations = max(
+            saved_bytes(lambda: losses(step, name), task.modules)  # noqa: B023  called at once
+            for step in (0, self.config.max_train_steps)
+            for name in ("discriminator_loss", "generator_loss")
+        )
+        if self.accelerator.is_main_process:
+            averaged = sum(p.numel() for p in self.generator_parameters)
+            print(describe(self.config, task.modules, averaged, activations, self.accelerator.num_processes))
+
     def _resume(self, wanted: str) -> None:
         folder = resolve_checkpoint(self.config.output_dir, wanted)
         if folder is None:
@@ -220,6 +312,9 @@ class Trainer:
             return
         self.accelerator.load_state(str(folder))
         self.step = checkpoint_step(folder)
+        score = Path(self.config.output_dir) / "best" / _SCORE
+        if score.is_file():
+            self.best = json.loads(score.read_text()).get(self.config.metric_for_best_model, self.best)
         logger.info("resumed from %s", folder)
 
     def _save(self) -> None:
@@ -243,34 +338,62 @@ class Trainer:
             shared.rmdir()
         accelerator.wait_for_everyone()
 
-    def _validate(self, ema: EMAModel, parameters: list[torch.nn.Parameter]) -> dict[str, float]:
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The averaged weights in place: those of schedule-free optimisers, who average themselves, or the moving average."""
+        with averaged_weights(self.generator_optimizer, self.discriminator_optimizer):
+            if self.config.optimizer == "schedule_free":
+                yield
+                return
+            self.ema.store(self.generator_parameters)
+            self.ema.copy_to(self.generator_parameters)
+            try:
+                yield
+            finally:
+                self.ema.restore(self.generator_parameters)
+
+    def _validate(self) -> dict[str, float]:
         if not self.accelerator.is_main_process:
             return {}
-        ema.store(parameters)
-        ema.copy_to(parameters)
-        try:
-            scores = self.task.validate(self.step, Path(self.config.output_dir) / "validation")
-        finally:
-            ema.restore(parameters)
+        folder = Path(self.config.output_dir) / "validation"
+        with self._averaged():
+            scores = self.task.validate(self.step, folder)
+            self._keep_best(scores)
         self.accelerator.log({f"validation/{k}": v for k, v in scores.items()}, step=self.step)
+        sheet = folder / f"step-{self.step}.jpg"
+        for tracker in self.accelerator.trackers if sheet.is_file() else []:
+            log_picture(tracker, "validation", sheet, self.step)
         logger.info("step %d validation %s", self.step, json.dumps({k: round(v, 4) for k, v in scores.items()}))
         return scores
 
-    def _log(self, figures: dict[str, list[torch.Tensor]], rate: float, seconds: float) -> None:
-        self._refuse_non_finite(figures)
-        means = {name: float(torch.stack(values).float().mean()) for name, values in figures.items()}
+    def _keep_best(self, scores: dict[str, float]) -> None:
+        name = self.config.metric_for_best_model
+        if name is None or not scores:
+            return
+        if name not in scores:
+            raise ConfigError(f"`metric_for_best_model` is {name!r}; validation gives {', '.join(scores)}")
+        if scores[name] < self.best:
+            self.best = scores[name]
+
+            def write(folder: Path) -> None:
+                self.task.save_pretrained(folder)
+                (folder / _SCORE).write_text(json.dumps({"step": self.step, name: self.best}))
+
+            replace_folder(Path(self.config.output_dir) / "best", write)
+            logger.info(
+                "step %d has the lowest %s so far, %.4f: kept in %s/best", self.step, name, self.best, self.config.output_dir
+            )
+
+    def _log(self, means: dict[str, float], seconds: float) -> None:
+        rate = float(self.schedulers[0].get_last_lr()[0])
         self.accelerator.log({**means, "learning_rate": rate, "seconds_per_step": seconds}, step=self.step)
         left = seconds * (self.config.max_train_steps - self.step)
         text = " ".join(f"{name} {value:.4f}" for name, value in means.items())
         logger.info("step %d/%d %.2f s/step %.0f min left %s", self.step, self.config.max_train_steps, seconds, left / 60, text)
 
-    def _refuse_non_finite(self, figures: dict[str, list[torch.Tensor]]) -> None:
-        bad = [name for name, values in figures.items() if not math.isfinite(float(torch.stack(values).float().mean()))]
-        if bad:
-            raise DivergenceError(
-                f"{', '.join(bad)} stopped being finite before step {self.step}; the last checkpoint stands. "
-                "Lower `learning_rate` or `lr_d`, or set `mixed_precision: no`"
-            )
+
+def _means(figures: dict[str, list[torch.Tensor]]) -> dict[str, float]:
+    return {name: float(torch.stack(values).float().mean()) for name, values in figures.items()}
 
 
 def _trainable(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Parameter]:

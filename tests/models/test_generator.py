@@ -83,3 +83,13 @@ def test_no_checkerboard_in_a_flat_area(generator):
     with torch.inference_mode():
         out = generator(torch.full((1, 3, 128, 128), 0.2), torch.randn(1, 16)).sample[..., 48:80, 48:80]
     assert float(out.std((2, 3)).max()) < 1e-3
+
+
+def test_gradient_checkpointing_changes_no_gradient(generator):
+    gradients = []
+    for _ in range(2):
+        generator.zero_grad()
+        generator(torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32), torch.ones(1, 16)).sample.sum().backward()
+        gradients.append([p.grad.clone() for p in generator.parameters()])
+        generator.enable_gradient_checkpointing()
+    assert all(torch.equal(a, b) for a, b in zip(*gradients))

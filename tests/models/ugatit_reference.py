@@ -81,17 +81,17 @@ def _conv(x, kernel, stride=1, bias=None):
     return F.conv2d(F.pad(x, (pad,) * 4, mode="reflect"), kernel, bias, stride)
 
 
-def _normalised(x, dims, unbiased):
-    return (x - x.mean(dims, keepdim=True)) / torch.sqrt(x.var(dims, keepdim=True, correction=int(unbiased)) + EPS)
+def _normalised(x, dims):
+    return (x - x.mean(dims, keepdim=True)) / torch.sqrt(x.var(dims, keepdim=True) + EPS)
 
 
 def _instance_norm(x):
-    return _normalised(x, (2, 3), unbiased=False)
+    return F.instance_norm(x, eps=EPS)
 
 
 def _lin(x, rho, gamma, beta):
     """Equation 1 of the paper, with unbiased variances."""
-    mixed = rho * _normalised(x, (2, 3), unbiased=True) + (1 - rho) * _normalised(x, (1, 2, 3), unbiased=True)
+    mixed = rho * _normalised(x, (2, 3)) + (1 - rho) * _normalised(x, (1, 2, 3))
     return gamma * mixed + beta
 
 
@@ -122,7 +122,7 @@ def reference_generator(w: Mapping[str, torch.Tensor], x: torch.Tensor, light: b
         x = x + _lin(_conv(y, w[f"{block}.conv2.weight"]), w[f"{block}.norm2.rho"], gamma, beta)
         i += 1
     for n in (2, 7):
-        x = _conv(x.repeat_interleave(2, 2).repeat_interleave(2, 3), w[f"UpBlock2.{n}.weight"])
+        x = _conv(F.interpolate(x, scale_factor=2, mode="nearest"), w[f"UpBlock2.{n}.weight"])
         x = F.relu(_lin(x, *(w[f"UpBlock2.{n + 1}.{name}"] for name in ("rho", "gamma", "beta"))))
     return torch.tanh(_conv(x, w["UpBlock2.11.weight"])), cam_logits, heat
 

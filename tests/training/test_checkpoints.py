@@ -34,5 +34,15 @@ def test_a_folder_without_its_mark_is_skipped(tmp_path):
         resolve_checkpoint(tmp_path, "checkpoint-9")
 
 
+def test_a_truncated_newest_checkpoint_is_skipped_with_a_warning(tmp_path, caplog):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, write("a whole state"), limit=2)
+    (tmp_path / "checkpoint-2" / "state").write_text("a wh")
+    assert resolve_checkpoint(tmp_path, "latest").name == "checkpoint-1"
+    assert "checkpoint-2: state has 4 bytes, 13 were written" in caplog.text
+    with pytest.raises(FileNotFoundError, match="no complete checkpoint at checkpoint-2"):
+        resolve_checkpoint(tmp_path, "checkpoint-2")
+
+
 def test_latest_of_a_new_run_is_none(tmp_path):
     assert resolve_checkpoint(tmp_path / "new", "latest") is None

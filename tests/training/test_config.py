@@ -42,3 +42,26 @@ def test_bad_files_are_refused(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="absent.yaml"):
         parse_config(RunConfig, "", ["--config", str(tmp_path / "absent.yaml")])
+
+
+def test_a_flag_needs_no_value():
+    assert parse_config(RunConfig, "", ["--dry_run", "--seed", "2"]).dry_run
+    assert not parse_config(RunConfig, "", ["--channels_last", "false"]).channels_last
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"optimizer": "adamm"}, "`optimizer` is 'adamm'; allowed: adam, adamw"),
+        ({"lr_scheduler": "stairs"}, "`lr_scheduler` is 'stairs'.*linear_second_half"),
+    ],
+)
+def test_unknown_strategies_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        build_config(RunConfig, values)
+
+
+def test_a_tracker_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install wandb"):
+        build_config(RunConfig, {"report_to": "wandb"})

@@ -248,3 +248,12 @@ def test_more_layers_than_there_are_cannot_be_frozen(layers, tiny_models):
 def test_a_model_without_lower_layers_says_so():
     with pytest.raises(ConfigError, match="Linear cannot freeze"):
         freeze_discriminator(nn.Linear(2, 2), 1)
+
+
+@pytest.mark.parametrize("kind", ["lora", "loha"])
+def test_a_model_with_a_low_rank_change_is_not_saved_until_it_is_merged(generator, kind, tmp_path):
+    select_parameters(generator, kind, rank=2)
+    with pytest.raises(ValueError, match="low-rank change.*merged"):
+        generator.save_pretrained(tmp_path)
+    merged(generator).save_pretrained(tmp_path)
+    StyleGenerator.from_pretrained(tmp_path)

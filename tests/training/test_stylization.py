@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from styleadapt.training.config import ConfigError, build_config
+from styleadapt.training.finetuning import FinetuneConfig
 from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset
 
 
@@ -76,12 +77,67 @@ def test_the_data_set_does_not_depend_on_who_asks(image_folders):
     assert not torch.equal(first[17]["photo"], first[18]["photo"])
 
 
+@pytest.mark.parametrize("adv_loss", ["bce", "non-saturating", "lsgan", "hinge", "wgan", "relativistic"])
+def test_every_form_with_every_penalty_and_augmentation_trains_both_players(image_folders, tiny_models, batch, adv_loss):
+    more = {"r1_gamma": 1.0, "r2_gamma": 1.0, "gp_weight": 1.0, "r1_every": 1, "instance_noise": 0.1}
+    task = StylizationTask(
+        config(image_folders, adv_loss=adv_loss, augment="color,translation,cutout", correspondence_weight=1.0, **more, **TRAIN),
+        tiny_models,
+    )
+    state = task.forward(batch, 3)
+    loss, figures = task.discriminator_loss(state, 3)
+    loss.backward()
+    assert set(figures) == {"d_adv", "r1", "r2", "gp"}
+    loss, figures = task.generator_loss(state, 3)
+    loss.backward()
+    assert figures["g_adv"].isfinite() and float(figures["correspondence"].detach()) == pytest.approx(0, abs=1e-3)
+    assert tiny_models["discriminator"].training
+
+
+TRAIN = {"train_batch_size": 3}
+
+
+def test_ada_sees_real_images_and_adapts(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders, augment="ada", ada_interval=1, ada_images=3), tiny_models)
+    task.discriminator_loss(task.forward(batch, 3), 3)
+    p = task.ada.update()
+    assert p == (1.0 if task.ada.overfitting > 0.6 else 0.0) and -1 <= task.ada.overfitting <= 1
+
+
+@pytest.mark.parametrize("train", ["adalin", "lora", "loha", "adalin+lora"])
+def test_chosen_parameters_train_and_the_repo_is_plain(image_folders, tiny_models, batch, train, tmp_path):
+    from styleadapt import StyleTransferPipeline
+
+    task = StylizationTask(config(image_folders, train_parameters=train, rank=2, freeze_layers=1), tiny_models)
+    task.generator_loss(task.forward(batch, 3), 3)[0].backward()
+    trained = {name for name, p in tiny_models["generator"].named_parameters() if p.grad is not None}
+    assert trained and all("norm" in name or "lora" in name or "hada" in name for name in trained)
+    assert all(p.grad is None for p in tiny_models["style_encoder"].parameters())
+    assert not tiny_models["discriminator"].local_scale.convs[0].bias.requires_grad
+    task.save_pretrained(tmp_path)
+    assert any(p.requires_grad for p in tiny_models["generator"].parameters())
+    StyleTransferPipeline.from_pretrained(tmp_path)
+
+
+def test_elastic_weights_pull_back(image_folders, tiny_models, batch):
+    values = {"train_data_dir": str(image_folders[1]), "ewc_weight": 1.0, "ewc_samples": 2, "adv_weight": 0.0}
+    task = StylizationTask(build_config(FinetuneConfig, values), tiny_models)
+    task.measure_fisher({key: value[n] for key, value in batch.items()} for n in range(3))
+    state = task.forward(batch, 3)
+    assert float(task.generator_loss(state, 3)[1]["ewc"]) == 0
+    with torch.no_grad():
+        tiny_models["generator"].to_rgb.bias += 1
+    assert float(task.generator_loss(task.forward(batch, 3), 3)[1]["ewc"]) > 0
+
+
 @pytest.mark.parametrize(
     "values, message",
     [
         ({"painting_weights": [1.0, 2.0]}, "`painting_weights`"),
         ({"losses": {"gram": "a lot"}}, "could not convert"),
         ({"painting_short_side": [1, 2, 3]}, "`painting_short_side`"),
+        ({"correspondence_weight": 1.0, "train_batch_size": 2}, "3 samples at least"),
+        ({"ewc_weight": 1.0}, "belongs to fine-tuning"),
     ],
 )
 def test_bad_values_are_refused(image_folders, values, message):

@@ -1,0 +1,44 @@
+#!/usr/bin/env python
+"""Fine-tunes the pretrained generator and discriminator to a set of images of a style: the result is a model repo or an adapter.
+
+    accelerate launch scripts/finetune.py --config configs/finetune.yaml --train_data_dir DIR
+    accelerate launch scripts/finetune.py --config configs/finetune.yaml --dataset_name user/paintings --streaming
+    accelerate launch scripts/finetune.py --config configs/finetune.yaml --train_data_dir DIR --resume_from_checkpoint latest
+    accelerate launch scripts/finetune.py --config configs/finetune.yaml --train_data_dir DIR --dry_run
+
+Every option can stand in the YAML file or on the command line, which wins. The result, `output_dir/final`, is a model repo for
+`StyleTransferPipeline.from_pretrained`, or holds `adapter.safetensors` for its `load_adapter`.
+"""
+
+import logging
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from accelerate.utils import set_seed
+
+from styleadapt.data.records import SourceError
+from styleadapt.models.cpu import configure_cpu
+from styleadapt.models.modeling import ModelLoadError
+from styleadapt.training.config import ConfigError, parse_config
+from styleadapt.training.divergence import DivergenceError
+from styleadapt.training.finetuning import FinetuneConfig, finetune
+from styleadapt.training.hub import HubError
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        config = parse_config(FinetuneConfig, __doc__)
+        configure_cpu()
+        set_seed(config.seed)
+        finetune(config)
+    except (ConfigError, SourceError, ModelLoadError, FileNotFoundError, ImportError, DivergenceError, HubError) as error:
+        # a worker's error comes with its traceback; the last line says it
+        sys.exit(f"error: {str(error).strip().splitlines()[-1]}")
+
+
+if __name__ == "__main__":
+    main()

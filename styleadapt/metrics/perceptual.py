@@ -1,0 +1,24 @@
+"""How different two images look to a network."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+
+
+def perceptual_distance(x: Mapping[str, torch.Tensor], y: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Squared distance of features of unit length, averaged over positions and layers: LPIPS (Zhang et al., arXiv 1801.03924,
+    eq. 1) without its learnt channel weights.
+
+    Args:
+        x, y: maps `(B, C, h, w)` of the two images by layer, such as `metrics.embedding.feature_maps` gives.
+
+    Returns:
+        `(B,)`, from 0 for equal images to 2 for features without anything in common, if none is negative.
+
+    >>> one, other = torch.eye(2)[:, None, :, None, None]
+    >>> perceptual_distance({"layer": one}, {"layer": other})
+    tensor([2.])
+    """
+    layers = [(F.normalize(x[name]) - F.normalize(y[name])).square().sum(1).mean((1, 2)) for name in x]
+    return torch.stack(layers).mean(0)

@@ -1,0 +1,138 @@
+"""The adversarial game of a run: form, smoothing, instance noise, augmentation and gradient penalties, from the config."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..data.diffaugment import diff_augment, parse_policy
+from ..losses.adversarial import NEEDS_REAL, adversarial_losses, instance_noise
+from ..losses.regularization import interpolates, lazy_factor, r1_penalty, r2_penalty, wgan_gp_penalty
+from .ada import AdaptiveProbability, ada_augment
+from .config import ConfigError, RunConfig
+
+ADA = "ada"
+
+
+@contextlib.contextmanager
+def steady(discriminator: torch.nn.Module) -> Iterator[None]:
+    """Spectral normalisation keeps its estimate: one iteration a pass of the batches is enough, and all of them get the same.
+
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> with steady(layer):
+    ...     layer.training
+    False
+    """
+    training = discriminator.training
+    discriminator.eval()
+    try:
+        yield
+    finally:
+        discriminator.train(training)
+
+
+@dataclass
+class AdversarialConfig(RunConfig):
+    """What every run with a discriminator has; `docs/strategies.md` says when to use which.
+
+    Args:
+        adv_loss: a name of `losses.adversarial.ADVERSARIAL_LOSSES`.
+        label_smoothing: the discriminator's target for real images is 1 minus this; for forms with labels.
+        instance_noise: deviation of the noise on all images that the discriminator sees, at step 0; 0 for none.
+        instance_noise_steps: step from which there is no noise.
+        r1_gamma, r2_gamma: penalty of the discriminator's gradient at real and at generated images; 0 for none.
+        gp_weight: weight of WGAN-GP's penalty between real and generated images; 0 for none.
+        r1_every: all penalties are computed in every so many steps, with so many times the weight.
+        augment: of all images that the discriminator sees: names of DiffAugment's policy with commas between them, or `ada`;
+            nothing if left out.
+        ada_target, ada_interval, ada_images: see `training.ada.AdaptiveProbability`.
+    """
+
+    adv_loss: str = "hinge"
+    label_smoothing: float = 0.0
+    instance_noise: float = 0.0
+    instance_noise_steps: int = 1000
+    r1_gamma: float = 0.0
+    r2_gamma: float = 0.0
+    gp_weight: float = 0.0
+    r1_every: int = 16
+    augment: str = ""
+    ada_target: float = 0.6
+    ada_interval: int = 4
+    ada_images: int = 500_000
+
+    def validate(self) -> None:
+        super().validate()
+        if self.r1_every < 1:
+            raise ConfigError(f"`r1_every` is {self.r1_every}; it must be 1 at least")
+        for key in ("instance_noise", "r1_gamma", "r2_gamma", "gp_weight"):
+            if not getattr(self, key) >= 0:
+                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 0 or more")
+        try:
+            Adversary(self)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+
+class Adversary:
+    """
+    Args:
+        config: of the run.
+
+    Attributes:
+        d_loss, g_loss: losses of the two players, on logits.
+        needs_real: does the generator's loss read the logits of real images?
+        ada: adaptive probability of the augmentation, or None.
+
+    Raises:
+        ValueError: settings that do not go together.
+    """
+
+    def __init__(self, config: AdversarialConfig):
+        self.config = config
+        self.d_loss, self.g_loss = adversarial_losses(config.adv_loss, config.label_smoothing)
+        self.needs_real = config.adv_loss in NEEDS_REAL
+        self.ada: AdaptiveProbability | None = None
+        if config.augment == ADA:
+            self.ada = AdaptiveProbability(config.adv_loss, config.ada_target, config.ada_interval, config.ada_images)
+        else:
+            parse_policy(config.augment)
+
+    def shown(self, images: torch.Tensor, step: int) -> torch.Tensor:
+        """What the discriminator sees of real or generated images `(B, 3, H, W)`; differentiable as often as need be."""
+        c = self.config
+        images = instance_noise(images, step, c.instance_noise, c.instance_noise_steps)
+        return diff_augment(images, c.augment) if self.ada is None else ada_augment(images, self.ada.p)
+
+    def penalty(
+        self,
+        judge: Callable[[torch.Tensor], Sequence[torch.Tensor]],
+        real: torch.Tensor,
+        fake: torch.Tensor,
+        step: int,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The weighted gradient penalties of this step and each of them by name; nothing in the steps between.
+
+        Args:
+            judge: logits of images; called with autocast off. It must be the model's own forward pass: those of Accelerate switch
+                autocast on again, and torch.compile's cannot be differentiated twice.
+            real, fake: `(B, 3, H, W)`.
+        """
+        c, factor = self.config, lazy_factor(step, self.config.r1_every)
+        total = real.new_zeros(())
+        figures: dict[str, torch.Tensor] = {}
+        penalties: tuple[tuple[str, float, Callable[..., torch.Tensor]], ...] = (
+            ("r1", c.r1_gamma / 2, r1_penalty),
+            ("r2", c.r2_gamma / 2, r2_penalty),
+            ("gp", c.gp_weight, wgan_gp_penalty),
+        )
+        with torch.autocast(real.device.type, enabled=False):
+            for name, weight, measure in penalties:
+                if weight * factor == 0:
+                    continue
+                images = {"r1": real, "r2": fake}.get(name)
+                points = interpolates(real, fake) if images is None else images.detach().requires_grad_()
+                figures[name] = torch.stack([measure(logits, points) for logits in judge(points)]).sum(0).mean()
+                total = total + weight * factor * figures[name]
+        return total, figures

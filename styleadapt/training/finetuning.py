@@ -1,0 +1,275 @@
+"""Fine-tuning: a pretrained generator and discriminator, and a set of images of a style, make a model or an adapter."""
+
+import dataclasses
+import logging
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from PIL import Image
+
+from ..adaptation.adapter import StyleAdapter
+from ..data.images import image_to_tensor
+from ..data.pairs import PairDataset, PairMaker
+from ..data.records import SourceError
+from ..data.sources import ImageTable, open_source
+from ..data.streams import ImageStream, StreamedDataset
+from ..models.discriminator import StyleDiscriminator
+from ..pipelines.style_transfer import StyleTransferPipeline
+from .config import ConfigError
+from .engine import Trainer
+from .hub import push_run_to_hub
+from .model_card import ADAPTER_FILE, PACKAGED, RunFacts
+from .parameters import adapter_deltas
+from .stylization import StyleConfig, StylizationTask, paired
+
+logger = logging.getLogger(__name__)
+# of the style images, so many make the validation sheet and an adapter's style code
+_SHOWN = 12
+
+
+@dataclass
+class FinetuneConfig(StyleConfig):
+    """Configuration of `scripts/finetune.py`, beside what `StyleConfig` has. It starts from the packaged weights if
+    `pretrained_model_name_or_path` is left out. See `data.sources.open_source` for the sources of style images.
+
+    Args:
+        train_data_dir: folder, parquet files or WebDataset shards of style images.
+        dataset_name, dataset_config_name, split: a data set of the Hub instead.
+        image_column: column of images.
+        streaming: read while training instead of downloading first.
+        shuffle_buffer: images of a stream that are held and shuffled at a time.
+        cache_dir: where data sets are kept.
+        photos: folder of content photos, or files as for `train_data_dir`; the packaged ones if left out.
+        revision, variant: of the pretrained repo.
+        output: `model`, a whole repo, or `adapter`, a file of changes for the pretrained model.
+        push_to_hub, hub_model_id, hub_private: publish the result; the repo is called as the output folder if left out.
+    """
+
+    output_dir: str = "runs/finetune"
+    photo_short_side: list[int] = field(default_factory=lambda: [200, 440])
+    painting_short_side: list[int] = field(default_factory=lambda: [200, 560])
+    train_data_dir: str | None = None
+    dataset_name: str | None = None
+    dataset_config_name: str | None = None
+    split: str = "train"
+    image_column: str | None = None
+    streaming: bool = False
+    shuffle_buffer: int = 1000
+    cache_dir: str | None = None
+    photos: str | None = None
+    revision: str | None = None
+    variant: str | None = None
+    output: str = "model"
+    push_to_hub: bool = False
+    hub_model_id: str | None = None
+    hub_private: bool | None = None
+
+    def validate(self) -> None:
+        super().validate()
+        if (self.train_data_dir is None) == (self.dataset_name is None):
+            raise ConfigError("name the style images by `train_data_dir` (a folder or files) or by `dataset_name` (of the Hub)")
+        if len(self.painting_short_side) != 2:
+            raise ConfigError("`painting_short_side` needs two numbers")
+        if self.output not in ("model", "adapter"):
+            raise ConfigError(f"`output` is {self.output!r}; allowed: model, adapter")
+        if self.output == "adapter" and "all" in self.train_parameters.split("+"):
+            raise ConfigError(
+                "`output` is 'adapter', a small change of the generator, but `train_parameters: all` changes all of it; "
+                "set `train_parameters` to adalin, lora, loha or adalin+lora, or `output` to model"
+            )
+
+
+@dataclass
+class _Base:
+    """What training starts from, and what an adapter must know of it."""
+
+    models: dict[str, Any]
+    name: str
+    fingerprint: str
+    parameters: dict[str, torch.Tensor]
+
+
+class FinetuningTask(StylizationTask):
+    """Stylisation with a style set's own validation pairs, which may end in an adapter.
+
+    Args:
+        config: of the run.
+        base: what training starts from.
+        photos, styles: images of the validation sheets; the styles make an adapter's style code too.
+        count: number of style images, as far as known.
+    """
+
+    def __init__(
+        self, config: FinetuneConfig, base: _Base, photos: list[Image.Image], styles: list[Image.Image], count: int | None
+    ):
+        self.base, self.shown_photos, self.shown_styles, self.count = base, photos, styles, count
+        self.output = config.output
+        super().__init__(config, base.models)
+        self.code = self._mean_code()
+
+    def validation_pairs(self):
+        return super().validation_pairs() or paired(self.shown_photos, self.shown_styles, _SHOWN)
+
+    def save_pretrained(self, folder: Path) -> None:
+        if self.output == "model":
+            super().save_pretrained(folder)
+            return
+        described = {k: v for k, v in dataclasses.asdict(self.config).items() if k not in _PRIVATE}
+        StyleAdapter(
+            deltas=adapter_deltas(self.models["generator"], self.base.parameters),
+            code=self.code,
+            start_code=self.code,
+            base=self.base.fingerprint,
+            base_name=self.base.name,
+            config=described,
+            images=self.count or len(self.shown_styles),
+            steps=self.config.max_train_steps,
+        ).save(folder / ADAPTER_FILE)
+
+    @torch.no_grad()
+    def _mean_code(self) -> torch.Tensor:
+        encoder = self.models["style_encoder"]
+        device = next(encoder.parameters()).device
+        codes = [encoder(image_to_tensor(image).to(device)) for image in self.shown_styles]
+        return encoder.mix(torch.cat(codes)).float()
+
+
+# paths and names of the trainer's machine, which are nobody else's business
+_PRIVATE = {
+    *("output_dir", "train_data_dir", "photos", "cache_dir", "validation_photos", "validation_styles", "hub_model_id"),
+    *("pretrained_model_name_or_path", "dataset_name", "resume_from_checkpoint"),
+}
+
+
+def finetune(config: FinetuneConfig) -> Path:
+    """Runs a fine-tuning from its configuration and returns the folder of the result; seed torch before.
+
+    Raises:
+        ConfigError, SourceError, ModelLoadError, ImportError: what the configuration names cannot be used.
+        DivergenceError: training was stopped.
+        HubError: the result could not be published; it is safe on disk.
+    """
+    styles, photos = _open_sources(config)
+    base = load_base(config)
+    task = FinetuningTask(config, base, _first_images(photos), _first_images(styles), _length(styles))
+    dataset = build_pairs(config, styles, photos)
+    if config.ewc_weight:
+        task.measure_fisher(_first_pairs(dataset, config.ewc_samples))
+    main, output = PartialState().is_main_process, Path(config.output_dir)
+    before = task.validate(0, output / "validation") if main and config.validation_steps and not config.dry_run else {}
+    trainer = Trainer(config, task, dataset)
+    scores = trainer.train()
+    result = output / ("best" if trainer.best < float("inf") else "final")
+    unreadable = len(styles.unreadable) + len(photos.unreadable)
+    if unreadable and main:
+        logger.warning("%d images could not be read and were left out; their names are above", unreadable)
+    if config.push_to_hub and main and not config.dry_run:
+        facts = _facts(config, task, len(styles.unreadable), before, scores)
+        sheets = sorted((output / "validation").glob("step-*.jpg"), key=lambda p: p.stat().st_mtime)
+        if sheets:
+            shutil.copy(sheets[-1], result / "samples.jpg")
+            facts.samples = "samples.jpg"
+        push_run_to_hub(result, config.hub_model_id or output.resolve().name, facts, private=config.hub_private)
+    return result
+
+
+def load_base(config: FinetuneConfig) -> _Base:
+    """The pretrained models, ready for training on this process's device; a discriminator is made where the repo has none.
+
+    Raises:
+        ModelLoadError: nothing there, or not whole.
+    """
+    pipe = StyleTransferPipeline.from_pretrained(
+        config.pretrained_model_name_or_path, revision=config.revision, variant=config.variant
+    )
+    discriminator = pipe.discriminator or StyleDiscriminator(code_dim=pipe.generator.config.code_dim)
+    models = {"generator": pipe.generator, "style_encoder": pipe.style_encoder, "discriminator": discriminator}
+    for model in models.values():
+        model.requires_grad_(True).train().to(PartialState().device)
+    pipe.style_encoder.trunk.requires_grad_(False)
+    parameters = {name: p.detach().clone() for name, p in pipe.generator.named_parameters()}
+    return _Base(models, pipe.config.get("_name_or_path") or PACKAGED, pipe.fingerprint, parameters)
+
+
+def build_pairs(config: FinetuneConfig, styles: ImageTable | ImageStream, photos: ImageTable) -> PairDataset | StreamedDataset:
+    """The run's pairs of photo and style."""
+    (photo_low, photo_high), (low, high) = config.photo_short_side, config.painting_short_side
+    make = PairMaker(photos, config.resolution, (photo_low, photo_high), (low, high), config.painting_jitter)
+    if isinstance(styles, ImageStream):
+        return StreamedDataset(styles, make)
+    processes = PartialState().num_processes
+    length = config.max_train_steps * config.train_batch_size * config.gradient_accumulation_steps * processes
+    return PairDataset(styles, make, config.seed, length)
+
+
+def _open_sources(config: FinetuneConfig) -> tuple[ImageTable | ImageStream, ImageTable]:
+    # the main process first: it converts what the others then read from the cache
+    with PartialState().main_process_first():
+        styles = open_source(
+            config.train_data_dir,
+            config.dataset_name,
+            config.dataset_config_name,
+            config.image_column,
+            split=config.split,
+            streaming=config.streaming,
+            cache_dir=config.cache_dir,
+            seed=config.seed,
+            shuffle_buffer=config.shuffle_buffer,
+        )
+        photos = open_source(
+            config.photos or str(resources.files("styleadapt") / "assets" / "photos"), cache_dir=config.cache_dir
+        )
+    if isinstance(photos, ImageStream):
+        raise SourceError("`photos` must be a folder or files that can be read in any order")
+    return styles, photos
+
+
+def _first_images(source: ImageTable | ImageStream) -> list[Image.Image]:
+    """Up to `_SHOWN` images at 512 px, spread over a table, and the first of a stream."""
+    if isinstance(source, ImageTable):
+        every = max(1, len(source) // _SHOWN)
+        images: Iterable[Image.Image] = (source[n].image for n in range(0, len(source), every))
+    else:
+        images = (sample.image for sample in source)
+    return [_reduced(image) for image in islice(images, _SHOWN)]
+
+
+def _reduced(image: Image.Image, side: int = 512) -> Image.Image:
+    # the trunk needs 64 px
+    scale = max(min(1.0, side / min(image.size)), 64 / min(image.size))
+    return image if scale == 1 else image.resize([max(64, round(length * scale)) for length in image.size])
+
+
+def _first_pairs(dataset: PairDataset | StreamedDataset, count: int) -> Iterable[dict[str, torch.Tensor]]:
+    if isinstance(dataset, PairDataset):
+        return (dataset[n] for n in range(min(count, len(dataset))))
+    rng = np.random.default_rng(dataset.stream.seed)
+    return (dataset.transform(sample, rng) for sample in islice(dataset.stream, count))
+
+
+def _length(source: ImageTable | ImageStream) -> int | None:
+    return len(source) if isinstance(source, ImageTable) else None
+
+
+def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int, before: dict, scores: dict) -> RunFacts:
+    defaults = {f.name: f.default for f in dataclasses.fields(FinetuneConfig)}
+    settings = {k: v for k, v in vars(config).items() if k not in _PRIVATE and v != defaults[k] and v not in ({}, [])}
+    where = f"the data set `{config.dataset_name}`" if config.dataset_name else "a folder of images"
+    return RunFacts(
+        base_model=config.pretrained_model_name_or_path or PACKAGED,
+        data=f"Style images: {where}; content: {'photos of the trainer' if config.photos else 'the packaged photos'}.",
+        datasets=[config.dataset_name] if config.dataset_name and not Path(config.dataset_name).exists() else [],
+        images=task.count,
+        unreadable=unreadable,
+        settings=settings,
+        scores=scores,
+        scores_before=before if scores else {},
+    )

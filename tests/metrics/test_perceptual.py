@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from styleadapt.metrics.perceptual import perceptual_distance
+
+
+def maps(*values):
+    """Two layers of one position, and of the same features whatever their length."""
+    features = torch.tensor(values)[None, :, None, None]
+    return {"one": features, "other": 7 * features}
+
+
+def test_known_angles():
+    assert float(perceptual_distance(maps(1.0, 0.0), maps(3.0, 0.0))) == pytest.approx(0)
+    assert float(perceptual_distance(maps(1.0, 0.0), maps(0.0, 1.0))) == pytest.approx(2)
+    assert float(perceptual_distance(maps(1.0, 0.0), maps(1.0, 1.0))) == pytest.approx(2 - 2**0.5)
+
+
+def test_each_image_of_a_batch_has_its_own():
+    x, y = torch.rand(2, 3, 4, 5, 5)
+    both = perceptual_distance({"one": x}, {"one": y})
+    alone = torch.cat([perceptual_distance({"one": u[None]}, {"one": v[None]}) for u, v in zip(x, y)])
+    torch.testing.assert_close(both, alone)
