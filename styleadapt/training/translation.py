@@ -27,7 +27,7 @@ from ..losses.adversarial import cam_loss, lsgan_discriminator_loss, lsgan_gener
 from ..metrics.distribution import kernel_distance
 from ..metrics.embedding import embed, load_embedded_network
 from ..models.ugatit import UGATITDiscriminator, UGATITGenerator
-from ..pipelines.translation import TranslationPipeline
+from ..pipelines.translation import Direction, TranslationPipeline
 from .config import ConfigError, RunConfig
 from .sheets import contact_sheet
 
@@ -223,7 +223,8 @@ class UnpairedTask:
         network = load_embedded_network()
         sheets: list[list[tuple[torch.Tensor, ...]]] = []
         scores: dict[str, float] = {}
-        for source, target, there, back in (("a", "b", "a2b", "b2a"), ("b", "a", "b2a", "a2b")):
+        ways: tuple[tuple[str, str, Direction, Direction], ...] = (("a", "b", "a2b", "b2a"), ("b", "a", "b2a", "a2b"))
+        for source, target, there, back in ways:
             out = pipe(images[source], direction=there, return_attention=True)
             cycled = pipe(out.images, direction=back).images
             columns = (images[source], out.images, cycled, out.attentions or [])

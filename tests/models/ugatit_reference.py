@@ -52,7 +52,7 @@ def official_discriminator(channels: int = 2, n_layers: int = 5) -> dict[str, nn
     """Layers by their names in the authors' `Discriminator`, under the same spectral normalisation as there."""
     spectral = nn.utils.spectral_norm
     widths = [3, *(channels * 2**i for i in range(n_layers - 1))]
-    layers = {}
+    layers: dict[str, nn.Module] = {}
     for i in range(n_layers - 1):
         stride = 2 if i < n_layers - 2 else 1
         layers[f"model.{3 * i + 1}"] = spectral(nn.Conv2d(widths[i], widths[i + 1], 4, stride))

@@ -3,6 +3,7 @@
 Slow and unfused on purpose: it is what `styleadapt.training.translation` has to equal, and what it is timed against.
 """
 
+import functools
 import itertools
 
 import torch
@@ -47,10 +48,10 @@ class ReferenceLoop:
             }
             for name in ("disGA", "disGB", "disLA", "disLB")
         }
-        options = {"lr": 1e-4, "betas": (0.5, 0.999), "weight_decay": 1e-4}
-        self.g_optim = torch.optim.Adam([t for w in self.generators.values() for t in w.values()], **options)
+        adam = functools.partial(torch.optim.Adam, lr=1e-4, betas=(0.5, 0.999), weight_decay=1e-4)
+        self.g_optim = adam([t for w in self.generators.values() for t in w.values()])
         layers = [layer for network in self.discriminators.values() for layer in network.values()]
-        self.d_optim = torch.optim.Adam(itertools.chain(*(layer.parameters() for layer in layers)), **options)
+        self.d_optim = adam(itertools.chain(*(layer.parameters() for layer in layers)))
 
     def checkpoint(self) -> dict[str, dict[str, torch.Tensor]]:
         """As the authors save it."""
