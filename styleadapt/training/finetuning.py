@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from PIL import Image
 
 from ..adaptation.adapter import StyleAdapter
@@ -157,6 +158,8 @@ def finetune(config: FinetuneConfig) -> Path:
         DivergenceError: training was stopped.
         HubError: the result could not be published; it is safe on disk.
     """
+    # unlike an Accelerator, a state that is made first does not ask the environment, and would be one process on CPUs
+    PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     styles, photos = _open_sources(config)
     base = load_base(config)
     task = FinetuningTask(config, base, _first_images(photos), _first_images(styles), _length(styles))

@@ -3,12 +3,12 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -85,12 +85,13 @@ def test_killed_and_resumed_equals_unbroken(image_folders, tmp_path, trunk_packa
     options += ["--augment", "ada", "--ada_images", "100", "--ada_interval", "2", "--instance_noise", "0.1"]
     whole = losses(run(command(image_folders, tmp_path, "whole", *options), launcher))
     broken = command(image_folders, tmp_path, "broken", *options)
-    # its own group, so that the kill takes the launcher, its processes and their workers at once
-    process = subprocess.Popen([*launcher, *broken], env=environment(), stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen([*launcher, *broken], env=environment(), stderr=subprocess.DEVNULL)
     while not list((tmp_path / "broken").glob("checkpoint-*/complete")):
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
+    # the launcher's processes have sessions of their own
+    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+        each.kill()
     process.wait()
     assert not (tmp_path / "broken" / "final").exists()
     resumed = losses(run([*broken, "--resume_from_checkpoint", "latest"], launcher))
