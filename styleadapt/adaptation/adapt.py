@@ -39,7 +39,10 @@ class AdaptationConfig:
         kernel_rate: factor on it for convolution kernels that are trained whole.
         lr_d: rate of the discriminator.
         batch_size: crops a step.
-        crop_size: side of the crops in pixels.
+        crop_size: side of the crops in pixels. One large crop teaches more than two small ones: the statistics of deep layers
+            depend on the size, and whole pictures are large.
+        largest_zoom: crops are cut from photos at a random scale, up to this enlargement. Large photos are smooth where crops of
+            small ones are busy, and smooth areas are what a style is hardest to learn on.
         pool_size: number of crops that are cut out, with their features, before training starts.
         style_size: style images are reduced to this many pixels squared.
         pyramid: scales of the style loss; 2 compares at half size too.
@@ -57,9 +60,10 @@ class AdaptationConfig:
     code_rate: float = 4.0
     kernel_rate: float = 0.25
     lr_d: float = 4e-4
-    batch_size: int = 2
-    crop_size: int = 224
-    pool_size: int = 32
+    batch_size: int = 1
+    crop_size: int = 320
+    largest_zoom: float = 2.5
+    pool_size: int = 48
     style_size: int = 512
     pyramid: int = 1
     losses: LossWeights = field(
@@ -353,9 +357,10 @@ class _Adaptation:
         layers = {*self.objective.content_layers, self.objective.structure_layer}
         for i in range(count):
             photo = photos[i % len(photos)]
-            largest = min(photo.shape[-2:])
-            span = round(size * (largest / size) ** float(torch.rand((), generator=self.random)))
-            crop = F.interpolate(self._cut(photo, span), size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+            smallest, largest = size / self.config.largest_zoom, min(photo.shape[-2:])
+            span = round(smallest * (largest / smallest) ** float(torch.rand((), generator=self.random)))
+            crop = F.interpolate(self._cut(photo, span), size=(size, size), mode="bicubic", antialias=True, align_corners=False)
+            crop = crop.clamp(-1, 1)
             features = self.trunk(crop)
             crops.append((crop, {name: features[name] for name in layers}))
         return crops

@@ -171,9 +171,10 @@ def build_models(config: StylizationConfig) -> dict[str, Any]:
     return models
 
 
-def _identity(step: int) -> bool:
-    """Is the first sample of this step styled by itself, rather than by another photo?"""
-    return step % 4 != 2
+def _lesson(step: int) -> str:
+    """What the first sample of this step is: a photo or a painting styled by itself, a photo styled by another one, or a pair
+    like the rest."""
+    return ("photo", "pair", "painting", "pair", "photos", "pair", "painting", "pair")[step % 8]
 
 
 @dataclass
@@ -191,9 +192,10 @@ class _State:
 class StylizationTask:
     """Trains a generator that stylises any photo with any painting.
 
-    The first sample of a batch is an image styled by itself: a painting in odd steps, a photo in every fourth. It carries the
-    identity loss, and gives the generator's classifier its second domain. In the remaining steps it is a photo styled by
-    another photo: without these, "styled like a photo" comes to mean "leave it alone", even for paintings that are smooth.
+    In every other step the first sample of the batch is another lesson. In two of eight it is a painting styled by itself, in one
+    a photo: these carry the identity loss, and the paintings give the generator's classifier its second domain. In one more it
+    is a photo styled by another photo: without these, "styled like a photo" comes to mean "leave it alone", even for paintings
+    that are smooth.
     """
 
     generator_names: tuple[str, ...] = ("generator", "style_encoder")
@@ -250,10 +252,11 @@ class StylizationTask:
 
     def forward(self, batch: dict[str, torch.Tensor], step: int) -> _State:
         photo, style = batch["photo"].clone(), batch["style"].clone()
-        if step % 2:
+        lesson = _lesson(step)
+        if lesson == "painting":
             photo[0] = style[0]
-        else:
-            style[0] = photo[0 if _identity(step) else -1]
+        elif lesson != "pair":
+            style[0] = photo[0 if lesson == "photo" else -1]
         if self.config.channels_last:
             photo, style = (t.contiguous(memory_format=torch.channels_last) for t in (photo, style))
         with torch.no_grad():
@@ -306,10 +309,10 @@ class StylizationTask:
             state.target,
             directions.to(state.generated.device),
         )
-        if _identity(step):
+        if _lesson(step) in ("photo", "painting"):
             figures["identity"] = (state.generated[0] - state.photo[0]).abs().mean()
             loss = loss + c.identity_weight * figures["identity"]
-        if step % 2:
+        if _lesson(step) == "painting" and len(state.photo) > 1:  # a classifier of one image has nothing to tell apart
             figures["cam"] = cam_loss(state.cam_logits[1:], state.cam_logits[:1])
             loss = loss + c.cam_weight * figures["cam"]
         weight = self._adversarial_weight(step)

@@ -19,30 +19,46 @@ def batch():
     return {"photo": torch.rand(3, 3, 64, 64) * 2 - 1, "style": torch.rand(3, 3, 64, 64) * 2 - 1}
 
 
-def test_the_first_sample_is_styled_by_itself(image_folders, tiny_models, batch):
+@pytest.mark.parametrize("step", [0, 2, 6])
+def test_in_three_of_eight_steps_the_first_sample_is_styled_by_itself(image_folders, tiny_models, batch, step):
     task = StylizationTask(config(image_folders), tiny_models)
-    even, odd = task.forward(batch, 0), task.forward(batch, 1)
-    torch.testing.assert_close(even.style[0], batch["photo"][0])
-    torch.testing.assert_close(odd.photo[0], batch["style"][0])
-    torch.testing.assert_close(odd.photo[1:], batch["photo"][1:])
+    state = task.forward(batch, step)
+    torch.testing.assert_close(state.photo[0], state.style[0])
+    torch.testing.assert_close(state.photo[0], batch["photo" if step == 0 else "style"][0])
+    torch.testing.assert_close(state.photo[1:], batch["photo"][1:])
+    assert {"identity", "cam"} & set(task.generator_loss(state, step)[1]) == ({"identity"} if step == 0 else {"identity", "cam"})
 
 
-def test_in_every_fourth_step_a_photo_is_styled_by_another_photo(image_folders, tiny_models, batch):
+def test_in_one_step_of_eight_a_photo_is_styled_by_another_photo(image_folders, tiny_models, batch):
     task = StylizationTask(config(image_folders), tiny_models)
-    state = task.forward(batch, 2)
+    state = task.forward(batch, 4)
     torch.testing.assert_close(state.style[0], batch["photo"][-1])
     torch.testing.assert_close(state.photo, batch["photo"])
-    assert "identity" not in task.generator_loss(state, 2)[1]
+    assert "identity" not in task.generator_loss(state, 4)[1]
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 7])
+def test_in_the_other_steps_all_pairs_are_as_drawn(image_folders, tiny_models, batch, step):
+    task = StylizationTask(config(image_folders), tiny_models)
+    state = task.forward(batch, step)
+    torch.testing.assert_close((state.photo, state.style), (batch["photo"], batch["style"]))
+    assert not {"identity", "cam"} & set(task.generator_loss(state, step)[1])
+
+
+def test_a_batch_of_one_has_finite_losses(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders), tiny_models)
+    one = {key: value[:1] for key, value in batch.items()}
+    assert all(task.generator_loss(task.forward(one, step), step)[0].isfinite() for step in range(8))
 
 
 def test_every_loss_is_reported_and_reaches_its_player(image_folders, tiny_models, batch):
     task = StylizationTask(config(image_folders, r1_gamma=1.0, r1_every=1), tiny_models)
-    state = task.forward(batch, 3)
-    d_loss, d_figures = task.discriminator_loss(state, 3)
+    state = task.forward(batch, 2)
+    d_loss, d_figures = task.discriminator_loss(state, 2)
     d_loss.backward()
     assert set(d_figures) == {"d_adv", "r1"}
     assert all(p.grad is None for p in tiny_models["generator"].parameters())
-    g_loss, g_figures = task.generator_loss(state, 3)
+    g_loss, g_figures = task.generator_loss(state, 2)
     g_loss.backward()
     expected = {"gram", "mean_std", "color", "content", "structure", "tone", "variation", "identity", "cam", "g_adv"}
     assert set(g_figures) == expected
