@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt import AdaptationProgress, ModelLoadError, StyleTransferPipeline
+from styleadapt.models.device import usable_device
 
 
 def main() -> int:
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, help="exactly so many steps instead of a time limit")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
     args = parser.parse_args()
     output = Path(args.output)
     if output.suffix != ".safetensors":
@@ -49,8 +51,9 @@ def main() -> int:
             progress.stop()
 
     try:
+        device = usable_device(args.device)
         output.parent.mkdir(parents=True, exist_ok=True)
-        pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path)
+        pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path).to(device)
         signal.signal(signal.SIGINT, interrupt)
         adapter = pipe.adapt(
             args.style, max_seconds=args.max_seconds, steps=args.steps, seed=args.seed, content=args.content, callback=report

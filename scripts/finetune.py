@@ -18,26 +18,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 
-from styleadapt.data.records import SourceError
 from styleadapt.models.cpu import configure_cpu
-from styleadapt.models.modeling import ModelLoadError
-from styleadapt.training.config import ConfigError, parse_config
-from styleadapt.training.divergence import DivergenceError
+from styleadapt.training.command_line import one_line_errors
+from styleadapt.training.config import parse_config
 from styleadapt.training.finetuning import FinetuneConfig, finetune
-from styleadapt.training.hub import HubError
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    try:
+    with one_line_errors():
         config = parse_config(FinetuneConfig, __doc__)
         configure_cpu()
         set_seed(config.seed)
         finetune(config)
-    except (ConfigError, SourceError, ModelLoadError, FileNotFoundError, ImportError, DivergenceError, HubError) as error:
-        # a worker's error comes with its traceback; the last line says it
-        sys.exit(f"error: {str(error).strip().splitlines()[-1]}")
 
 
 if __name__ == "__main__":

@@ -19,25 +19,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 
-from styleadapt.data.records import SourceError
 from styleadapt.models.cpu import configure_cpu
-from styleadapt.models.modeling import ModelLoadError
 from styleadapt.training import stylization, translation
-from styleadapt.training.config import ConfigError, load_yaml, parse_config
-from styleadapt.training.engine import DivergenceError, Trainer
+from styleadapt.training.command_line import one_line_errors
+from styleadapt.training.config import load_yaml, parse_config
+from styleadapt.training.engine import Trainer
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    try:
+    with one_line_errors():
         trainer = translation_trainer() if is_translation() else stylization_trainer()
-    except (ConfigError, SourceError, FileNotFoundError, ImportError, ModelLoadError) as error:
-        sys.exit(f"error: {error}")
-    try:
         trainer.train()
-    except (DivergenceError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
 
 
 def is_translation() -> bool:

@@ -8,7 +8,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch.func import functional_call
 
-from ..data.images import image_to_tensor, tensor_to_image
+from ..data.images import ImageSource, image_to_tensor, tensor_to_image
+from ..data.resizing import resize_within
 from ..losses.adversarial import ADVERSARIAL_LOSSES
 from ..losses.objective import LossWeights, StyleAwareObjective, StyleTarget
 from ..losses.style import StyleStatistics, discriminator_style_loss
@@ -25,7 +26,12 @@ from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from .adapter import AdapterError, StyleAdapter
+from .crops import PhotoCrops
 from .deltas import initial_deltas, merged_parameters
+
+_REPORT_EVERY = 5  # steps; about a second on two cores
+# the relativistic form's generator needs logits of real images too
+_ADVERSARIAL = [name for name in ADVERSARIAL_LOSSES if name != "relativistic"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class AdaptationConfig:
     style_size: int = 512
     pyramid: int = 1
     losses: LossWeights = field(
-        default_factory=lambda: LossWeights(gram=240.0, mean_std=16.0, color=9.0, content=9.0, structure=58.0)
+        default_factory=lambda: LossWeights(gram=240.0, mean_std=16.0, color=9.0, content=10.0, structure=78.0)
     )
     adv_loss: str = "hinge"
     adv_weight: float = 0.2
@@ -77,16 +83,25 @@ class AdaptationConfig:
     check_every: int = 20
     patience: int = 12
 
+    def __post_init__(self):
+        for name in ("rank", "batch_size", "crop_size", "pool_size", "style_size", "pyramid", "check_every", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` is {getattr(self, name)}; it must be 1 at least")
+        if not self.largest_zoom >= 1:
+            raise ValueError(f"`largest_zoom` is {self.largest_zoom}; it must be 1 at least")
+        if self.adv_loss not in _ADVERSARIAL:
+            raise ValueError(f"`adv_loss` is {self.adv_loss!r}; allowed: {', '.join(_ADVERSARIAL)}")
+
 
 @dataclass
 class AdaptationProgress:
-    """What the callback of an adaptation is given, every `check_every` steps.
+    """What the callback of an adaptation is given: before the first step, every few steps, and at every check.
 
     Args:
         step: steps done.
         seconds, seconds_left: since the start, and estimated to the end.
         fraction: of the work, 0 to 1.
-        style, content: style and content distance of the averaged weights on fixed crops; lower is better.
+        style, content: style and content distance of the averaged weights on fixed crops at the last check; lower is better.
     """
 
     step: int
@@ -107,12 +122,20 @@ class AdaptationProgress:
         self._stop()
 
 
+def check_budget(max_seconds: float, steps: int | None) -> None:
+    """Raises ValueError for a budget that is not positive."""
+    if steps is not None and steps < 1:
+        raise ValueError(f"`steps` is {steps}; it must be 1 at least")
+    if steps is None and not max_seconds > 0:
+        raise ValueError(f"`max_seconds` is {max_seconds}; it must be greater than 0")
+
+
 def adapt(
     generator: StyleGenerator,
     style_encoder: StyleEncoder,
     discriminator: StyleDiscriminator | None,
     styles: list[Image.Image],
-    photos: list[Image.Image],
+    photos: Sequence[ImageSource],
     *,
     base: str,
     max_seconds: float = 60.0,
@@ -124,7 +147,8 @@ def adapt(
     """Adapts the generator to a style and returns the change as an adapter; the models given are left as they are.
 
     Args:
-        styles, photos: RGB images, one of each at least.
+        styles: RGB images, one at least.
+        photos: images or files, one at least; they are opened one by one, and what cannot be read is left out with a warning.
         base: fingerprint of the generator, which the adapter is bound to.
         max_seconds: time limit, all in.
         steps: exactly so many steps (fewer only if nothing improves or it is stopped), whatever the time.
@@ -132,15 +156,13 @@ def adapt(
 
     Raises:
         ValueError: a budget that is not positive.
+        ImageError: none of the photos can be read.
         AdapterError: the loss was not finite from the start.
     """
-    if steps is not None and steps < 1:
-        raise ValueError(f"`steps` is {steps}; it must be 1 at least")
-    if steps is None and not max_seconds > 0:
-        raise ValueError(f"`max_seconds` is {max_seconds}; it must be greater than 0")
+    check_budget(max_seconds, steps)
     started = time.monotonic()
     run = _Adaptation(generator, style_encoder, discriminator, styles, photos, seed, config or AdaptationConfig())
-    first = run.check()
+    figures = first = run.check()
     if not math.isfinite(first["objective"]):
         raise AdapterError("the style loss is not finite; are the model's weights and the style images sound?")
     best, best_deltas, best_figures, misses = first["objective"], run.average(), first, 0
@@ -150,7 +172,17 @@ def adapt(
         nonlocal stopped
         stopped = True
 
+    def report(left: float, fraction: float) -> None:
+        if callback is not None:
+            seconds = time.monotonic() - started
+            callback(
+                AdaptationProgress(
+                    step, seconds, max(left, 0.0), fraction, figures["style"], figures["content"], run.preview, stop
+                )
+            )
+
     step, check_seconds, loop_started = 0, 0.0, time.monotonic()
+    report(max_seconds if steps is None else math.inf, 0.0)
     while not stopped and (step < steps if steps is not None else True):
         elapsed = time.monotonic() - started
         per_step = (time.monotonic() - loop_started) / max(step, 1)
@@ -160,7 +192,8 @@ def adapt(
         fraction = step / steps if steps is not None else min(elapsed / max_seconds, 1.0)
         run.step(step, fraction)
         step += 1
-        if step % run.config.check_every == 0:
+        checked = step % run.config.check_every == 0
+        if checked:
             tick = time.monotonic()
             figures = run.check()
             check_seconds = time.monotonic() - tick
@@ -171,13 +204,8 @@ def adapt(
             else:
                 misses += 1
                 stopped = misses >= run.config.patience
-            if callback is not None:
-                seconds = time.monotonic() - started
-                callback(
-                    AdaptationProgress(
-                        step, seconds, max(left, 0.0), fraction, figures["style"], figures["content"], run.preview, stop
-                    )
-                )
+        if checked or step % _REPORT_EVERY == 0:
+            report(left, fraction)
     figures = run.check()
     if math.isfinite(figures["objective"]) and figures["objective"] < best:
         best_deltas, best_figures = run.average(), figures
@@ -208,23 +236,23 @@ class _Adaptation:
         self.config = config
         self.device = next(generator.parameters()).device
         self.random = torch.Generator().manual_seed(seed)
-        self.generator = copy.deepcopy(generator).eval()
-        self.base = {name: p.detach().float() for name, p in generator.named_parameters()}
-        self.trunk = style_encoder.trunk
+        # what trains and what measures is float32, whatever the pipeline infers in
+        generator, style_encoder = (copy.deepcopy(model).float().eval() for model in (generator, style_encoder))
+        self.generator, self.trunk = generator, style_encoder.trunk
+        self.base = {name: p.detach() for name, p in generator.named_parameters()}
         self.objective = StyleAwareObjective(config.losses)
         self.autocast = lambda: (
             torch.autocast(self.device.type, torch.bfloat16) if supports_bf16(self.device) else contextlib.nullcontext()
         )
         with torch.no_grad():
-            self.styles = [self._load(image, config.style_size) for image in styles]
+            self.styles = [image_to_tensor(resize_within(i, config.style_size**2, 64)).to(self.device) for i in styles]
             self.start_code = style_encoder.mix(torch.cat([style_encoder(image) for image in self.styles])).float()
             self.targets = [self._target(1 / 2**level) for level in range(config.pyramid)]
-            self.pool = self._crops([self._load(photo, None) for photo in photos], config.pool_size)
-            self.fixed = self._crops([self._load(photo, None) for photo in photos], 4)
-        torch_state = torch.get_rng_state()
-        torch.manual_seed(seed)
-        self.trained = {name: t.to(self.device) for name, t in initial_deltas(generator, config.rank).items()}
-        torch.set_rng_state(torch_state)
+            crops = PhotoCrops(photos, config.crop_size, config.largest_zoom, seed)
+            self.pool = [self._with_features(crop) for crop in crops.cut(config.pool_size)]
+            self.fixed = [self._with_features(crop) for crop in crops.cut(4)]
+        with self._seeded():
+            self.trained = {name: t.to(self.device) for name, t in initial_deltas(generator, config.rank).items()}
         self.trained["code"] = self.start_code.clone()
         for tensor in self.trained.values():
             tensor.requires_grad_()
@@ -256,7 +284,11 @@ class _Adaptation:
         picked = torch.randint(len(self.pool), (c.batch_size,), generator=self.random)
         photo = torch.cat([self.pool[i][0] for i in picked])
         features = {name: torch.cat([self.pool[i][1][name] for i in picked]) for name in self.pool[0][1]}
-        generated = self._generate(photo, self.trained)
+        # in training the generator shifts its noise, which would be learnt by heart
+        self.generator.train()
+        with self._seeded():
+            generated = self._generate(photo, self.trained)
+        self.generator.eval()
         loss, _ = self._loss(generated, photo, features)
         if self.discriminator is not None:
             loss = loss + self._adversarial(self.discriminator, generated)
@@ -307,7 +339,15 @@ class _Adaptation:
 
     @torch.no_grad()
     def preview(self, photo: Image.Image) -> Image.Image:
-        return tensor_to_image(self._generate(self._load(photo, None), self.averaged))[0]
+        return tensor_to_image(self._generate(image_to_tensor(photo).to(self.device), self.averaged))[0]
+
+    @contextlib.contextmanager
+    def _seeded(self) -> Iterator[None]:
+        """Draws from torch's own generator follow this adaptation's seed, and the caller's are left as they were."""
+        seed = int(torch.randint(2**31, (), generator=self.random))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            yield
 
     def _generate(self, photo: torch.Tensor, state: dict[str, torch.Tensor]) -> torch.Tensor:
         code = state["code"].expand(len(photo), -1)
@@ -325,16 +365,6 @@ class _Adaptation:
             loss = loss + self.objective.style_only(self.trunk(small), target)
         return loss, means
 
-    def _load(self, image: Image.Image, size: int | None) -> torch.Tensor:
-        """To a tensor; reduced to `size` pixels squared, and never smaller than the crops are."""
-        scale = 1.0 if size is None else min(1.0, size / math.sqrt(image.width * image.height))
-        least = 64 if size is not None else self.config.crop_size
-        scale = max(scale, least / min(image.size))
-        if scale != 1.0:
-            sides = [max(least, round(side * scale)) for side in image.size]
-            image = image.resize(sides, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.LANCZOS)
-        return image_to_tensor(image).to(self.device)
-
     def _target(self, scale: float) -> StyleTarget:
         """Statistics of all style images, averaged, and their pixels side by side."""
         targets = []
@@ -351,26 +381,16 @@ class _Adaptation:
         pixels = torch.cat([t.pixels.flatten(2) for t in targets], 2)[:, :, None]
         return StyleTarget(StyleStatistics(**mean), pixels)
 
-    def _crops(self, photos: list[torch.Tensor], count: int) -> list[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
-        """Random crops at several scales with the features that the content losses read."""
-        size, crops = self.config.crop_size, []
-        layers = {*self.objective.content_layers, self.objective.structure_layer}
-        for i in range(count):
-            photo = photos[i % len(photos)]
-            smallest, largest = size / self.config.largest_zoom, min(photo.shape[-2:])
-            span = round(smallest * (largest / smallest) ** float(torch.rand((), generator=self.random)))
-            crop = F.interpolate(self._cut(photo, span), size=(size, size), mode="bicubic", antialias=True, align_corners=False)
-            crop = crop.clamp(-1, 1)
-            features = self.trunk(crop)
-            crops.append((crop, {name: features[name] for name in layers}))
-        return crops
+    def _with_features(self, crop: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """A crop, and its features that the content losses read."""
+        crop = crop.to(self.device)
+        features = self.trunk(crop)
+        return crop, {name: features[name] for name in {*self.objective.content_layers, self.objective.structure_layer}}
 
     def _style_crop(self) -> torch.Tensor:
         image = self.styles[int(torch.randint(len(self.styles), (), generator=self.random))]
         size = self.config.crop_size
-        crop = self._cut(image, min(size, *image.shape[-2:]))
-        return crop if crop.shape[-1] == size else F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False)
-
-    def _cut(self, image: torch.Tensor, span: int) -> torch.Tensor:
+        span = min(size, *image.shape[-2:])
         top, left = (int(torch.randint(side - span + 1, (), generator=self.random)) for side in image.shape[-2:])
-        return image[..., top : top + span, left : left + span]
+        crop = image[..., top : top + span, left : left + span]
+        return crop if span == size else F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False)

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 FORMAT = "styleadapt-adapter-1"
+PACKAGED = "packaged weights"  # the name of the base that comes with the library
 MAX_FILE_BYTES = 64 << 20
 
 
@@ -56,11 +57,17 @@ class StyleAdapter:
         if path.suffix != ".safetensors":
             raise AdapterError(f"an adapter is a .safetensors file, got {path.name!r}")
         tensors = {"code": self.code, "start_code": self.start_code, **self.deltas}
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"no folder {path.parent} to write {path.name} to")
         data = save({k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}, self._metadata())
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+            # a temporary file is private; the adapter is as readable as any other new file
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -121,6 +128,7 @@ class StyleAdapter:
     def model_card(self, repo_id: str) -> str:
         """The text of the adapter's README on the Hub, with a snippet that runs."""
         rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in self.scores.items())
+        packaged = self.base_name in ("", PACKAGED)
         return f"""---
 library_name: styleadapt
 pipeline_tag: image-to-image
@@ -129,13 +137,13 @@ tags: [style-transfer, gan, adapter]
 ---
 # {repo_id}
 
-A style adapter for [styleadapt](https://pypi.org/project/styleadapt/), made from {self.images} image(s) in {self.steps} steps
-({self.seconds:.0f} s). Base: `{self.base_name or "packaged weights"}` (`{self.base}`).
+A style adapter for the library `styleadapt`, made from {self.images} image(s) in {self.steps} steps
+({self.seconds:.0f} s). Base: `{self.base_name or PACKAGED}` (`{self.base}`).
 
 ```python
 from styleadapt import StyleTransferPipeline
 
-pipe = StyleTransferPipeline.from_pretrained()
+pipe = StyleTransferPipeline.from_pretrained({"" if packaged else f'"{self.base_name}"'})
 pipe.load_adapter("{repo_id}", name="style")
 pipe("photo.jpg").images[0].save("styled.png")
 ```

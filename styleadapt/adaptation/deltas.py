@@ -45,6 +45,32 @@ def initial_deltas(generator: nn.Module, rank: int) -> dict[str, torch.Tensor]:
     return deltas
 
 
+def check_deltas(deltas: dict[str, torch.Tensor], parameters: dict[str, torch.Size]) -> None:
+    """Raises ValueError for deltas that do not fit parameters of these shapes, before anything is multiplied.
+
+    >>> check_deltas({"c.bias.delta": torch.ones(2)}, {"c.bias": torch.Size([3])})
+    Traceback (most recent call last):
+    ValueError: `c.bias.delta` is (2,), the generator's `c.bias` is (3,)
+    """
+    for name, tensor in deltas.items():
+        kind = next((ending for ending in (".delta", ".lora_A.weight", ".lora_B.weight") if name.endswith(ending)), None)
+        target = name.removesuffix(kind or "") + ("" if kind == ".delta" else ".weight")
+        if kind is None or target not in parameters:
+            raise ValueError(f"`{name}` changes nothing that the generator has")
+        shape = parameters[target]
+        if kind == ".delta":
+            fits = tensor.shape == shape
+        else:
+            layer = name.removesuffix(kind)
+            down, up = (deltas.get(f"{layer}.lora_{side}.weight") for side in "AB")
+            if down is None or up is None:
+                raise ValueError(f"`{name}` has no `lora_{'B' if up is None else 'A'}` beside it")
+            rank = down.shape[0] if down.ndim else 0
+            fits = down.shape == (rank, *shape[1:]) and up.shape == (shape[0], rank, *[1] * (len(shape) - 2))
+        if not fits:
+            raise ValueError(f"`{name}` is {tuple(tensor.shape)}, the generator's `{target}` is {tuple(shape)}")
+
+
 def weight_deltas(deltas: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The change of each parameter of the generator, by the parameter's name.
 

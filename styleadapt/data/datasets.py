@@ -1,6 +1,7 @@
 """Training data: photos and paintings from folders, drawn so that sample n is the same in every run."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from .images import open_image
+from .records import Images
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -67,8 +68,8 @@ class PhotoPaintingDataset(Dataset):
     So a run resumed at sample n sees what an unbroken one would have seen, with any number of workers and processes.
 
     Args:
-        photos: list of image files.
-        paintings: lists of image files, one list a group.
+        photos: content photos, such as `data.sources.open_folder` gives; it goes on to the next where one cannot be read.
+        paintings: the same for paintings, a group each.
         painting_weights: how often each group is drawn.
         size: side of the crops in pixels.
         photo_short_side, painting_short_side: limits of the random resizing, see `random_crop`; for paintings a pair for each
@@ -80,8 +81,8 @@ class PhotoPaintingDataset(Dataset):
 
     def __init__(
         self,
-        photos: list[Path],
-        paintings: list[list[Path]],
+        photos: Images,
+        paintings: Sequence[Images],
         painting_weights: list[float],
         size: int,
         photo_short_side: tuple[int, int],
@@ -101,11 +102,13 @@ class PhotoPaintingDataset(Dataset):
     def __getitem__(self, n: int) -> dict[str, torch.Tensor]:
         """`{"photo": (3, size, size), "style": (3, size, size)}`, both in [-1, 1]."""
         rng = np.random.default_rng((self.seed, n))
-        photo = random_crop(open_image(self.photos[rng.integers(len(self.photos))]), self.size, self.photo_short_side, rng)
+        photo = random_crop(_draw(self.photos, rng), self.size, self.photo_short_side, rng)
         group = rng.choice(len(self.paintings), p=self.weights)
-        files = self.paintings[group]
-        painting = open_image(files[rng.integers(len(files))])
-        style = random_crop(painting, self.size, self.painting_short_side[group], rng)
+        style = random_crop(_draw(self.paintings[group], rng), self.size, self.painting_short_side[group], rng)
         if rng.random() < self.jitter:
             style = jitter_colors(style, rng)
         return {"photo": photo, "style": style}
+
+
+def _draw(images: Images, rng: np.random.Generator) -> Image.Image:
+    return images[int(rng.integers(len(images)))].image

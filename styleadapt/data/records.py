@@ -5,7 +5,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from PIL import Image
@@ -34,6 +34,14 @@ class ImageSample(NamedTuple):
     image: Image.Image
     label: int | None
     name: str
+
+
+class Images(Protocol):
+    """Images by number, such as `data.sources.ImageTable` or a list of samples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, n: int, /) -> ImageSample: ...
 
 
 class EncodedImage(NamedTuple):

@@ -1,14 +1,16 @@
 """Sources of training images: folders, with classes or not, parquet files, WebDataset shards, data sets of the Hub."""
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch.utils.data import Dataset
 
-from .datasets import IMAGE_EXTENSIONS
+from .datasets import IMAGE_EXTENSIONS, list_images
 from .images import ImageError
 from .records import Columns, EncodedImage, ImageSample, SourceError, UnreadableImages, find_columns
 from .streams import ImageStream
@@ -63,6 +65,16 @@ class ImageTable(Dataset):
                 return
         raise SourceError(f"{self.name} holds {len(self)} images, {readable} of them readable; {minimum} or more are needed")
 
+    def first(self, count: int) -> Iterator[ImageSample]:
+        """The first images that can be read, at most `count`."""
+        readable = (sample for n in range(len(self)) if (sample := self._read(n)) is not None)
+        return itertools.islice(readable, count)
+
+    def drawn(self, count: int, seed: int) -> "ImageTable":
+        """A table of `count` images of this one, drawn by `seed`, in their order here; the whole table if it has no more."""
+        chosen = sorted(np.random.default_rng(seed).permutation(len(self))[:count].tolist())
+        return ImageTable(_ChosenRows(self.rows, chosen), self.name, self.label_names)
+
     def _read(self, n: int) -> ImageSample | None:
         if n in self.unreadable:
             return None
@@ -72,6 +84,19 @@ class ImageTable(Dataset):
         except ImageError as error:
             self.unreadable.add(n, record.name, str(error))
             return None
+
+
+class _ChosenRows(Sequence[EncodedImage]):
+    """Some of the rows, by their numbers."""
+
+    def __init__(self, rows: Sequence[EncodedImage], numbers: list[int]):
+        self.rows, self.numbers = rows, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, n):
+        return self.rows[self.numbers[n]]
 
 
 class _DatasetRows(Sequence[EncodedImage]):
@@ -85,6 +110,18 @@ class _DatasetRows(Sequence[EncodedImage]):
 
     def __getitem__(self, n):
         return self.columns.encoded(self.dataset[n], n)
+
+
+def open_folder(folder: str | os.PathLike) -> ImageTable:
+    """The image files below a folder, sorted, whatever else lies there.
+
+    Raises:
+        FileNotFoundError: `folder` does not exist or holds no image file.
+        SourceError: none of its images can be read; with counts.
+    """
+    table = ImageTable([EncodedImage(str(file), None, str(file)) for file in list_images(folder)], str(folder))
+    table.require(1)
+    return table
 
 
 def open_source(

@@ -1,13 +1,12 @@
 """Unpaired images of two domains, drawn so that sample n is the same in every run."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
 from .images import image_to_tensor
+from .records import Images
 
 # U-GAT-IT enlarges images of 256 px by 30 px before it crops them
 CROP_SCALE = 286 / 256
@@ -34,8 +33,8 @@ class UnpairedDataset(Dataset):
     So a run resumed at sample n sees what an unbroken one would have seen, with any number of workers and processes.
 
     Args:
-        images_a, images_b: the domains, sequences whose items have an `image` of mode "RGB", such as `data.sources.open_source`
-            gives; it composites transparent images on white, and goes on to the next where one cannot be read.
+        images_a, images_b: the domains, such as `data.sources.open_source` gives; it composites transparent images on white, and
+            goes on to the next where one cannot be read.
         size: side of the crops in pixels.
         crop_scale: how much larger than `size` an image is made before the crop is cut out of it.
         seed: of the draws.
@@ -44,8 +43,8 @@ class UnpairedDataset(Dataset):
 
     def __init__(
         self,
-        images_a: Any,
-        images_b: Any,
+        images_a: Images,
+        images_b: Images,
         size: int,
         crop_scale: float = CROP_SCALE,
         seed: int = 0,

@@ -71,6 +71,22 @@ def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> to
     return (instance_normalize(ours, 1e-5) - instance_normalize(theirs, 1e-5)).square().mean((1, 2, 3))
 
 
+def identity_loss(generated: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Mean absolute distance: an image that is styled by itself, or that is of the target domain already, stays as it is (Taigman
+    et al., arXiv 1611.02200, eq. 6; U-GAT-IT, arXiv 1907.10830, eq. 4).
+
+    Args:
+        generated, image: `(B, 3, H, W)` in [-1, 1].
+
+    Returns:
+        `(B,)` in the images' units, 0 to 2.
+
+    >>> identity_loss(torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), -0.25))
+    tensor([0.7500])
+    """
+    return (generated - image).abs().mean((1, 2, 3))
+
+
 def _log_similarity(features: torch.Tensor, size: int, temperature: float) -> torch.Tensor:
     grid = (min(size, features.shape[-2]), min(size, features.shape[-1]))
     cells = F.adaptive_avg_pool2d(features.float(), grid).flatten(2)

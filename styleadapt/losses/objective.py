@@ -1,5 +1,6 @@
 """The style-aware objective: all image losses of stylisation on one feature network, weighted and summed."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -84,8 +85,9 @@ class StyleAwareObjective:
         """With the layers that suit a feature network: chosen ones of the embedded network, plain ones of any other."""
         if isinstance(network, EfficientNetLite0):
             return cls(weights)
+        device = next(itertools.chain(network.parameters(), network.buffers())).device
         with torch.no_grad():
-            layers = list(network(torch.zeros(1, 3, 128, 128)))
+            layers = list(network(torch.zeros(1, 3, 128, 128, device=device)))
         middle = layers[-2:][0]
         return cls(weights, tuple(layers), (middle,), middle)
 

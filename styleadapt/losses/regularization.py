@@ -3,6 +3,10 @@
 The penalties take logits with a graph and the images they were computed from. Compute those logits with autocast off: squared
 gradients leave half precision's range. What a penalty adds is a plain term of the discriminator's loss, so that its gradient is
 accumulated and averaged over processes as the rest of the loss is.
+
+A discriminator of patches has many logits an image, and the adversarial loss takes their mean. R1 and R2 take the gradient of
+their sum: N patches give N^2 times the penalty of their mean, and larger crops a larger one. The papers' gammas are for one logit
+an image; for patches a smaller one does the same. WGAN-GP takes the gradient of the mean, since it has a norm to meet.
 """
 
 import torch
@@ -30,7 +34,7 @@ def r1_penalty(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     factor gamma / 2. Weight it with `lazy_factor` for the lazy form.
 
     Args:
-        logits: what the discriminator said of `real`, any shape, with a graph.
+        logits: what the discriminator said of `real`, any shape, with a graph; those of an image are summed.
         real: `(B, C, H, W)` with `requires_grad=True`.
 
     Returns:
@@ -48,7 +52,7 @@ def r2_penalty(logits: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     factor gamma / 2.
 
     Args:
-        logits: what the discriminator said of `fake`, any shape, with a graph.
+        logits: what the discriminator said of `fake`, any shape, with a graph; those of an image are summed.
         fake: `(B, C, H, W)`, detached from the generator, with `requires_grad=True`.
 
     Returns:

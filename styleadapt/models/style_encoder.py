@@ -71,13 +71,15 @@ class StyleEncoder(StyleAdaptModel):
             weights: N numbers, at least one of them not 0; equal weights if left out. They are divided by their sum.
 
         Raises:
-            ValueError: another number of weights than of codes, or weights that sum to 0.
+            ValueError: another number of weights than of codes, or weights that are not finite or sum to 0.
         """
         if weights is None:
             return codes.mean(0, keepdim=True)
         if len(weights) != len(codes):
             raise ValueError(f"`style_weights` has {len(weights)} entries for {len(codes)} style images; give one for each")
         w = torch.tensor(weights, dtype=codes.dtype, device=codes.device)
+        if not torch.isfinite(w).all():
+            raise ValueError(f"`style_weights` {list(weights)} must be finite numbers")
         if abs(float(w.sum())) < 1e-6:
             raise ValueError(f"`style_weights` {list(weights)} sum to 0; give at least one positive weight")
         return (w[:, None] * codes).sum(0, keepdim=True) / w.sum()

@@ -68,9 +68,12 @@ class UGATITGenerator(StyleAdaptModel):
     torch.Size([1, 3, 32, 40])
     """
 
+    _supports_gradient_checkpointing = True
+
     @register_to_config
     def __init__(self, channels: int = 64, blocks: int = 4, image_size: int = 256, light: bool = False):
         super().__init__()
+        self.gradient_checkpointing = False
         for name, value in (("channels", channels), ("blocks", blocks)):
             if value < 1:
                 raise ValueError(f"`{name}` is {value}, expected 1 or more")
@@ -108,17 +111,14 @@ class UGATITGenerator(StyleAdaptModel):
         h = F.relu(_instance_norm(self.enter(x)), inplace=True)
         for conv in self.down:
             h = F.relu(_instance_norm(conv(h)), inplace=True)
-        for block in self.encoder:
-            h = block(h)
+        h = self._through(self.encoder, h)
         h, cam_logits = self.cam(h)
         h = F.relu(h, inplace=True)
         attention = h.sum(1, keepdim=True)
         style = self.style(h.mean((2, 3)) if self.config.light else h.flatten(1))
         gamma, beta = self.gamma(style), self.beta(style)
-        for block in self.decoder:
-            h = block(h, gamma, beta)
-        for block in self.up:
-            h = block(h)
+        h = self._through(self.decoder, h, gamma, beta)
+        h = self._through(self.up, h)
         return UGATITGeneratorOutput(sample=torch.tanh(self.exit(h)), cam_logits=cam_logits, attention=attention)
 
     @torch.no_grad()
@@ -134,6 +134,12 @@ class UGATITGenerator(StyleAdaptModel):
         for module in self.modules():
             if isinstance(module, _LIN):
                 module.rho.clamp_(0, 1)
+
+    def _through(self, blocks: nn.ModuleList, h: torch.Tensor, *modulation: torch.Tensor) -> torch.Tensor:
+        for block in blocks:
+            recompute = self.gradient_checkpointing and torch.is_grad_enabled()
+            h = self._gradient_checkpointing_func(block, h, *modulation) if recompute else block(h, *modulation)
+        return h
 
     def _check_size(self, x: torch.Tensor) -> None:
         height, width = x.shape[-2:]

@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.pipelines.pipeline_utils import DiffusionPipeline
-from diffusers.utils import BaseOutput, logging
+from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..adaptation.adapt import AdaptationConfig, AdaptationProgress, adapt
-from ..adaptation.adapter import AdapterError, StyleAdapter
-from ..adaptation.deltas import weight_deltas
+from ..adaptation.adapt import AdaptationConfig, AdaptationProgress, adapt, check_budget
+from ..adaptation.adapter import PACKAGED, AdapterError, StyleAdapter
+from ..adaptation.deltas import check_deltas, weight_deltas
 from ..data.datasets import list_images
-from ..data.images import ImageError, image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
-from ..models.cpu import configure_cpu
+from ..data.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
+from ..data.resizing import resize_within, working_size
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
-from ..models.modeling import ModelLoadError
 from ..models.style_encoder import StyleEncoder
+from .strict import StrictPipeline
 
 ImageLike = Image.Image | str | os.PathLike
 MAX_WORKING_PIXELS = 40_000_000
@@ -41,7 +40,7 @@ class StyleTransferOutput(BaseOutput):
     images: list[Image.Image]
 
 
-class StyleTransferPipeline(DiffusionPipeline):
+class StyleTransferPipeline(StrictPipeline):
     """Stylises any photo with any painting, and adapts itself to a style from a few images.
 
     Args:
@@ -58,6 +57,7 @@ class StyleTransferPipeline(DiffusionPipeline):
     generator: StyleGenerator
     style_encoder: StyleEncoder
     discriminator: StyleDiscriminator | None
+    component_classes = {"generator": StyleGenerator, "style_encoder": StyleEncoder, "discriminator": StyleDiscriminator}
     model_cpu_offload_seq = "style_encoder->generator"  # type: ignore[assignment]  # diffusers types it None
     _optional_components = ["discriminator"]
 
@@ -84,35 +84,12 @@ class StyleTransferPipeline(DiffusionPipeline):
 
         Args:
             pretrained_model_name_or_path: folder or `user/repo`; the packaged weights if left out.
-            kwargs: as in diffusers: `revision`, `variant`, `dtype` (or `torch_dtype`), `token`, `cache_dir`,
-                `local_files_only`.
-
-        Raises:
-            ModelLoadError: nothing there, no network, another class, missing or misshapen keys, values that are not finite.
+            kwargs: see `StrictPipeline`, and what it raises.
         """
-        configure_cpu()
-        if "torch_dtype" in kwargs:
-            kwargs["dtype"] = kwargs.pop("torch_dtype")
-        path = str(pretrained_model_name_or_path or resources.files("styleadapt") / "assets" / "weights")
-        if Path(path).exists() and not (Path(path) / "model_index.json").is_file():
-            raise ModelLoadError(f"{path} is no pipeline folder: it has no model_index.json")
-        bar_was_on = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            pipe = super().from_pretrained(path, **kwargs)
-        except ModelLoadError:
-            raise
-        except OSError as error:
-            raise ModelLoadError(
-                f"cannot load {path!r}: there is no such folder, and the Hub has no such repository or cannot be reached; "
-                f"off line, pass a folder or nothing for the packaged weights ({' '.join(str(error).split())[:200]})"
-            ) from error
-        finally:
-            if bar_was_on:
-                logging.enable_progress_bar()
-        # a name for people and for adapters' metadata; a local path would leak into what is saved
-        name = "packaged weights" if pretrained_model_name_or_path is None else path
-        pipe.register_to_config(_name_or_path=Path(name).name if Path(name).exists() else name)
+        path = pretrained_model_name_or_path or str(resources.files("styleadapt") / "assets" / "weights")
+        pipe = super().from_pretrained(path, **kwargs)
+        if pretrained_model_name_or_path is None:
+            pipe.register_to_config(_name_or_path=PACKAGED)
         return pipe
 
     @torch.inference_mode()
@@ -172,21 +149,23 @@ class StyleTransferPipeline(DiffusionPipeline):
             max_seconds: time limit, all in.
             steps: exactly so many steps instead, whatever the time; then the same seed gives the same adapter.
             seed: of crops and initialisation.
-            content: photos to train on: a folder or images; a small packaged set if left out.
-            callback: called with an `AdaptationProgress` several times a minute; its `stop()` ends the adaptation, and the best
-                state so far is kept.
+            content: photos to train on: a folder, files or images; a small packaged set if left out. Files are opened when they
+                are needed, and those that cannot be read are left out.
+            callback: called with an `AdaptationProgress` at the start and about once a second; its `stop()` ends the adaptation,
+                and the best state so far is kept.
             config: settings other than the defaults.
             name: what the adapter is called in `set_adapters`.
 
         Raises:
-            ValueError: no style image, or a budget that is not positive.
+            ValueError: no style image, a budget that is not positive, or no photo that can be read (`ImageError`).
         """
         images = [open_image(s) for s in _as_list(styles, "styles")]
         if content is None:
             content = str(resources.files("styleadapt") / "assets" / "photos")
         if isinstance(content, (str, os.PathLike)) and Path(content).is_dir():
             content = list_images(content)
-        photos = [open_image(p) for p in _as_list(content, "content")]
+        photos = _as_list(content, "content")
+        check_budget(max_seconds, steps)
         self._restore_base()
         with torch.inference_mode(False), torch.enable_grad():
             adapter = adapt(
@@ -209,42 +188,50 @@ class StyleTransferPipeline(DiffusionPipeline):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the base generator's weights, whatever adapter is active; adapters are bound to it."""
+        """Identifies the base generator's weights, whatever adapter is active and at whatever precision they are held; adapters
+        are bound to it."""
         if self._fingerprint is None:
             state = {**self.generator.state_dict(), **self._base_weights}
             digest = hashlib.sha256()
             for key in sorted(state):
                 digest.update(key.encode())
-                digest.update(state[key].detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
+                rounded = state[key].detach().to("cpu", torch.bfloat16).contiguous()
+                digest.update(rounded.view(torch.int16).numpy().tobytes())
             self._fingerprint = digest.hexdigest()[:16]
         return self._fingerprint
 
-    def load_adapter(self, adapter: StyleAdapter | str | os.PathLike, name: str = "default") -> None:
+    def load_adapter(
+        self,
+        adapter: StyleAdapter | str | os.PathLike,
+        name: str = "default",
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> None:
         """Loads an adapter and makes it the only active one.
 
         Args:
-            adapter: an adapter, a file, or a repository of the Hub that holds `adapter.safetensors`.
+            adapter: an adapter, a file, or a folder or repository of the Hub that holds `adapter.safetensors`.
             name: what `set_adapters` calls it.
+            revision, token: of the repository.
 
         Raises:
             AdapterError: no readable adapter, or one made for another base.
         """
-        loaded = adapter if isinstance(adapter, StyleAdapter) else StyleAdapter.load(_adapter_file(adapter))
+        loaded = adapter if isinstance(adapter, StyleAdapter) else StyleAdapter.load(_adapter_file(adapter, revision, token))
         if loaded.base != self.fingerprint:
             raise AdapterError(
                 f"this adapter was made for the base {loaded.base} ({loaded.base_name or 'unnamed'}), the pipeline holds "
                 f"{self.fingerprint}; load the base that the adapter names, or adapt anew"
             )
-        changes = weight_deltas(loaded.deltas)
-        parameters = dict(self.generator.named_parameters())
-        for key, change in changes.items():
-            if key not in parameters or parameters[key].shape != change.shape:
-                expected = tuple(parameters[key].shape) if key in parameters else "no such weight"
-                raise AdapterError(f"the adapter changes `{key}` {tuple(change.shape)}, the generator has {expected}")
-        if loaded.code.shape != (1, self.generator.config.code_dim):
-            raise AdapterError(
-                f"the adapter's style code is {tuple(loaded.code.shape)}, expected (1, {self.generator.config.code_dim})"
-            )
+        try:
+            check_deltas(loaded.deltas, {key: p.shape for key, p in self.generator.named_parameters()})
+        except ValueError as error:
+            raise AdapterError(f"the adapter does not fit the generator: {error}") from None
+        expected = (1, self.generator.config.code_dim)
+        for kind, code in (("style code", loaded.code), ("zero-shot style code", loaded.start_code)):
+            if code.shape != expected:
+                raise AdapterError(f"the adapter's {kind} is {tuple(code.shape)}, expected {expected}")
         self._adapters[name] = loaded
         self.set_adapters([name])
 
@@ -295,6 +282,7 @@ class StyleTransferPipeline(DiffusionPipeline):
         pipe = type(self)(generator, self.style_encoder, self.discriminator)
         generator.load_state_dict({**generator.state_dict(), **self._base_weights})
         pipe._fingerprint = self.fingerprint
+        pipe.register_to_config(_name_or_path=self.config.get("_name_or_path"))
         return pipe
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
@@ -315,10 +303,12 @@ class StyleTransferPipeline(DiffusionPipeline):
 
     def _style_code(self, style: Any, weights: Sequence[float] | None) -> torch.Tensor:
         if style is None:
+            if weights is not None:
+                raise ValueError("`style_weights` is given without `style`; adapters are blended by `set_adapters`")
             if not self._active:
                 raise ValueError("no style: pass `style=` an image, or load an adapter, which knows its style")
             return self._adapter_code()
-        images = [_reduced(open_image(s), STYLE_PIXELS, 64) for s in _as_list(style, "style")]
+        images = [resize_within(open_image(s), STYLE_PIXELS, 64) for s in _as_list(style, "style")]
         codes = torch.cat([self.style_encoder(self._tensor(image)) for image in images])
         return self.style_encoder.mix(codes, None if weights is None else list(weights))
 
@@ -335,17 +325,9 @@ class StyleTransferPipeline(DiffusionPipeline):
         if strength == 0:
             result = photo
         else:
-            work = photo
-            if max_size is not None and max(photo.size) > max_size:
-                scale = max_size / max(photo.size)
-                work = photo.resize([max(1, round(side * scale)) for side in photo.size], Image.Resampling.LANCZOS)
-            if work.width * work.height > MAX_WORKING_PIXELS:
-                raise ImageError(
-                    f"the photo has {work.width} x {work.height} pixels, more than the {MAX_WORKING_PIXELS:,} that are stylised "
-                    "at once; pass `max_size=`, for instance 4096, to work at a smaller size and scale back"
-                )
+            work = working_size(photo, max_size, MAX_WORKING_PIXELS)
             if strength < 1:
-                own = self.style_encoder(self._tensor(_reduced(photo, STYLE_PIXELS, 64)))
+                own = self.style_encoder(self._tensor(resize_within(photo, STYLE_PIXELS, 64)))
                 code = torch.lerp(own, code, strength)
             tensor = self._tensor(work)
             result = tensor_to_image(self.generator(tensor, code).sample.float())[0]
@@ -371,25 +353,18 @@ def _as_list(value: Any, name: str) -> list[Any]:
     return items
 
 
-def _reduced(image: Image.Image, pixels: int, least: int) -> Image.Image:
-    """`image` with at most so many pixels and a shorter side of at least `least`."""
-    scale = max(min(1.0, math.sqrt(pixels / (image.width * image.height))), least / min(image.size))
-    if scale == 1:
-        return image
-    sides = [min(max(least, round(side * scale)), 16 * least) for side in image.size]
-    return image.resize(sides, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
-
-
-def _adapter_file(source: str | os.PathLike) -> Path:
+def _adapter_file(source: str | os.PathLike, revision: str | None, token: str | bool | None) -> Path:
     """A local path; a `user/repo` of the Hub is downloaded."""
     path = Path(source)
     text = str(source)
+    if path.is_dir():
+        return path / "adapter.safetensors"
     if path.exists() or text.endswith(".safetensors") or text.count("/") != 1:
         return path
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(hf_hub_download(text, "adapter.safetensors"))
+        return Path(hf_hub_download(text, "adapter.safetensors", revision=revision, token=token))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise AdapterError(f"no adapter file at {text}, and no such repository could be reached on the Hub") from error

@@ -3,20 +3,18 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers.pipelines.pipeline_utils import DiffusionPipeline
-from diffusers.utils import BaseOutput, logging
+from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..data.images import ImageError, image_to_tensor, load_image, split_alpha, tensor_to_image
-from ..models.cpu import configure_cpu
-from ..models.modeling import ModelLoadError
+from ..data.images import image_to_tensor, load_image, split_alpha, tensor_to_image
+from ..data.resizing import working_size
 from ..models.ugatit import UGATITDiscriminator, UGATITGenerator
+from .strict import StrictPipeline
 
 ImageLike = Image.Image | str | os.PathLike
 Direction = Literal["a2b", "b2a"]
@@ -37,7 +35,7 @@ class TranslationOutput(BaseOutput):
     attentions: list[Image.Image] | None = None
 
 
-class TranslationPipeline(DiffusionPipeline):
+class TranslationPipeline(StrictPipeline):
     """Translates images between two domains, a and b, with U-GAT-IT (arXiv 1907.10830).
 
     A light generator takes images of any size as they are, so their scale should be the one that it was trained at; `max_size`
@@ -58,6 +56,14 @@ class TranslationPipeline(DiffusionPipeline):
 
     generator_a2b: UGATITGenerator
     generator_b2a: UGATITGenerator
+    component_classes = {
+        "generator_a2b": UGATITGenerator,
+        "generator_b2a": UGATITGenerator,
+        "discriminator_global_a": UGATITDiscriminator,
+        "discriminator_global_b": UGATITDiscriminator,
+        "discriminator_local_a": UGATITDiscriminator,
+        "discriminator_local_b": UGATITDiscriminator,
+    }
     model_cpu_offload_seq = "generator_a2b->generator_b2a"  # type: ignore[assignment]  # diffusers types it None
     _optional_components = [
         "discriminator_global_a",
@@ -88,61 +94,11 @@ class TranslationPipeline(DiffusionPipeline):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any):
-        """Loads a folder, such as `scripts/convert_ugatit.py` writes, or a repository of the Hub.
-
-        Args:
-            pretrained_model_name_or_path: folder or `user/repo`.
-            kwargs: as in diffusers: `revision`, `variant`, `dtype` (or `torch_dtype`), `token`, `cache_dir`,
-                `local_files_only`; and components to put in the place of the saved ones.
-
-        Raises:
-            ModelLoadError: nothing there, no network, a repo of another pipeline, another class, missing or misshapen keys,
-                values that are not finite.
-        """
-        configure_cpu()
-        if "torch_dtype" in kwargs:
-            kwargs["dtype"] = kwargs.pop("torch_dtype")
-        path = str(pretrained_model_name_or_path)
-        is_local = Path(path).exists()
-        if is_local and not (Path(path) / "model_index.json").is_file():
-            raise ModelLoadError(f"{path} is no pipeline folder: it has no model_index.json")
-        bar_was_on = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            index: Any = cls.load_config(path, **{key: kwargs[key] for key in _HUB_KEYWORDS & kwargs.keys()})
-            cls._check_index(path, {**index, **dict.fromkeys(kwargs)})
-            pipe = super().from_pretrained(path, **kwargs)
-        except ModelLoadError:
-            raise
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            if is_local:
-                raise ModelLoadError(f"cannot load {path}: {reason}") from error
-            raise ModelLoadError(
-                f"cannot load {path!r}: there is no such folder, and the Hub has no such repository or cannot be reached; off "
-                f"line, pass a folder ({reason})"
-            ) from error
-        finally:
-            if bar_was_on:
-                logging.enable_progress_bar()
+        """Loads a folder, such as `scripts/convert_ugatit.py` writes, or a repository of the Hub: see `StrictPipeline`."""
+        pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         for generator in (pipe.generator_a2b, pipe.generator_b2a):
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps it
-        # a local path would leak into what is saved
-        pipe.register_to_config(_name_or_path=Path(path).name if is_local else path)
         return pipe
-
-    @classmethod
-    def _check_index(cls, path: str, index: dict[str, Any]) -> None:
-        """Refuses an index of other components, which diffusers would load; None stands for what is not to be loaded."""
-        found = index.get("_class_name")
-        if found != cls.__name__:
-            raise ModelLoadError(f"{path}: model_index.json is of a {found}, expected a {cls.__name__}")
-        for name in ("generator_a2b", "generator_b2a", *cls._optional_components):
-            kind = UGATITGenerator if name.startswith("generator") else UGATITDiscriminator
-            entry = index.get(name, "nothing")
-            absent = entry is None or (entry == [None, None] and name in cls._optional_components)
-            if not absent and entry != [kind.__module__, kind.__name__]:
-                raise ModelLoadError(f"{path}: model_index.json has {entry} for `{name}`, expected a {kind.__name__}")
 
     @torch.inference_mode()
     def __call__(
@@ -180,14 +136,14 @@ class TranslationPipeline(DiffusionPipeline):
         return TranslationOutput(images=[image for image, _ in results], attentions=attentions if return_attention else None)
 
 
-_HUB_KEYWORDS = frozenset(("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision"))
-
-
 def _translate(
     generator: UGATITGenerator, source: ImageLike, return_attention: bool, max_size: int | None
 ) -> tuple[Image.Image, Image.Image | None]:
     photo, alpha = split_alpha(load_image(source))
-    work = _light_work(photo, max_size) if generator.config.light else _full_work(photo, generator.config.image_size)
+    if generator.config.light:
+        work = working_size(photo, max_size, MAX_WORKING_PIXELS)
+    else:
+        work = _full_work(photo, generator.config.image_size)
     width, height = work.size
     x = image_to_tensor(work).to(generator.device, generator.dtype)
     # a light generator needs sides that 4 divides, 8 at least, or it gives more pixels back than it gets
@@ -203,19 +159,6 @@ def _translate(
     grey = _grey(out.attention[0, 0].float().cpu().numpy())
     grey = grey.resize((x.shape[3], x.shape[2]), Image.Resampling.BILINEAR).crop((0, 0, width, height))
     return result, _heat(grey.resize(photo.size, Image.Resampling.BILINEAR))
-
-
-def _light_work(photo: Image.Image, max_size: int | None) -> Image.Image:
-    """The photo at the size that a light generator works at."""
-    if max_size is not None and max(photo.size) > max_size:
-        scale = max_size / max(photo.size)
-        photo = photo.resize([max(1, round(side * scale)) for side in photo.size], Image.Resampling.LANCZOS)
-    if photo.width * photo.height > MAX_WORKING_PIXELS:
-        raise ImageError(
-            f"the image has {photo.width} x {photo.height} pixels, more than the {MAX_WORKING_PIXELS:,} that are translated at "
-            "once; pass `max_size=`, for instance 1024, to work at a smaller size and scale back"
-        )
-    return photo
 
 
 def _full_work(photo: Image.Image, size: int) -> Image.Image:

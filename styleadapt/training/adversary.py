@@ -16,20 +16,21 @@ ADA = "ada"
 
 
 @contextlib.contextmanager
-def steady(discriminator: torch.nn.Module) -> Iterator[None]:
-    """Spectral normalisation keeps its estimate: one iteration a pass of the batches is enough, and all of them get the same.
+def steady(module: torch.nn.Module) -> Iterator[None]:
+    """In evaluation for a while. A discriminator's spectral normalisation keeps its estimate: one iteration a pass of the batches
+    is enough, and all of them get the same. A generator's noise stands still.
 
     >>> layer = torch.nn.Linear(2, 2)
     >>> with steady(layer):
     ...     layer.training
     False
     """
-    training = discriminator.training
-    discriminator.eval()
+    training = module.training
+    module.eval()
     try:
         yield
     finally:
-        discriminator.train(training)
+        module.train(training)
 
 
 @dataclass

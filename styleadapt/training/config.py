@@ -4,14 +4,24 @@ import argparse
 import dataclasses
 import difflib
 import importlib.util
+import re
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
 T = TypeVar("T", bound="RunConfig")
+
+# options of other training scripts, and what takes their place
+_ELSEWHERE = {
+    "hub_token": "sign in with `hf auth login` or set HF_TOKEN",
+    "num_train_epochs": "pairs are drawn at random and without end, so there are no epochs to count: set `max_train_steps`",
+}
+_YAML_BOOLS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+_YAML_NULLS = ("", "~", "null", "Null", "NULL")
 
 
 class ConfigError(ValueError):
@@ -37,7 +47,7 @@ class RunConfig:
             those that are not Adam.
         max_grad_norm: gradients are clipped to this norm.
         ema_decay: of the exponential moving average of the generator's weights.
-        mixed_precision: `no`, `bf16` or `fp16`.
+        mixed_precision: `no`, `bf16` or `fp16`; what `accelerate launch` or its configuration says if left out.
         dataloader_num_workers: processes that load images.
         checkpointing_steps: steps between checkpoints.
         checkpoints_total_limit: how many of them stay.
@@ -45,6 +55,7 @@ class RunConfig:
         validation_steps: steps between validation sheets; 0 for none.
         logging_steps: steps between log lines.
         report_to: tracker (`tensorboard`, `wandb`, `trackio`) or `none`.
+        logging_dir: folder of TensorBoard's files, inside `output_dir` unless it is an absolute path; `output_dir` if left out.
         tracker_project_name: what the tracker calls the project.
         metric_for_best_model: validation score whose lowest value decides which models are kept in `output_dir/best`; none are
             if left out.
@@ -75,7 +86,7 @@ class RunConfig:
     adam_epsilon: float = 1e-8
     max_grad_norm: float = 20.0
     ema_decay: float = 0.999
-    mixed_precision: str = "no"
+    mixed_precision: str | None = None
     dataloader_num_workers: int = 1
     checkpointing_steps: int = 500
     checkpoints_total_limit: int = 2
@@ -83,6 +94,7 @@ class RunConfig:
     validation_steps: int = 500
     logging_steps: int = 50
     report_to: str = "tensorboard"
+    logging_dir: str | None = None
     tracker_project_name: str = "styleadapt"
     metric_for_best_model: str | None = None
     collapse_steps: int = 500
@@ -99,14 +111,14 @@ class RunConfig:
         from .schedules import SCHEDULES
 
         choices = {
-            "mixed_precision": ("no", "bf16", "fp16"),
+            "mixed_precision": (None, "no", "bf16", "fp16"),
             "report_to": ("tensorboard", "wandb", "trackio", "none"),
             "optimizer": tuple(OPTIMIZERS),
             "lr_scheduler": SCHEDULES,
         }
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
-                raise ConfigError(f"`{key}` is {getattr(self, key)!r}; allowed: {', '.join(allowed)}")
+                raise ConfigError(f"`{key}` is {getattr(self, key)!r}; allowed: {', '.join(filter(None, allowed))}")
         for key in ("train_batch_size", "gradient_accumulation_steps", "max_train_steps", "checkpointing_steps", "logging_steps"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 1 at least")
@@ -119,13 +131,32 @@ class RunConfig:
             raise ConfigError(f"`report_to` is {self.report_to!r}, a package that is not installed: pip install {self.report_to}")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, but only `true` and `false` are truth values; `no`, `off`, `yes` and `on` are the words that stand there."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
 def parse_config(cls: type[T], description: str, argv: list[str] | None = None) -> T:
     """Reads `--config file.yaml` and `--key value` pairs for every field of the dataclass `cls`; the command line wins.
+
+    What is given for a text stays as it is typed; other values are read as YAML.
 
     Raises:
         ConfigError: unknown keys (with the nearest match), wrong types, values that `cls.validate` refuses.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--config", help="YAML file with values for the options below; the command line wins")
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
@@ -135,12 +166,17 @@ def parse_config(cls: type[T], description: str, argv: list[str] | None = None) 
         if hints[field.name] is bool:
             options = {"nargs": "?", "const": "true"}
         parser.add_argument(f"--{field.name}", help=f"default: {default}", **options)
-    given = vars(parser.parse_args(argv))
-    values: dict[str, Any] = load_yaml(given.pop("config")) if given.get("config") else {}
-    given.pop("config", None)
+    namespace, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise ConfigError(_unrecognized(unknown, hints))
+    given = vars(namespace)
+    file = given.pop("config")
+    values: dict[str, Any] = load_yaml(file) if file else {}
     for key, text in given.items():
-        if text is not None:
-            values[key] = [_from_text(t) for t in text] if isinstance(text, list) else _from_text(text)
+        if isinstance(text, list):
+            values[key] = [_from_text(t, typing.get_args(hints[key])[0]) for t in text]
+        elif text is not None:
+            values[key] = _from_text(text, hints[key])
     return build_config(cls, values)
 
 
@@ -151,10 +187,10 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         ConfigError: no such file, no valid YAML, or no mapping.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text())
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, found {type(values).__name__}")
@@ -171,12 +207,41 @@ def build_config(cls: type[T], values: dict[str, Any]) -> T:
     hints = typing.get_type_hints(cls)
     for key in values:
         if key not in hints:
-            near = difflib.get_close_matches(key, hints, 1)
-            suggestion = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(sorted(hints))}"
-            raise ConfigError(f"unknown key `{key}`; {suggestion}")
+            raise ConfigError(f"unknown key `{key}`; {_hint(str(key), hints) or 'known keys: ' + ', '.join(sorted(hints))}")
     config = cls(**{key: _checked(key, value, hints[key]) for key, value in values.items()})
-    config.validate()
+    try:
+        config.validate()
+    except ConfigError:
+        raise
+    except (ValueError, TypeError) as error:
+        # from a group of values, such as loss weights, that is checked by its own class
+        groups = [f"`{key}` is {value!r}" for key, value in values.items() if isinstance(value, dict)]
+        raise ConfigError(": ".join([", ".join(groups), str(error)] if groups else [str(error)])) from None
     return config
+
+
+def _hint(key: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown key, as far as that can be guessed."""
+    if key in _ELSEWHERE:
+        return _ELSEWHERE[key]
+    near = difflib.get_close_matches(key, known, 1)
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _unrecognized(arguments: list[str], known: Iterable[str]) -> str:
+    """Names unknown options, without their values, which may be secret."""
+    shown, hints, secret = [], [], False
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        secret |= "token" in name.lower() or "hf_" in argument
+        if argument.startswith("-") and "hf_" not in name:
+            shown.append(name)
+            hints += [] if "token" in name.lower() else [_hint(name.lstrip("-"), known)]
+        elif not shown and "hf_" not in argument:
+            shown.append(argument)
+    if secret:
+        hints.append(f"a token does not belong on the command line: {_ELSEWHERE['hub_token']}")
+    return "; ".join(dict.fromkeys([f"unrecognized arguments: {' '.join(shown)}".rstrip(" :"), *filter(None, hints)]))
 
 
 def _checked(key: str, value: Any, hint: Any) -> Any:
@@ -194,14 +259,19 @@ def _checked(key: str, value: Any, hint: Any) -> Any:
             return [_checked(f"{key}[{i}]", v, typing.get_args(option)[0]) for i, v in enumerate(value)]
         if kind is tuple and isinstance(value, (list, tuple)):
             return tuple(value)
+        if kind is bool and isinstance(value, str) and value.lower() in _YAML_BOOLS:
+            return _YAML_BOOLS[value.lower()]
         if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
             return value
     expected = " or ".join(getattr(o, "__name__", str(o)) for o in options)
     raise ConfigError(f"`{key}` is {value!r} ({type(value).__name__}), expected {expected}")
 
 
-def _from_text(text: str) -> Any:
+def _from_text(text: str, hint: Any) -> Any:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if str in options:
+        return None if types.NoneType in options and text in _YAML_NULLS else text
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError:
         return text

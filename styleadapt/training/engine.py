@@ -5,6 +5,7 @@ checkpoints, resuming and trackers. Reference-guided stylisation is one task; un
 """
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -14,17 +15,19 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.logging import get_logger
-from accelerate.utils import GradientAccumulationPlugin, send_to_device, set_seed
+from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
 from diffusers.training_utils import EMAModel
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset
 
-from ..data.streams import StreamedDataset, StreamLoader
-from .checkpoints import checkpoint_step, replace_folder, resolve_checkpoint, save_checkpoint
+from ..data.streams import StreamedDataset
+from .batches import Batches
+from .checkpoints import checkpoint_step, replace_folder, require_none_after, resolve_checkpoint, save_checkpoint
 from .config import ConfigError, RunConfig
 from .divergence import DivergenceError as DivergenceError
-from .divergence import DivergenceGuard
+from .divergence import DivergenceGuard, least_loss
 from .dry_run import describe, saved_bytes
-from .optimizers import averaged_weights, build_optimizer
+from .optimizers import averaged_weights, build_optimizer, parameter_groups
+from .progress import RunningMeans, read_progress, require_same_settings, write_progress, write_settings
 from .schedules import build_schedule
 from .trackers import log_picture
 
@@ -82,59 +85,73 @@ class Trainer:
             mixed_precision=config.mixed_precision,
             gradient_accumulation_plugin=accumulation,
             log_with=None if config.report_to == "none" else config.report_to,
-            project_dir=config.output_dir,
+            project_config=ProjectConfiguration(
+                project_dir=config.output_dir, logging_dir=str(Path(config.output_dir, config.logging_dir or ""))
+            ),
             dataloader_config=DataLoaderConfiguration(even_batches=False),
         )
+        # forms without a name are those of tasks whose loss ends at 0
+        least = least_loss(getattr(config, "adv_loss", ""), getattr(config, "label_smoothing", 0.0))
+        self.guard = DivergenceGuard(config.collapse_steps, least)
+        self.figures = RunningMeans()
         self.step = 0
         self.best = float("inf")
 
     def train(self) -> dict[str, float]:
-        """Runs until `max_train_steps`, saves the averaged models to `output_dir/final`, and returns the last scores.
+        """Runs until `max_train_steps`, saves the averaged models to `output_dir/final`, and returns their scores.
 
         Raises:
-            ConfigError: settings that this machine or this task cannot use.
-            DivergenceError: a loss became NaN or infinite, or the discriminator collapsed.
+            ConfigError: settings that this machine, this task or the checkpoint cannot use, or an `output_dir` in use.
+            DivergenceError: a loss or all gradients stopped being finite, or the discriminator collapsed.
         """
         config, accelerator, task = self.config, self.accelerator, self.task
+        checkpoint = self._checkpoint()
         self._prepare()
         logger.info(
             "training on %d processes, %s, %s", accelerator.num_processes, accelerator.device, accelerator.mixed_precision
         )
-        if config.resume_from_checkpoint:
-            self._resume(config.resume_from_checkpoint)
-        batches = iter(self._loader())
+        place = self._resume(checkpoint) if checkpoint else None
+        self.batches = Batches(accelerator, config, self.dataset, self.step, place)
+        batches = iter(self.batches)
         if config.dry_run:
             self._describe(next(batches))
             return {}
-        guard = DivergenceGuard(config.collapse_steps)
-        figures: dict[str, list[torch.Tensor]] = {}
         scores: dict[str, float] = {}
-        started = time.monotonic()
-        first_step = self.step
+        validated, first_step, started = -1, self.step, time.monotonic()
         while self.step < config.max_train_steps:
-            step_figures = self._train_step([next(batches) for _ in range(config.gradient_accumulation_steps)])
+            self.figures.add(self._train_step([next(batches) for _ in range(config.gradient_accumulation_steps)]))
             for scheduler in self.schedulers:
                 scheduler.step()
             self.ema.step(self.generator_parameters)
             self.step += 1
-            for name, value in step_figures.items():
-                figures.setdefault(name, []).append(value.detach())
             if self.step % config.logging_steps == 0 or self.step == config.max_train_steps:
-                means = _means(figures)
-                guard.watch(self.step, means)
+                means = self.figures.means()
+                self.guard.watch(self.step, means)
                 self._log(means, (time.monotonic() - started) / (self.step - first_step))
-                figures = {}
+                self.figures.clear()
             if config.validation_steps and self.step % config.validation_steps == 0:
-                scores = self._validate()
+                scores, validated = self._validate(), self.step
             if self.step % config.checkpointing_steps == 0:
-                guard.require_finite(self.step, _means(figures))
+                self.guard.require_finite(self.step, self.figures.means())
                 self._save()
+        if config.validation_steps and validated != self.step:
+            scores = self._validate()
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             with self._averaged():
                 replace_folder(Path(config.output_dir) / "final", task.save_pretrained)
         accelerator.end_training()
         return scores
+
+    def _checkpoint(self) -> Path | None:
+        """The checkpoint to go on from, in a folder that has none of later steps."""
+        c = self.config
+        checkpoint = resolve_checkpoint(c.output_dir, c.resume_from_checkpoint) if c.resume_from_checkpoint else None
+        if c.resume_from_checkpoint and checkpoint is None:
+            logger.info("no checkpoint in %s yet, starting from step 0", c.output_dir)
+        if not c.dry_run:
+            require_none_after(c.output_dir, checkpoint_step(checkpoint) if checkpoint else 0)
+        return checkpoint
 
     def _prepare(self) -> None:
         """Optimisers, schedules and the average, and everything in Accelerate's hands."""
@@ -190,7 +207,7 @@ class Trainer:
                 self._seed(part, _DISCRIMINATOR)
                 d_loss, d_figures = task.discriminator_loss(state, self.step)
                 accelerator.backward(d_loss)
-                self._apply(self.discriminator_optimizer, self.discriminator_parameters)
+                self._apply("discriminator", self.discriminator_optimizer, self.discriminator_parameters)
 
         for parameter in self.discriminator_parameters:
             parameter.requires_grad_(False)
@@ -201,7 +218,7 @@ class Trainer:
                 self._seed(part, _GENERATOR)
                 g_loss, g_figures = task.generator_loss(state, self.step)
                 accelerator.backward(g_loss)
-                self._apply(self.generator_optimizer, self.generator_parameters)
+                self._apply("generator", self.generator_optimizer, self.generator_parameters)
         for parameter in self.discriminator_parameters:
             parameter.requires_grad_(True)
 
@@ -232,61 +249,33 @@ class Trainer:
         number = part * self.accelerator.num_processes + self.accelerator.process_index
         torch.manual_seed(hash((self.config.seed, self.step, number, use)) % 2**63)
 
-    def _apply(self, optimizer: torch.optim.Optimizer, parameters: list[torch.nn.Parameter]) -> None:
+    def _apply(self, player: str, optimizer: Any, parameters: list[torch.nn.Parameter]) -> None:
         """Clips and steps; a gradient that is not finite is dropped, for one bad batch must not spoil the weights."""
-        if self.accelerator.sync_gradients:
-            norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
-            # with fp16 the gradient scaler skips such steps itself, and lowers its scale
-            if self.accelerator.scaler is None and not torch.isfinite(norm):
-                logger.warning("step %d: the gradient is not finite, the step is skipped", self.step)
-                optimizer.zero_grad()
-                return
-        optimizer.step()
+        if not self.accelerator.sync_gradients:
+            optimizer.step()
+            optimizer.zero_grad()
+            return
+        norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
+        # with fp16 the gradient scaler skips such steps itself, and lowers its scale
+        finite = self.accelerator.scaler is not None or bool(torch.isfinite(norm))
+        if finite:
+            optimizer.step()
+            finite = not optimizer.step_was_skipped
         optimizer.zero_grad()
+        if not finite:
+            logger.warning("step %d: the gradient of the %s is not finite, the step is skipped", self.step, player)
+        self.guard.watch_gradient(self.step, player, finite)
 
     def _optimizer(self, names: tuple[str, ...], rate: float) -> torch.optim.Optimizer:
         c = self.config
-        groups: dict[float, list[torch.nn.Parameter]] = {1.0: []}
-        for name in names:
-            for key, parameter in self.task.modules[name].named_parameters():
-                if parameter.requires_grad:
-                    groups.setdefault(self.task.rate_factor(f"{name}.{key}"), []).append(parameter)
         return build_optimizer(
             c.optimizer,
-            [{"params": parameters, "lr": factor * rate} for factor, parameters in groups.items()],
+            parameter_groups({name: self.task.modules[name] for name in names}, rate, self.task.rate_factor),
             lr=rate,
             betas=(c.adam_beta1, c.adam_beta2),
             weight_decay=c.adam_weight_decay,
             eps=c.adam_epsilon,
         )
-
-    def _loader(self) -> Iterable[dict[str, torch.Tensor]]:
-        """Batches from the sample after the last one that was trained on; every process takes its own slice."""
-        c, processes = self.config, self.accelerator.num_processes
-        workers = c.dataloader_num_workers
-        if isinstance(self.dataset, StreamedDataset):
-            stream = StreamLoader(
-                self.dataset.stream,
-                self.dataset.transform,
-                c.train_batch_size,
-                workers,
-                self.accelerator.process_index,
-                processes,
-                first_batch=self.step * c.gradient_accumulation_steps,
-            )
-            return (send_to_device(batch, self.accelerator.device) for batch in stream)
-        per_step = c.train_batch_size * c.gradient_accumulation_steps * processes
-        first, last = self.step * per_step, c.max_train_steps * per_step
-        samples = len(self.dataset)  # type: ignore[arg-type]  # Dataset leaves it to its subclasses
-        if samples < last:
-            raise ValueError(f"the dataset has {samples} samples, {last} are needed")
-        loader = DataLoader(
-            Subset(self.dataset, range(first, last)),
-            c.train_batch_size,
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-        )
-        return self.accelerator.prepare(loader)
 
     def _describe(self, batch: dict[str, torch.Tensor]) -> None:
         """Prints what this run would do; the activations are counted in both players' passes, at the start and at the end."""
@@ -303,30 +292,44 @@ class Trainer:
         )
         if self.accelerator.is_main_process:
             averaged = sum(p.numel() for p in self.generator_parameters)
-            print(describe(self.config, task.modules, averaged, activations, self.accelerator.num_processes))
+            config = dataclasses.replace(self.config, mixed_precision=str(self.accelerator.mixed_precision))
+            print(describe(config, task.modules, averaged, activations, self.accelerator.num_processes))
 
-    def _resume(self, wanted: str) -> None:
-        folder = resolve_checkpoint(self.config.output_dir, wanted)
-        if folder is None:
-            logger.info("no checkpoint in %s yet, starting from step 0", self.config.output_dir)
-            return
-        self.accelerator.load_state(str(folder))
+    def _resume(self, folder: Path) -> dict[str, Any] | None:
+        """Takes up everything that a checkpoint holds, and returns the place in a stream."""
+        accelerator = self.accelerator
+        require_same_settings(folder, self.config, accelerator.num_processes)
+        accelerator.load_state(str(folder))
+        # Accelerate loads what was registered with it to the CPU
+        self.ema.to(accelerator.device)
+        progress = read_progress(folder, accelerator.process_index)
+        if progress:
+            self.figures.load_state_dict(progress["figures"])
+            self.guard.load_state_dict(progress["guard"])
         self.step = checkpoint_step(folder)
         score = Path(self.config.output_dir) / "best" / _SCORE
         if score.is_file():
             self.best = json.loads(score.read_text()).get(self.config.metric_for_best_model, self.best)
         logger.info("resumed from %s", folder)
+        return progress.get("batches")
+
+    def _write_state(self, folder: Path) -> None:
+        """This process's part of a checkpoint."""
+        accelerator = self.accelerator
+        accelerator.save_state(str(folder))
+        progress = {"figures": self.figures.state_dict(), "guard": self.guard.state_dict(), "batches": self.batches.state_dict()}
+        write_progress(folder, accelerator.process_index, progress)
+        if accelerator.is_main_process:
+            write_settings(folder, self.config, accelerator.num_processes)
 
     def _save(self) -> None:
         """Every process takes part, only the main one renames: a folder under its final name is whole."""
         accelerator, c = self.accelerator, self.config
         if accelerator.num_processes == 1:
-            save_checkpoint(
-                c.output_dir, self.step, lambda folder: accelerator.save_state(str(folder)), c.checkpoints_total_limit
-            )
+            save_checkpoint(c.output_dir, self.step, self._write_state, c.checkpoints_total_limit)
             return
         shared = Path(c.output_dir) / f"tmp-shared-{self.step}"
-        accelerator.save_state(str(shared))
+        self._write_state(shared)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             save_checkpoint(
@@ -390,10 +393,6 @@ class Trainer:
         left = seconds * (self.config.max_train_steps - self.step)
         text = " ".join(f"{name} {value:.4f}" for name, value in means.items())
         logger.info("step %d/%d %.2f s/step %.0f min left %s", self.step, self.config.max_train_steps, seconds, left / 60, text)
-
-
-def _means(figures: dict[str, list[torch.Tensor]]) -> dict[str, float]:
-    return {name: float(torch.stack(values).float().mean()) for name, values in figures.items()}
 
 
 def _trainable(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Parameter]:

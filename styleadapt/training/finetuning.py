@@ -1,19 +1,17 @@
 """Fine-tuning: a pretrained generator and discriminator, and a set of images of a style, make a model or an adapter."""
 
 import dataclasses
+import json
 import logging
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 from PIL import Image
 
 from ..adaptation.adapter import StyleAdapter
@@ -29,11 +27,11 @@ from .engine import Trainer
 from .hub import push_run_to_hub
 from .model_card import ADAPTER_FILE, PACKAGED, RunFacts
 from .parameters import adapter_deltas
-from .stylization import StyleConfig, StylizationTask, paired
+from .processes import process_state
+from .style_config import StyleConfig
+from .stylization import SHOWN, StylizationTask, packaged
 
 logger = logging.getLogger(__name__)
-# of the style images, so many make the validation sheet and an adapter's style code
-_SHOWN = 12
 
 
 @dataclass
@@ -45,11 +43,14 @@ class FinetuneConfig(StyleConfig):
         train_data_dir: folder, parquet files or WebDataset shards of style images.
         dataset_name, dataset_config_name, split: a data set of the Hub instead.
         image_column: column of images.
+        max_train_samples: so many style images, drawn by `seed`, and no more; all if left out.
         streaming: read while training instead of downloading first.
         shuffle_buffer: images of a stream that are held and shuffled at a time.
         cache_dir: where data sets are kept.
         photos: folder of content photos, or files as for `train_data_dir`; the packaged ones if left out.
         revision, variant: of the pretrained repo.
+        discriminator_name_or_path: repo or folder whose `discriminator/` training starts from; that of the pretrained repo, or a
+            new one, if left out.
         output: `model`, a whole repo, or `adapter`, a file of changes for the pretrained model.
         push_to_hub, hub_model_id, hub_private: publish the result; the repo is called as the output folder if left out.
     """
@@ -62,12 +63,14 @@ class FinetuneConfig(StyleConfig):
     dataset_config_name: str | None = None
     split: str = "train"
     image_column: str | None = None
+    max_train_samples: int | None = None
     streaming: bool = False
     shuffle_buffer: int = 1000
     cache_dir: str | None = None
     photos: str | None = None
     revision: str | None = None
     variant: str | None = None
+    discriminator_name_or_path: str | None = None
     output: str = "model"
     push_to_hub: bool = False
     hub_model_id: str | None = None
@@ -79,6 +82,10 @@ class FinetuneConfig(StyleConfig):
             raise ConfigError("name the style images by `train_data_dir` (a folder or files) or by `dataset_name` (of the Hub)")
         if len(self.painting_short_side) != 2:
             raise ConfigError("`painting_short_side` needs two numbers")
+        if self.max_train_samples is not None and self.max_train_samples < 1:
+            raise ConfigError(f"`max_train_samples` is {self.max_train_samples}; it must be 1 at least")
+        if self.max_train_samples is not None and self.streaming:
+            raise ConfigError("`max_train_samples` cannot be drawn from a stream; set `streaming: false`, or leave it out")
         if self.output not in ("model", "adapter"):
             raise ConfigError(f"`output` is {self.output!r}; allowed: model, adapter")
         if self.output == "adapter" and "all" in self.train_parameters.split("+"):
@@ -99,13 +106,16 @@ class _Base:
 
 
 class FinetuningTask(StylizationTask):
-    """Stylisation with a style set's own validation pairs, which may end in an adapter.
+    """Stylisation that shows images of its own style set, remembers its scores, and may end in an adapter.
 
     Args:
         config: of the run.
         base: what training starts from.
-        photos, styles: images of the validation sheets; the styles make an adapter's style code too.
+        photos, styles: images of the validation sheets, unless the config names folders; the styles make an adapter's style code.
         count: number of style images, as far as known.
+
+    Attributes:
+        history: scores by step, of the base by 0.
     """
 
     def __init__(
@@ -113,11 +123,26 @@ class FinetuningTask(StylizationTask):
     ):
         self.base, self.shown_photos, self.shown_styles, self.count = base, photos, styles, count
         self.output = config.output
+        self.history: dict[int, dict[str, float]] = {}
+        # a run that is resumed at its end trains no further
+        self.trained_steps = config.max_train_steps
         super().__init__(config, base.models)
         self.code = self._mean_code()
 
-    def validation_pairs(self):
-        return super().validation_pairs() or paired(self.shown_photos, self.shown_styles, _SHOWN)
+    def forward(self, batch: dict[str, torch.Tensor], step: int) -> Any:
+        self.trained_steps = step + 1
+        return super().forward(batch, step)
+
+    def validation_images(self) -> tuple[Iterable[Image.Image], Iterable[Image.Image]]:
+        photos, styles = super().validation_images()
+        return (
+            photos if self.config.validation_photos else self.shown_photos,
+            styles if self.config.validation_styles else self.shown_styles,
+        )
+
+    def validate(self, step: int, folder: Path) -> dict[str, float]:
+        self.history[step] = super().validate(step, folder)
+        return self.history[step]
 
     def save_pretrained(self, folder: Path) -> None:
         if self.output == "model":
@@ -131,9 +156,18 @@ class FinetuningTask(StylizationTask):
             base=self.base.fingerprint,
             base_name=self.base.name,
             config=described,
+            scores=self._adapter_scores(),
             images=self.count or len(self.shown_styles),
-            steps=self.config.max_train_steps,
+            steps=self.trained_steps,
         ).save(folder / ADAPTER_FILE)
+
+    def _adapter_scores(self) -> dict[str, float]:
+        """Gram and content figures of the base and of the models as they are, if both are known."""
+        scores: dict[str, float] = {}
+        for when, step in (("before", 0), ("after", self.trained_steps)):
+            figures = self.history.get(step, {})
+            scores |= {f"{name}_{when}": figures[key] for name, key in (("style", "gram"), ("content", "content")) if figures}
+        return scores if len(scores) == 4 else {}
 
     @torch.no_grad()
     def _mean_code(self) -> torch.Tensor:
@@ -146,7 +180,7 @@ class FinetuningTask(StylizationTask):
 # paths and names of the trainer's machine, which are nobody else's business
 _PRIVATE = {
     *("output_dir", "train_data_dir", "photos", "cache_dir", "validation_photos", "validation_styles", "hub_model_id"),
-    *("pretrained_model_name_or_path", "dataset_name", "resume_from_checkpoint"),
+    *("pretrained_model_name_or_path", "discriminator_name_or_path", "dataset_name", "resume_from_checkpoint"),
 }
 
 
@@ -158,27 +192,26 @@ def finetune(config: FinetuneConfig) -> Path:
         DivergenceError: training was stopped.
         HubError: the result could not be published; it is safe on disk.
     """
-    # unlike an Accelerator, a state that is made first does not ask the environment, and would be one process on CPUs
-    PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     styles, photos = _open_sources(config)
     base = load_base(config)
     task = FinetuningTask(config, base, _first_images(photos), _first_images(styles), _length(styles))
     dataset = build_pairs(config, styles, photos)
     if config.ewc_weight:
         task.measure_fisher(_first_pairs(dataset, config.ewc_samples))
-    main, output = PartialState().is_main_process, Path(config.output_dir)
-    before = task.validate(0, output / "validation") if main and config.validation_steps and not config.dry_run else {}
+    main, output = process_state().is_main_process, Path(config.output_dir)
+    if main and config.validation_steps and not config.dry_run:
+        task.validate(0, output / "validation")
     trainer = Trainer(config, task, dataset)
-    scores = trainer.train()
+    trainer.train()
     result = output / ("best" if trainer.best < float("inf") else "final")
     unreadable = len(styles.unreadable) + len(photos.unreadable)
     if unreadable and main:
         logger.warning("%d images could not be read and were left out; their names are above", unreadable)
     if config.push_to_hub and main and not config.dry_run:
-        facts = _facts(config, task, len(styles.unreadable), before, scores)
-        sheets = sorted((output / "validation").glob("step-*.jpg"), key=lambda p: p.stat().st_mtime)
-        if sheets:
-            shutil.copy(sheets[-1], result / "samples.jpg")
+        facts = _facts(config, task, len(styles.unreadable), result)
+        sheet = output / "validation" / f"step-{facts.step}.jpg"
+        if sheet.is_file():
+            shutil.copy(sheet, result / "samples.jpg")
             facts.samples = "samples.jpg"
         push_run_to_hub(result, config.hub_model_id or output.resolve().name, facts, private=config.hub_private)
     return result
@@ -189,14 +222,24 @@ def load_base(config: FinetuneConfig) -> _Base:
 
     Raises:
         ModelLoadError: nothing there, or not whole.
+        ConfigError: the discriminator is for style codes of another length.
     """
     pipe = StyleTransferPipeline.from_pretrained(
         config.pretrained_model_name_or_path, revision=config.revision, variant=config.variant
     )
-    discriminator = pipe.discriminator or StyleDiscriminator(code_dim=pipe.generator.config.code_dim)
+    code_dim, place = pipe.generator.config.code_dim, config.discriminator_name_or_path
+    if place:
+        discriminator = StyleDiscriminator.from_pretrained(place, subfolder="discriminator")
+    else:
+        discriminator = pipe.discriminator or StyleDiscriminator(code_dim=code_dim)
+    if discriminator.config.code_dim != code_dim:
+        raise ConfigError(
+            f"`discriminator_name_or_path` is {place!r}, a discriminator for style codes of {discriminator.config.code_dim} "
+            f"numbers; those of the generator have {code_dim}"
+        )
     models = {"generator": pipe.generator, "style_encoder": pipe.style_encoder, "discriminator": discriminator}
     for model in models.values():
-        model.requires_grad_(True).train().to(PartialState().device)
+        model.requires_grad_(True).train().to(process_state().device)
     pipe.style_encoder.trunk.requires_grad_(False)
     parameters = {name: p.detach().clone() for name, p in pipe.generator.named_parameters()}
     return _Base(models, pipe.config.get("_name_or_path") or PACKAGED, pipe.fingerprint, parameters)
@@ -208,14 +251,13 @@ def build_pairs(config: FinetuneConfig, styles: ImageTable | ImageStream, photos
     make = PairMaker(photos, config.resolution, (photo_low, photo_high), (low, high), config.painting_jitter)
     if isinstance(styles, ImageStream):
         return StreamedDataset(styles, make)
-    processes = PartialState().num_processes
-    length = config.max_train_steps * config.train_batch_size * config.gradient_accumulation_steps * processes
-    return PairDataset(styles, make, config.seed, length)
+    per_step = config.train_batch_size * config.gradient_accumulation_steps * process_state().num_processes
+    return PairDataset(styles, make, config.seed, config.max_train_steps * per_step)
 
 
 def _open_sources(config: FinetuneConfig) -> tuple[ImageTable | ImageStream, ImageTable]:
     # the main process first: it converts what the others then read from the cache
-    with PartialState().main_process_first():
+    with process_state().main_process_first():
         styles = open_source(
             config.train_data_dir,
             config.dataset_name,
@@ -227,22 +269,23 @@ def _open_sources(config: FinetuneConfig) -> tuple[ImageTable | ImageStream, Ima
             seed=config.seed,
             shuffle_buffer=config.shuffle_buffer,
         )
-        photos = open_source(
-            config.photos or str(resources.files("styleadapt") / "assets" / "photos"), cache_dir=config.cache_dir
-        )
+        photos = open_source(config.photos or packaged("photos"), cache_dir=config.cache_dir)
     if isinstance(photos, ImageStream):
         raise SourceError("`photos` must be a folder or files that can be read in any order")
+    if config.max_train_samples is not None and isinstance(styles, ImageTable):
+        styles = styles.drawn(config.max_train_samples, config.seed)
+        styles.require(1)
     return styles, photos
 
 
 def _first_images(source: ImageTable | ImageStream) -> list[Image.Image]:
-    """Up to `_SHOWN` images at 512 px, spread over a table, and the first of a stream."""
+    """Up to `SHOWN` images at 512 px, spread over a table, and the first of a stream."""
     if isinstance(source, ImageTable):
-        every = max(1, len(source) // _SHOWN)
+        every = max(1, len(source) // SHOWN)
         images: Iterable[Image.Image] = (source[n].image for n in range(0, len(source), every))
     else:
         images = (sample.image for sample in source)
-    return [_reduced(image) for image in islice(images, _SHOWN)]
+    return [_reduced(image) for image in islice(images, SHOWN)]
 
 
 def _reduced(image: Image.Image, side: int = 512) -> Image.Image:
@@ -262,17 +305,40 @@ def _length(source: ImageTable | ImageStream) -> int | None:
     return len(source) if isinstance(source, ImageTable) else None
 
 
-def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int, before: dict, scores: dict) -> RunFacts:
+def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int, result: Path) -> RunFacts:
     defaults = {f.name: f.default for f in dataclasses.fields(FinetuneConfig)}
     settings = {k: v for k, v in vars(config).items() if k not in _PRIVATE and v != defaults[k] and v not in ({}, [])}
-    where = f"the data set `{config.dataset_name}`" if config.dataset_name else "a folder of images"
+    on_hub = config.dataset_name is not None and not Path(config.dataset_name).exists()
+    where = f"the data set `{config.dataset_name}`" if on_hub else "a folder of images"
+    step, scores = _published_scores(task, result)
     return RunFacts(
         base_model=config.pretrained_model_name_or_path or PACKAGED,
+        base_revision=config.revision,
         data=f"Style images: {where}; content: {'photos of the trainer' if config.photos else 'the packaged photos'}.",
-        datasets=[config.dataset_name] if config.dataset_name and not Path(config.dataset_name).exists() else [],
+        datasets=[config.dataset_name] if config.dataset_name and on_hub else [],
         images=task.count,
         unreadable=unreadable,
         settings=settings,
         scores=scores,
-        scores_before=before if scores else {},
+        scores_before={name: value for name, value in task.history.get(0, {}).items() if name in scores},
+        scored_on=_scored_on(config),
+        step=step,
     )
+
+
+def _published_scores(task: FinetuningTask, result: Path) -> tuple[int | None, dict[str, float]]:
+    """Step and scores of the models in `result`; of what was best before a run was resumed, `score.json` alone knows."""
+    if result.name == "best":
+        kept = json.loads((result / "score.json").read_text())
+        step = kept.pop("step", None)
+        return step, {name: value for name, value in kept.items() if isinstance(value, float)} | task.history.get(step, {})
+    step = max(task.history, default=0) or None
+    return step, task.history[step] if step else {}
+
+
+def _scored_on(config: FinetuneConfig) -> str:
+    if config.validation_photos and config.validation_styles:
+        return "pairs of the trainer's validation photos and styles"
+    photos = "the trainer's validation photos" if config.validation_photos else "training photos"
+    styles = "the trainer's validation styles" if config.validation_styles else "training style images"
+    return f"pairs of {photos} and {styles}"

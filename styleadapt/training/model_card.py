@@ -32,12 +32,15 @@ class RunFacts:
 
     Args:
         base_model: repo of the Hub, folder or `packaged weights` that the run started from; None if from nothing.
+        base_revision: of that repo; the main branch if left out.
         data: the training images in a sentence: what they are and where they are from.
         datasets: data sets of the Hub among them, by name.
         images, unreadable: number of training images, and of those that could not be read.
         settings: what else should be known of the run, such as steps, learning rate, losses.
         scores: figures of the result, by name.
         scores_before: the same figures of the base, where they were measured.
+        scored_on: what the figures were measured on, after "on".
+        step: training step of the figures and of the samples, if known.
         lower_is_better: of all figures.
         samples: picture in the folder that shows results, by its path there.
         license: an identifier of the Hub (`apache-2.0`, `cc-by-4.0`, ...), or `other`, which for what started from the packaged
@@ -49,6 +52,7 @@ class RunFacts:
     """
 
     base_model: str | None = None
+    base_revision: str | None = None
     data: str = ""
     datasets: list[str] = field(default_factory=list)
     images: int | None = None
@@ -56,6 +60,8 @@ class RunFacts:
     settings: dict[str, object] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     scores_before: dict[str, float] = field(default_factory=dict)
+    scored_on: str = "the run's validation pairs"
+    step: int | None = None
     lower_is_better: bool = True
     samples: str | None = None
     license: str = "other"
@@ -110,11 +116,12 @@ def build_model_card(folder: str | os.PathLike, repo_id: str, facts: RunFacts) -
     parts = [f"# {repo_id.split('/')[-1]}", f"{kind} for `styleadapt`, {start}."]
     if facts.samples:
         parts.append(f"![Results]({facts.samples})")
-    snippet = _snippet(repo_id, pipeline, has_adapter, base)
+    snippet = _snippet(repo_id, pipeline, has_adapter, facts)
     parts += ["## Use", f"With the package `styleadapt` installed:\n\n```python\n{snippet}\n```"]
     if facts.scores:
         better = "lower" if facts.lower_is_better else "higher"
-        parts += ["## Scores", f"On validation pairs that were not trained on; {better} is better.", _score_table(facts)]
+        at = f"At step {facts.step}, on" if facts.step else "On"
+        parts += ["## Scores", f"{at} {facts.scored_on}; {better} is better.", _score_table(facts)]
     parts += ["## Training", _training(facts)]
     parts += ["## Limitations", "\n".join(f"- {line}" for line in facts.limitations)]
     named = license_name if facts.license == "other" else facts.license
@@ -149,17 +156,27 @@ def _public_name(base: str) -> str:
     return Path(base).name if Path(base).exists() else base
 
 
-def _snippet(repo_id: str, pipeline: str | None, has_adapter: bool, base: str | None) -> str:
-    """Code that runs as it stands: it stylises a photo that comes with the package."""
+def _base_arguments(facts: RunFacts) -> str:
+    """Arguments of `from_pretrained` that load the base of an adapter, which fits no other."""
+    base = facts.base_model
+    if base == PACKAGED:
+        return "()"
+    if base is None or not _is_repo(base):
+        return f'("path/to/base")  # {_public_name(base) if base else "the base model"}, wherever you have it'
+    return f'("{base}", revision="{facts.base_revision}")' if facts.base_revision else f'("{base}")'
+
+
+def _snippet(repo_id: str, pipeline: str | None, has_adapter: bool, facts: RunFacts) -> str:
+    """Code that stylises a photo that comes with the package; it runs as it stands, unless an adapter's base is private."""
     cls = pipeline or "StyleTransferPipeline"
-    source = f'"{repo_id}"' if pipeline else f'"{base}"' if base else ""
+    arguments = f'("{repo_id}")' if pipeline else _base_arguments(facts)
     lines = [
         "from importlib.resources import files",
         "",
         f"from styleadapt import {cls}",
         "",
         'assets = files("styleadapt") / "assets"',
-        f"pipe = {cls}.from_pretrained({source})",
+        f"pipe = {cls}.from_pretrained{arguments}",
         'photo = assets / "photos" / "cat.jpg"  # or a photo of yours',
     ]
     if cls == "TranslationPipeline":

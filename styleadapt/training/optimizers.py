@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -53,6 +53,26 @@ def build_optimizer(
         raise
     except ValueError as error:
         raise ConfigError(f"the optimiser {name!r} refuses its settings: {error}") from None
+
+
+def parameter_groups(modules: Mapping[str, torch.nn.Module], rate: float, factor: Callable[[str], float]) -> list[dict[str, Any]]:
+    """The trainable parameters of modules in groups of one learning rate.
+
+    Args:
+        modules: by name.
+        rate: learning rate.
+        factor: on the rate, by a parameter's name after its module's (`generator.enter.weight`).
+
+    >>> groups = parameter_groups({"g": torch.nn.Linear(2, 2)}, 0.1, lambda name: 0.5 if name == "g.bias" else 1.0)
+    >>> [(group["lr"], len(group["params"])) for group in groups]
+    [(0.1, 1), (0.05, 1)]
+    """
+    groups: dict[float, list[torch.nn.Parameter]] = {1.0: []}
+    for name, module in modules.items():
+        for key, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault(factor(f"{name}.{key}"), []).append(parameter)
+    return [{"params": parameters, "lr": each * rate} for each, parameters in groups.items()]
 
 
 @contextlib.contextmanager

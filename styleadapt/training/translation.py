@@ -5,11 +5,11 @@ players share one forward pass of the generators, an image and the identity inpu
 generated images through a discriminator together, and the generators' step makes no gradients for the discriminators, nor
 theirs for the generators. Normalisation is per image throughout, so that a batch of two equals two batches of one. One thing
 differs: a discriminator that sees real and generated images together takes one power iteration of spectral normalisation for
-both.
+both. Beside the authors' LSGAN there are the other adversarial forms, penalties and augmentations of `training.adversary`.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,25 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ..data.datasets import list_images
-from ..data.images import image_to_tensor, open_image
+from ..data.images import image_to_tensor
 from ..data.records import SourceError
-from ..data.sources import open_source
+from ..data.sources import ImageTable, open_folder, open_source
 from ..data.unpaired import CROP_SCALE, UnpairedDataset
-from ..losses.adversarial import cam_loss, lsgan_discriminator_loss, lsgan_generator_loss
+from ..losses.adversarial import cam_loss
 from ..metrics.distribution import kernel_distance
 from ..metrics.embedding import embed, load_embedded_network
 from ..models.ugatit import UGATITDiscriminator, UGATITGenerator
 from ..pipelines.translation import Direction, TranslationPipeline
-from .config import ConfigError, RunConfig
+from .adversary import AdversarialConfig, Adversary, steady
+from .config import ConfigError
+from .processes import process_state
 from .sheets import contact_sheet
 
 SHEET_IMAGES, SCORED_IMAGES = 8, 64
 
 
 @dataclass
-class UnpairedConfig(RunConfig):
+class UnpairedConfig(AdversarialConfig):
     """Configuration of `scripts/train.py` for unpaired translation; the defaults are those of U-GAT-IT.
 
     Args:
@@ -49,11 +50,13 @@ class UnpairedConfig(RunConfig):
         blocks: residual blocks of a generator's encoder and of its decoder.
         n_layers_global, n_layers_local: convolutions of the two discriminators of a domain. A discriminator of n needs images of
             3 * 2^(n - 2) px: 96 for 7, 48 for 6.
-        adv_weight, cycle_weight, identity_weight, cam_weight: of the adversarial (LSGAN), cycle, identity and CAM losses.
+        adv_weight, cycle_weight, identity_weight, cam_weight: of the adversarial, cycle, identity and CAM losses; `adv_weight` in
+            both players' losses, but not of the gradient penalties.
         validation_a, validation_b: folders of images for the validation sheets and scores.
     """
 
     output_dir: str = "runs/ugatit"
+    adv_loss: str = "lsgan"
     domain_a: str = ""
     domain_b: str = ""
     resolution: int = 256
@@ -88,6 +91,9 @@ class UnpairedConfig(RunConfig):
         for key, least in {"channels": 1, "blocks": 1, "n_layers_global": 3, "n_layers_local": 3, "crop_scale": 1}.items():
             if getattr(self, key) < least:
                 raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be {least} at least")
+        for key in ("adv_weight", "cycle_weight", "identity_weight", "cam_weight"):
+            if not getattr(self, key) >= 0:
+                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 0 or more")
         if self.resolution < 8 or self.resolution % 4:
             raise ConfigError(f"`resolution` is {self.resolution}; it must be a multiple of 4, 8 at least")
         for key in ("n_layers_global", "n_layers_local"):
@@ -103,13 +109,14 @@ def build_dataset(config: UnpairedConfig) -> UnpairedDataset:
     Raises:
         SourceError: a domain is not there or holds no image that can be read.
     """
+    per_step = config.train_batch_size * config.gradient_accumulation_steps * process_state().num_processes
     return UnpairedDataset(
         _open_domain("domain_a", config.domain_a),
         _open_domain("domain_b", config.domain_b),
         config.resolution,
         config.crop_scale,
         config.seed,
-        length=config.max_train_steps * config.train_batch_size * config.gradient_accumulation_steps * 64,
+        length=config.max_train_steps * per_step,
     )
 
 
@@ -169,6 +176,9 @@ class UnpairedTask:
 
     def __init__(self, config: UnpairedConfig, models: dict[str, Any]):
         self.config = config
+        self.adversary = Adversary(config)
+        self.ada = self.adversary.ada
+        self.validation = {side: open_folder(place) for side, place in _validation_folders(config).items()}
         self.modules = models
         self.models = dict(models)  # as built; `modules` may become wrapped for several processes
 
@@ -188,17 +198,33 @@ class UnpairedTask:
         return _State(a, b, fake_a, fake_b, identity_a, identity_b, (to_b.cam_logits, to_a.cam_logits))
 
     def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        figures = {}
+        losses: dict[str, torch.Tensor] = {}
+        penalties: list[tuple[torch.Tensor, dict[str, torch.Tensor]]] = []
+        real_logits: list[torch.Tensor] = []
         for name, real, fake in self._judged(state):
-            out = self.modules[name](torch.cat([real, fake.detach()]))
-            losses = [lsgan_discriminator_loss(*logits.chunk(2)) for logits in (out.logits, out.cam_logits)]
-            figures[name.replace("discriminator", "d")] = torch.stack(losses).sum()
-        return self.config.adv_weight * torch.stack(list(figures.values())).sum(), figures
+            logits = self._opinion(name, torch.cat([real, fake.detach()]), step)
+            pairs = [l.chunk(2) for l in logits]
+            losses[name.replace("discriminator", "d")] = torch.stack([self.adversary.d_loss(*pair) for pair in pairs]).sum()
+            real_logits += [pair[0] for pair in pairs]
+            penalties.append(self._penalty(name, real, fake.detach(), step))
+        if self.ada is not None:
+            self.ada.observe(real_logits)
+        total = torch.stack(list(losses.values())).sum()
+        figures = {"d_adv": total / len(real_logits), **losses}
+        for kind in penalties[0][1]:
+            figures[kind] = torch.stack([measured[kind] for _, measured in penalties]).mean()
+        return self.config.adv_weight * total + torch.stack([penalty for penalty, _ in penalties]).sum(), figures
 
     def generator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c = self.config
-        verdicts = [self.modules[name](fake) for name, _, fake in self._judged(state)]
-        adversarial = [lsgan_generator_loss(logits) for out in verdicts for logits in (out.logits, out.cam_logits)]
+        adversarial: list[torch.Tensor] = []
+        for name, real, fake in self._judged(state):
+            logits = self._opinion(name, fake, step)
+            real_logits: list[torch.Tensor | None] = [None] * len(logits)
+            if self.adversary.needs_real:
+                with torch.no_grad(), steady(self.modules[name]):
+                    real_logits = [*self._opinion(name, real, step)]
+            adversarial += [self.adversary.g_loss(*pair) for pair in zip(logits, real_logits)]
         cycle_a = self.modules["generator_b2a"](state.fake_b).sample
         cycle_b = self.modules["generator_a2b"](state.fake_a).sample
         figures = {
@@ -214,12 +240,11 @@ class UnpairedTask:
         """Writes `step-N.jpg`, in rows of an image, its translation, the way back, and where the generator looked, and scores
         images of the validation folders: L1 distance of the way back in [0, 1], and `metrics.distribution.kernel_distance`
         of the translations to the target domain."""
-        c = self.config
-        if not (c.validation_a and c.validation_b):
+        if not self.validation:
             return {}
         self._clip_rho()
         pipe = TranslationPipeline(*(self.models[name] for name in self.generator_names))
-        images = {side: self._validation_images(folder_) for side, folder_ in (("a", c.validation_a), ("b", c.validation_b))}
+        images = {side: self._validation_images(table) for side, table in self.validation.items()}
         network = load_embedded_network()
         sheets: list[list[tuple[torch.Tensor, ...]]] = []
         scores: dict[str, float] = {}
@@ -252,13 +277,36 @@ class UnpairedTask:
         for name in self.discriminator_names:
             yield name, *((state.a, state.fake_a) if name.endswith("_a") else (state.b, state.fake_b))
 
-    def _validation_images(self, folder: str) -> list[Image.Image]:
+    def _opinion(self, name: str, images: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        out = self.modules[name](self.adversary.shown(images, step))
+        return out.logits, out.cam_logits
+
+    def _penalty(
+        self, name: str, real: torch.Tensor, fake: torch.Tensor, step: int
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        plain = self.models[name]
+
+        def judge(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            with steady(plain):
+                out = type(plain).forward(plain, self.adversary.shown(images, step))
+            return out.logits, out.cam_logits
+
+        return self.adversary.penalty(judge, real, fake, step)
+
+    def _validation_images(self, table: ImageTable) -> list[Image.Image]:
+        """By name, since the next image stands in for one that cannot be read, and none shall count twice."""
         size = (self.config.resolution, self.config.resolution)
-        files = _spread(list_images(folder), SCORED_IMAGES)
-        return [open_image(file).resize(size, Image.Resampling.BILINEAR) for file in files]
+        samples = {sample.name: sample.image for sample in (table[n] for n in _spread(range(len(table)), SCORED_IMAGES))}
+        return [image.resize(size, Image.Resampling.BILINEAR) for image in samples.values()]
 
 
-def _spread(items: list[Any], count: int) -> list[Any]:
+def _validation_folders(config: UnpairedConfig) -> dict[str, str]:
+    """Folder of each side, or none unless both are named."""
+    folders = {"a": config.validation_a, "b": config.validation_b}
+    return {side: place for side, place in folders.items() if place} if all(folders.values()) else {}
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
     """At most `count` of the items, evenly spaced.
 
     >>> _spread([0, 1, 2, 3, 4, 5, 6], 3)

@@ -61,8 +61,61 @@ def test_progress_reports_and_stops(tiny_models):
             progress.stop()
 
     adapter = run(tiny_models, steps=100, callback=callback)
-    assert adapter.steps == 4 and [p.step for p in seen] == [2, 4]
+    assert adapter.steps == 2 and [p.step for p in seen] == [0, 2]
     assert all(0 <= p.fraction <= 1 and p.seconds_left >= 0 and p.style > 0 and p.content > 0 for p in seen)
+
+
+def test_progress_comes_between_checks_too(tiny_models):
+    steps = []
+    run(tiny_models, steps=12, config=replace(FAST, check_every=100), callback=lambda progress: steps.append(progress.step))
+    assert steps == [0, 5, 10]
+
+
+@pytest.mark.parametrize("size", [(5000, 10), (140, 70)])
+def test_a_preview_has_the_size_of_its_photo(tiny_models, size):
+    previews = []
+    photo = smooth_noise(size, 3)
+    config = replace(FAST, crop_size=320, pool_size=1)
+    run(tiny_models, steps=1, config=config, callback=lambda progress: previews.append(progress.preview(photo)))
+    assert previews[0].size == size
+
+
+def test_long_strips_are_no_burden(tiny_models):
+    """A strip enlarged until its short side fits would have a hundred megapixels."""
+    strip = smooth_noise((12000, 1), 1)
+    assert adapt(**tiny_models, styles=[strip], photos=[strip], base="b", steps=1, config=replace(FAST, crop_size=320)).steps == 1
+
+
+def test_the_noise_is_shifted_while_training_and_stands_still_in_checks(tiny_models, monkeypatch):
+    from styleadapt.models.layers import StyleNoise
+
+    modes, forward = [], StyleNoise.forward
+    monkeypatch.setattr(StyleNoise, "forward", lambda self, *a: modes.append(self.training) or forward(self, *a))
+    run(tiny_models, steps=1)
+    noises = sum(isinstance(m, StyleNoise) for m in tiny_models["generator"].modules())
+    checks = 2  # before the first step and after the last
+    assert modes.count(True) == noises and modes.count(False) == checks * noises * 4
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_models_train_in_float32(tiny_models, dtype):
+    half = {name: model.to(dtype) for name, model in tiny_models.items()}
+    adapter = run(half)
+    assert {v.dtype for v in (*adapter.deltas.values(), adapter.code)} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"check_every": 0}, "`check_every` is 0"),
+        ({"adv_loss": "hinje"}, "hinge"),
+        ({"adv_loss": "relativistic"}, "allowed"),
+        ({"largest_zoom": 0.5}, "`largest_zoom`"),
+    ],
+)
+def test_settings_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        AdaptationConfig(**options)
 
 
 def test_it_stops_early_when_nothing_improves(tiny_models):

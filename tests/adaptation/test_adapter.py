@@ -33,6 +33,22 @@ def test_only_safetensors_names(adapter, tmp_path):
         adapter.save(tmp_path / "a.pt")
 
 
+def test_a_file_is_as_readable_as_any_other(adapter, tmp_path):
+    (tmp_path / "other").touch()
+    assert adapter.save(tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_missing_folder_is_named(adapter, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        adapter.save(tmp_path / "nowhere" / "a.safetensors")
+
+
+@pytest.mark.parametrize("name, snippet", [("", "from_pretrained()"), ("user/base", 'from_pretrained("user/base")')])
+def test_the_card_loads_the_adapters_own_base(adapter, name, snippet):
+    adapter.base_name = name
+    assert snippet in adapter.model_card("user/monet")
+
+
 def test_a_full_disk_leaves_the_old_file(adapter, tmp_path, monkeypatch):
     file = adapter.save(tmp_path / "a.safetensors")
     before = file.read_bytes()

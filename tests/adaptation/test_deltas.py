@@ -1,8 +1,16 @@
 import copy
 
+import pytest
 import torch
 
-from styleadapt.adaptation.deltas import initial_deltas, lora_targets, merged_parameters, small_parameters, weight_deltas
+from styleadapt.adaptation.deltas import (
+    check_deltas,
+    initial_deltas,
+    lora_targets,
+    merged_parameters,
+    small_parameters,
+    weight_deltas,
+)
 from styleadapt.models.generator import StyleGenerator
 
 CONFIG = {"channels": (16, 56), "blocks": (1, 1), "half_channels": 8, "full_channels": 4, "code_dim": 16}
@@ -45,3 +53,32 @@ def test_peft_reads_the_low_rank_part_and_merges_to_the_same_weights():
         module = injected.get_submodule(layer)
         theirs = module.base_layer.weight + module.get_delta_weight("default")
         torch.testing.assert_close(ours[f"{layer}.weight"], theirs, atol=1e-5, rtol=1e-5)
+
+
+SHAPES = {"c.weight": torch.Size([6, 5, 3, 3]), "l.weight": torch.Size([6, 5]), "c.bias": torch.Size([6])}
+
+
+def test_deltas_that_fit_pass():
+    low_rank = {"c.lora_A.weight": torch.ones(2, 5, 3, 3), "c.lora_B.weight": torch.ones(6, 2, 1, 1)}
+    linear = {"l.lora_A.weight": torch.ones(2, 5), "l.lora_B.weight": torch.ones(6, 2)}
+    check_deltas({**low_rank, **linear, "c.bias.delta": torch.ones(6), "l.weight.delta": torch.ones(6, 5)}, SHAPES)
+    generator = StyleGenerator(**CONFIG)
+    check_deltas(initial_deltas(generator, 4), {name: p.shape for name, p in generator.named_parameters()})
+
+
+@pytest.mark.parametrize(
+    "deltas, message",
+    [
+        ({"c.lora_A.weight": (2, 5, 3, 3)}, "no `lora_B` beside it"),
+        ({"c.lora_B.weight": (6, 2, 1, 1)}, "no `lora_A` beside it"),
+        ({"c.lora_A.weight": (2, 5, 3, 3), "c.lora_B.weight": (6, 3, 1, 1)}, "`c.lora_A.weight` is"),
+        ({"c.lora_A.weight": (1, 60000), "c.lora_B.weight": (60000, 1)}, "the generator's `c.weight` is"),
+        ({"c.lora_A.weight": (), "c.lora_B.weight": ()}, "`c.lora_A.weight` is"),
+        ({"d.bias.delta": (6,)}, "changes nothing"),
+        ({"surprise": (6,)}, "changes nothing"),
+        ({"c.bias.delta": (7,)}, "`c.bias.delta` is"),
+    ],
+)
+def test_deltas_that_do_not_fit_are_refused_before_they_are_multiplied(deltas, message):
+    with pytest.raises(ValueError, match=message):
+        check_deltas({name: torch.ones(shape) for name, shape in deltas.items()}, SHAPES)

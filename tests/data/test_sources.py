@@ -4,7 +4,7 @@ import logging
 import pytest
 from torch.utils.data import DataLoader
 
-from styleadapt.data.sources import SourceError, open_source
+from styleadapt.data.sources import SourceError, open_folder, open_source
 
 from .made_sets import MAKERS, level, make_folder, make_parquet, make_tars
 
@@ -132,3 +132,28 @@ def test_a_truncated_shard_is_an_error_before_training(tmp_path, cache):
     (make_tars(tmp_path / "set", 2) / "0.tar").write_bytes(b"no tar at all" * 100)
     with pytest.raises(SourceError, match="cannot load .*set"):
         open_source(tmp_path / "set", cache_dir=cache)
+
+
+def test_a_folder_is_opened_whatever_lies_beside_its_images(tmp_path):
+    folder = make_folder(tmp_path / "set", 4, classes=2)
+    (folder / "metadata.csv").write_text("file_name\n")
+    (folder / "c0" / "00.png").write_bytes(b"broken")
+    table = open_folder(folder)
+    assert [level(sample) for sample in table.first(9)] == [2, 1, 3] and len(table) == 4 and len(table.unreadable) == 1
+    assert [level(sample) for sample in table.first(2)] == [2, 1]
+
+
+def test_a_folder_without_a_readable_image_is_refused_with_counts(tmp_path):
+    folder = make_folder(tmp_path / "set", 3)
+    for file in folder.iterdir():
+        file.write_bytes(b"broken")
+    with pytest.raises(SourceError, match="set holds 3 images, 0 of them readable; 1 or more are needed"):
+        open_folder(folder)
+
+
+@pytest.mark.parametrize("kind", ["folder", "parquet"])
+def test_some_images_are_drawn_by_seed(tmp_path, cache, kind):
+    table = open_source(MAKERS[kind](tmp_path / kind, 6), cache_dir=cache)
+    drawn = [[level(sample) for sample in table.drawn(3, seed).first(6)] for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] == sorted(drawn[0]) and len(set(drawn[0])) == 3 and drawn[2] != drawn[0]
+    assert len(table.drawn(9, 0)) == 6

@@ -121,3 +121,9 @@ def test_cam_loss_wants_source_high_and_target_low():
     good = cam_loss(torch.full((2, 2), 5.0), torch.full((2, 2), -5.0))
     bad = cam_loss(torch.full((2, 2), -5.0), torch.full((2, 2), 5.0))
     assert good < 0.05 and bad > 9
+
+
+def test_cam_loss_against_its_closed_form():
+    """-log sigmoid(source) - log(1 - sigmoid(target)): log 2 each for a classifier that does not know."""
+    assert float(cam_loss(torch.zeros(3, 2), torch.zeros(1, 2))) == pytest.approx(2 * math.log(2))
+    assert float(cam_loss(torch.full((1, 2), 2.0), torch.full((2, 2), 0.5))) == pytest.approx(softplus(-2) + softplus(0.5))

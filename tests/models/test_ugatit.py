@@ -251,3 +251,30 @@ def test_wrong_sizes_are_refused_with_the_number():
 def test_wrong_configs_are_refused_by_name(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_gradient_checkpointing_changes_no_output_and_no_gradient(generator):
+    results = []
+    for _ in range(2):
+        generator.zero_grad()
+        out = generator(torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32))
+        (out.sample.square().sum() + out.cam_logits.sum()).backward()
+        results.append([*out.to_tuple(), *(p.grad.clone() for p in generator.parameters())])
+        generator.enable_gradient_checkpointing()
+    assert generator.gradient_checkpointing and all(torch.equal(a, b) for a, b in zip(*results))
+
+
+def test_gradient_checkpointing_keeps_fewer_activations():
+    generator = UGATITGenerator(channels=4, blocks=2, light=True)
+    kept = []
+    for _ in range(2):
+        kept.append(0)
+
+        def count(tensor):
+            kept[-1] += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            generator(torch.zeros(1, 3, 32, 32))
+        generator.enable_gradient_checkpointing()
+    assert kept[1] < 0.6 * kept[0]

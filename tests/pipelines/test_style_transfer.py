@@ -98,6 +98,8 @@ def test_too_many_pixels_at_once_are_refused_with_a_way_out(tiny_pipe, painting,
         ({"style": stripes(64), "strength": float("nan")}, "`strength` is nan"),
         ({"style": stripes(64), "max_size": 0}, "`max_size` is 0"),
         ({"style": [stripes(64)], "style_weights": [1, 2]}, "2 entries for 1"),
+        ({"style": [stripes(64)], "style_weights": [float("nan")]}, "finite"),
+        ({"style_weights": [1]}, "without `style`"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(tiny_pipe, photo, options, message):
@@ -152,7 +154,16 @@ def break_config(folder):
     file.write_text(json.dumps({**json.loads(file.read_text()), "chanels": [1]}))
 
 
-@pytest.mark.parametrize("damage", [break_index, break_weights, break_class, break_config])
+def break_components(folder):
+    file = folder / "model_index.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "generator": ["diffusers", "UNet2DModel"]}))
+
+
+def break_json(folder):
+    (folder / "model_index.json").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [break_index, break_weights, break_class, break_config, break_components, break_json])
 def test_damaged_repos_are_refused(tiny_pipe, tmp_path, damage):
     tiny_pipe.save_pretrained(tmp_path)
     damage(tmp_path)
@@ -255,6 +266,42 @@ def test_bad_adapter_settings_are_refused(tiny_pipe, names, weights, message):
     adapted(tiny_pipe)
     with pytest.raises(ValueError, match=message):
         tiny_pipe.set_adapters(names, weights)
+
+
+@pytest.mark.parametrize("part", ["code", "start_code"])
+def test_a_style_code_of_another_length_is_refused(tiny_pipe, part):
+    adapter = adapted(tiny_pipe)
+    with pytest.raises(AdapterError, match="style code is"):
+        tiny_pipe.load_adapter(StyleAdapter(**{**vars(adapter), part: torch.zeros(1, 3)}))
+
+
+def test_a_half_precision_pipeline_adapts_and_shares_adapters(tiny_pipe, photo, tmp_path):
+    tiny_pipe.save_pretrained(tmp_path)
+    half = StyleTransferPipeline.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert half.fingerprint == tiny_pipe.fingerprint
+    tiny_pipe.load_adapter(adapted(half), name="half")
+    assert tiny_pipe(photo).images[0].size == half(photo).images[0].size
+
+
+def test_an_adapter_may_lie_in_a_folder(tiny_pipe, tmp_path):
+    adapted(tiny_pipe).save(tmp_path / "adapter.safetensors")
+    tiny_pipe.load_adapter(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AdapterError, match="empty/adapter.safetensors"):
+        tiny_pipe.load_adapter(tmp_path / "empty")
+
+
+def test_a_budget_that_is_none_leaves_the_active_adapter(tiny_pipe):
+    adapted(tiny_pipe)
+    with pytest.raises(ValueError, match="`steps`"):
+        tiny_pipe.adapt(stripes(64), steps=0)
+    assert tiny_pipe.get_active_adapters() == ["adapted"]
+
+
+def test_a_clone_keeps_the_name_of_its_base(tiny_pipe, tmp_path):
+    tiny_pipe.save_pretrained(tmp_path / "base")
+    clone = StyleTransferPipeline.from_pretrained(tmp_path / "base").clone()
+    assert adapted(clone).base_name == "base"
 
 
 def test_content_may_be_a_folder(tiny_pipe, image_folders):

@@ -1,11 +1,14 @@
 """Command lines are run as users run them, on a repo of tiny models."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from styleadapt import StyleTransferPipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,5 +28,23 @@ def command(tmp_path):
         line = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=tmp_path / "elsewhere", env=environment)
+
+    return run
+
+
+@pytest.fixture
+def refusal(monkeypatch, capsys):
+    """Runs `scripts/NAME.py ARGUMENTS` in this process and gives back the last line of its error; no model may be loaded."""
+    monkeypatch.setattr(StyleTransferPipeline, "from_pretrained", lambda *_, **__: pytest.fail("a model was loaded"))
+
+    def run(name: str, *arguments: object) -> str:
+        script = str(ROOT / "scripts" / f"{name}.py")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", [script, *map(str, arguments)])
+            patch.setattr(sys, "path", list(sys.path))
+            with pytest.raises(SystemExit) as end:
+                runpy.run_path(script, run_name="__main__")
+        # A text as the exit status is printed by the interpreter, and argparse prints its own.
+        return end.value.code if isinstance(end.value.code, str) else capsys.readouterr().err.splitlines()[-1]
 
     return run

@@ -8,7 +8,7 @@ def test_adapt_then_stylize_with_the_adapter(command, repo, painting, image_fold
     smooth_noise((40, 30), 0).save(tmp_path / "p.png")
     adapter, base = tmp_path / "new" / "a.safetensors", ("--pretrained_model_name_or_path", repo)
     style = ("--style", tmp_path / "style.png", "--content", image_folders[0])
-    done = command("adapt", *style, "--steps", 2, "--output", adapter, *base)
+    done = command("adapt", *style, "--steps", 2, "--output", adapter, *base, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert "2 steps" in done.stdout and "style" in done.stdout and adapter.stat().st_size < 1 << 20
     options = ("--adapter", adapter, "--adapter_weight", 0.5, "--output", tmp_path / "o.png", *base)
@@ -28,3 +28,9 @@ def test_an_empty_content_folder_ends_with_one_line(command, repo, painting, tmp
     options = ("--content", tmp_path / "empty", "--output", tmp_path / "a.safetensors", "--pretrained_model_name_or_path", repo)
     done = command("adapt", "--style", tmp_path / "style.png", *options)
     assert done.returncode == 1 and "no image file" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_unusable_device_ends_with_one_line(refusal, tmp_path):
+    line = refusal("adapt", "--style", "a.png", "--output", tmp_path / "new" / "a.safetensors", "--device", "toaster")
+    assert "'toaster' cannot be used here" in line and "\n" not in line
+    assert not (tmp_path / "new").exists()

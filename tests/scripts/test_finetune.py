@@ -17,6 +17,20 @@ def test_bad_sources_end_with_one_line(command, repo, tmp_path):
         assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--losses", "{gram: -1}"), "error: `losses.gram` is -1"),
+        (("--hub_token", "hf_secret"), "sign in with `hf auth login` or set HF_TOKEN"),
+        (("--num_train_epochs", "3"), "set `max_train_steps`"),
+        (("--mixed_precision", "fp8"), "error: `mixed_precision` is 'fp8'; allowed: no, bf16, fp16"),
+    ],
+)
+def test_bad_options_end_with_one_line(refusal, tmp_path, arguments, message):
+    error = refusal("finetune", "--train_data_dir", tmp_path, *arguments)
+    assert error.startswith("error: ") and message in error and "\n" not in error and "secret" not in error
+
+
 @pytest.mark.slow
 def test_two_processes_fine_tune_the_packaged_base_on_ten_paintings(tmp_path, photo, painting):
     from styleadapt import StyleTransferPipeline

@@ -1,6 +1,7 @@
 import re
 import shutil
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -45,6 +46,9 @@ def test_unpaired_training_resumes_exactly_and_the_pipeline_loads_its_result(com
     resumed = weights(tmp_path / "run" / "final")
     assert whole.keys() == resumed.keys() and len({key.split(".")[0] for key in whole}) == 6
     assert [key for key in whole if not torch.equal(whole[key], resumed[key])] == []
+    done = command(*run)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "which holds checkpoints of an earlier run (checkpoint-2, checkpoint-4)" in done.stderr.splitlines()[-1]
     pipe = TranslationPipeline.from_pretrained(tmp_path / "run" / "final")
     assert pipe(photo, return_attention=True).images[0].size == photo.size
 
@@ -52,3 +56,24 @@ def test_unpaired_training_resumes_exactly_and_the_pipeline_loads_its_result(com
 def test_a_missing_domain_ends_with_one_line(command, image_folders):
     done = command("train", "--domain_a", image_folders[0], "--domain_b", "nowhere")
     assert done.returncode == 1 and "nowhere" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--losses", "{gram: -1}"), "error: `losses.gram` is -1"),
+        (("--losses", "{gram: abc}"), "error: `losses.gram` is 'abc'"),
+        (("--losses", "{gramm: 1}"), "error: unknown loss gramm"),
+        (("--generator", "{chanels: [48, 96]}"), "did you mean `channels`?"),
+        (("--adv_loss", "vanilla"), "allowed: bce, non-saturating, lsgan, hinge, wgan, relativistic"),
+        (("--photos", "nowhere"), "no image folder at nowhere"),
+        (("--lerning_rate", "1"), "error: unrecognized arguments: --lerning_rate; did you mean `learning_rate`?"),
+        (("--seed", "x"), "error: `seed` is 'x' (str), expected int"),
+        (("--hub_token", "hf_secret"), "error: unrecognized arguments: --hub_token; a token does not belong"),
+        (("--learning", "1"), "error: unrecognized arguments: --learning"),
+        (("--config", "nowhere.yaml"), "error: cannot read the config nowhere.yaml"),
+    ],
+)
+def test_bad_options_end_with_one_line(refusal, image_folders, arguments, message):
+    error = refusal("train", "--photos", image_folders[0], "--paintings", image_folders[1], *arguments)
+    assert message in error and "\n" not in error and "secret" not in error

@@ -1,3 +1,5 @@
+from dataclasses import dataclass, field
+
 import pytest
 
 from styleadapt.training.config import ConfigError, RunConfig, build_config, parse_config
@@ -65,3 +67,102 @@ def test_a_tracker_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="pip install wandb"):
         build_config(RunConfig, {"report_to": "wandb"})
+
+
+@dataclass
+class Extended(RunConfig):
+    words: list[str] = field(default_factory=list)
+    numbers: list[float] = field(default_factory=list)
+    weights: dict = field(default_factory=dict)
+    augment: str = "color"
+    private: bool | None = None
+
+    def validate(self):
+        super().validate()
+        for value in self.weights.values():
+            float(value)
+
+
+@pytest.mark.parametrize("word", ["no", "off", "yes", "on", "No", "2024"])
+def test_text_on_the_command_line_stays_as_it_is_typed(word):
+    config = parse_config(Extended, "", ["--output_dir", word, "--logging_dir", word, "--words", word, "null", "1e3"])
+    assert (config.output_dir, config.logging_dir, config.words) == (word, word, [word, "null", "1e3"])
+
+
+def test_no_precision_and_no_augmentation(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("mixed_precision: no\naugment: ''\nwords: [on, off]\n")
+    for config in (
+        parse_config(Extended, "", ["--config", str(file)]),
+        parse_config(Extended, "", ["--mixed_precision", "no", "--augment", "", "--words", "on", "off"]),
+    ):
+        assert (config.mixed_precision, config.augment, config.words) == ("no", "", ["on", "off"])
+
+
+@pytest.mark.parametrize("null", ["null", "~", ""])
+def test_an_optional_text_can_be_left_out_again(tmp_path, null):
+    file = tmp_path / "c.yaml"
+    file.write_text(f"logging_dir: {null}\nlr_step_rules: '1:10,0.1'\n")
+    config = parse_config(RunConfig, "", ["--config", str(file), "--lr_step_rules", null])
+    assert config.logging_dir is None and config.lr_step_rules is None
+
+
+@pytest.mark.parametrize("text, value", [("no", False), ("Off", False), ("false", False), ("yes", True), ("on", True)])
+def test_truth_values_have_many_names(tmp_path, text, value):
+    file = tmp_path / "c.yaml"
+    file.write_text(f"channels_last: {text}\nprivate: {text}\n")
+    for config in (
+        parse_config(Extended, "", ["--config", str(file)]),
+        parse_config(Extended, "", ["--channels_last", text, "--private", text]),
+    ):
+        assert config.channels_last is value and config.private is value
+
+
+def test_numbers_on_the_command_line():
+    config = parse_config(Extended, "", ["--numbers", "1e-3", "-2", "--max_grad_norm", "inf", "--weights", "{gram: 1e-3}"])
+    assert config.numbers == [1e-3, -2.0] and config.max_grad_norm == float("inf") and config.weights == {"gram": "1e-3"}
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--lerning_rate", "1"], r"unrecognized arguments: --lerning_rate; did you mean `learning_rate`\?$"),
+        (["--learning", "1"], "unrecognized arguments: --learning"),
+        (["--seed", "1", "2"], "unrecognized arguments: 2$"),
+        (["--seed"], "argument --seed: expected one argument"),
+        (["--num_train_epochs", "3"], "unrecognized arguments: --num_train_epochs; .*set `max_train_steps`$"),
+    ],
+)
+def test_unknown_options_are_named_with_what_is_meant(argv, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_config(RunConfig, "", argv)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--hub_token", "hf_secret"],
+        ["--hub_token=hf_secret"],
+        ["--token", "secret"],
+        ["--hub-Token=secret", "--seed", "3"],
+        ["--key", "hf_secret"],
+        ["--seed", "1", "hf_secret"],
+    ],
+)
+def test_tokens_are_not_repeated(argv):
+    with pytest.raises(ConfigError, match="unrecognized arguments.*sign in with `hf auth login` or set HF_TOKEN$") as caught:
+        parse_config(RunConfig, "", argv)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_token_in_a_file_is_not_repeated():
+    with pytest.raises(ConfigError, match="unknown key `hub_token`; sign in") as caught:
+        build_config(RunConfig, {"hub_token": "hf_secret"})
+    assert "secret" not in str(caught.value)
+
+
+def test_what_a_groups_own_class_refuses_is_named():
+    with pytest.raises(ConfigError, match=r"^`weights` is \{'gram': 'abc'\}: could not convert string to float: 'abc'$"):
+        build_config(Extended, {"weights": {"gram": "abc"}})
+    with pytest.raises(ConfigError, match=r"^`weights` is \{'gram': \[1\]\}: "):
+        build_config(Extended, {"weights": {"gram": [1]}})

@@ -1,10 +1,13 @@
+import json
 import logging
 
 import pytest
 import torch
+from PIL import Image
 
 from styleadapt import StyleTransferPipeline
 from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.models.discriminator import StyleDiscriminator
 from styleadapt.training import finetuning
 from styleadapt.training.config import ConfigError, build_config
 from styleadapt.training.finetuning import FinetuneConfig, finetune
@@ -62,10 +65,47 @@ def test_an_adapter_for_the_base(settings, tmp_path, photo, train):
     adapter = StyleAdapter.load(result / "adapter.safetensors")
     assert adapter.images == 4 and adapter.base == pipe.fingerprint and str(tmp_path) not in str(adapter.config)
     assert any(delta.abs().max() > 0 for delta in adapter.deltas.values())
+    assert adapter.steps == 2 and set(adapter.scores) == {f"{name}_{when}" for name in NAMES for when in ("before", "after")}
+    assert adapter.scores["style_before"] != adapter.scores["style_after"]
+
+
+NAMES = ("style", "content")
 
 
 def test_the_best_is_the_result(settings, tmp_path):
     assert start(settings, metric_for_best_model="objective") == tmp_path / "out" / "best"
+
+
+def test_an_adapter_that_is_the_best_knows_its_own_step_and_scores(settings, monkeypatch):
+    """Of three steps the second is the best; what is published is of that step, sheet and all."""
+    objectives, pushed = {0: 9.0, 1: 3.0, 2: 1.0, 3: 2.0}, {}
+    validate = finetuning.StylizationTask.validate
+
+    def scored(task, step, folder):
+        return validate(task, step, folder) | {"objective": objectives[step], "gram": step / 8, "content": step / 4}
+
+    monkeypatch.setattr(finetuning.StylizationTask, "validate", scored)
+    monkeypatch.setattr(finetuning, "push_run_to_hub", lambda folder, repo, facts, private: pushed.update(facts=facts))
+    more = {"output": "adapter", "train_parameters": "adalin", "metric_for_best_model": "objective", "push_to_hub": True}
+    result = start(settings, max_train_steps=3, validation_steps=1, **more)
+    adapter = StyleAdapter.load(result / "adapter.safetensors")
+    assert adapter.steps == 2 and adapter.scores["style_after"] == 0.25 and adapter.scores["style_before"] == 0
+    facts = pushed["facts"]
+    assert facts.step == 2 and facts.scores["objective"] == 1.0 and facts.scores_before["objective"] == 9.0
+    sheet = result.parent / "validation" / "step-2.jpg"
+    assert (result / facts.samples).read_bytes() == sheet.read_bytes()
+    last = StyleAdapter.load(result.parent / "final" / "adapter.safetensors")
+    assert last.steps == 3 and last.scores["content_after"] == 0.75
+
+
+def test_of_a_best_before_the_run_was_resumed_its_score_is_known(settings, tmp_path, tiny_pipe):
+    config = build_config(FinetuneConfig, settings)
+    task = finetuning.FinetuningTask(config, finetuning.load_base(config), *[[Image.new("RGB", (64, 64))]] * 2, 1)
+    (tmp_path / "out" / "best").mkdir(parents=True)
+    (tmp_path / "out" / "best" / "score.json").write_text(json.dumps({"step": 400, "objective": 1.5}))
+    task.history = {0: {"objective": 3.0, "gram": 1.0}, 600: {"objective": 2.0, "gram": 0.5}}
+    facts = finetuning._facts(config, task, 0, tmp_path / "out" / "best")
+    assert (facts.step, facts.scores, facts.scores_before) == (400, {"objective": 1.5}, {"objective": 3.0})
 
 
 def test_unreadable_styles_are_counted_and_named(settings, image_folders, caplog):
@@ -98,6 +138,39 @@ def test_the_result_is_published_with_its_facts(settings, tmp_path, monkeypatch)
     assert pushed["folder"] == result and pushed["repo_id"] == "user/stripes"
     assert facts.images == 4 and set(facts.scores) == set(facts.scores_before) == {"objective", "gram", "content", "structure"}
     assert (result / facts.samples).is_file() and str(tmp_path) not in str(facts.settings)
+    assert facts.step == 2 and facts.scored_on == "pairs of training photos and training style images"
+
+
+def test_validation_folders_take_the_place_of_training_images_each_for_itself(settings, tmp_path, painting):
+    (tmp_path / "validation").mkdir()
+    painting.save(tmp_path / "validation" / "one.png")
+    config = build_config(FinetuneConfig, settings | {"validation_styles": str(tmp_path / "validation")})
+    training = [Image.new("RGB", (64, 64))]
+    photos, styles = finetuning.FinetuningTask(config, finetuning.load_base(config), training, training, 1).validation_images()
+    assert photos is training and [image.size for image in styles] == [painting.size]
+    assert finetuning._scored_on(config) == "pairs of training photos and the trainer's validation styles"
+    both = build_config(FinetuneConfig, settings | {key: str(tmp_path / "validation") for key in VALIDATION})
+    assert finetuning._scored_on(both) == "pairs of the trainer's validation photos and styles"
+
+
+VALIDATION = ("validation_photos", "validation_styles")
+
+
+def test_no_more_style_images_than_are_asked_for(settings):
+    config = build_config(FinetuneConfig, settings | {"max_train_samples": 2})
+    styles, photos = finetuning._open_sources(config)
+    assert (len(styles), len(photos)) == (2, 4) and len({sample.name for sample in styles.first(9)}) == 2
+
+
+def test_the_discriminator_may_come_from_elsewhere(settings, tmp_path):
+    StyleDiscriminator(channels=(4,), code_dim=16).save_pretrained(tmp_path / "other" / "discriminator")
+    StyleDiscriminator(channels=(4,), code_dim=8).save_pretrained(tmp_path / "wrong" / "discriminator")
+    config = build_config(FinetuneConfig, settings | {"discriminator_name_or_path": str(tmp_path / "other")})
+    discriminator = finetuning.load_base(config).models["discriminator"]
+    assert discriminator.config.channels == (4,) and discriminator.training
+    assert all(p.requires_grad for p in discriminator.parameters())
+    with pytest.raises(ConfigError, match="style codes of 8 numbers; those of the generator have 16"):
+        finetuning.load_base(build_config(FinetuneConfig, settings | {"discriminator_name_or_path": str(tmp_path / "wrong")}))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +181,8 @@ def test_the_result_is_published_with_its_facts(settings, tmp_path, monkeypatch)
         ({"output": "lora"}, "allowed: model, adapter"),
         ({"dataset_name": "user/repo"}, "`train_data_dir`.*or by `dataset_name`"),
         ({"paintings": ["a"]}, "unknown key `paintings`"),
+        ({"max_train_samples": 0}, "`max_train_samples` is 0"),
+        ({"max_train_samples": 2, "streaming": True}, "`max_train_samples` cannot be drawn from a stream"),
     ],
 )
 def test_bad_values_are_refused(settings, values, message):

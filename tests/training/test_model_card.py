@@ -82,7 +82,24 @@ def test_a_local_base_is_no_repo_and_its_path_stays_private(tmp_path):
     packaged = build_model_card(tmp_path, "user/monet", RunFacts(base_model=PACKAGED))
     assert packaged.data.license_name == "research-non-commercial" and "non-commercial use" in section(packaged, "Licence")
     assert "fine-tuned from `packaged weights`" in packaged.text and packaged.data.get("base_model") is None
-    assert ".from_pretrained()" in snippet(packaged)
+    assert ".from_pretrained()\n" in snippet(packaged)
+    assert '.from_pretrained("path/to/base")  # base, wherever you have it\n' in snippet(card)
+
+
+def test_an_adapter_is_loaded_on_its_own_base_at_its_revision(tmp_path):
+    make_run(tmp_path, ADAPTER_FILE)
+    facts = RunFacts(base_model="user/base", base_revision="v2")
+    assert '.from_pretrained("user/base", revision="v2")\n' in snippet(build_model_card(tmp_path, "user/monet", facts))
+    unknown = snippet(build_model_card(tmp_path, "user/monet", RunFacts()))
+    assert '.from_pretrained("path/to/base")  # the base model, wherever you have it\n' in unknown
+
+
+def test_what_the_scores_are_of_is_said_and_no_more(tmp_path):
+    folder = make_run(tmp_path, "model_index.json")
+    card = build_model_card(folder, "user/monet", RunFacts(scores={"gram": 0.5}))
+    assert "On the run's validation pairs; lower is better." in card.text and "not trained on" not in card.text
+    facts = RunFacts(scores={"gram": 0.5}, scored_on="pairs of training images", step=400)
+    assert "At step 400, on pairs of training images; lower is better." in build_model_card(folder, "user/monet", facts).text
 
 
 def test_table_cells_hold_any_value(tmp_path):
@@ -106,7 +123,7 @@ def published(tmp_path, tiny_pipe, monkeypatch):
     tiny_pipe.save_pretrained("user/base")
     adapter = tiny_pipe.adapt(stripes(72), steps=1, content=[smooth_noise((80, 72), 0)], config=fast)
     adapter.save(tmp_path / ADAPTER_FILE)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repo, file: {"user/monet": tmp_path}[repo] / file)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repo, file, **options: {"user/monet": tmp_path}[repo] / file)
     return tmp_path
 
 

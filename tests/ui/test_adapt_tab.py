@@ -1,8 +1,11 @@
 import gradio as gr
 import pytest
+import torch
 from PIL import Image
 
+from styleadapt import StyleAdapter
 from styleadapt.ui.adapt_tab import AdaptEvents, free
+from styleadapt.ui.studio import Studio
 
 
 @pytest.fixture
@@ -78,6 +81,47 @@ def test_a_bad_adapter_is_refused_and_the_old_one_stays(events, visitor, tmp_pat
         events.load_adapter(str(file), visitor)
     assert str(tmp_path) not in caught.value.message
     assert visitor.adapter_file.read_text() == '{"color": [1, 2, 3]}'
+
+
+def save_adapter(file, base, code=0.0):
+    code = torch.full((1, 16), code)
+    return StyleAdapter(deltas={}, code=code, start_code=code, base=base).save(file)
+
+
+def save_for_another_base(file, base):
+    save_adapter(file, base="another")
+
+
+def save_with_nan(file, base):
+    save_adapter(file, base, code=float("nan"))
+
+
+def save_truncated(file, base):
+    save_adapter(file, base)
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [
+        (save_for_another_base, "made for the base another .* the pipeline holds {base}"),
+        (save_with_nan, "file.safetensors holds values that are not finite in `code`"),
+        (save_truncated, "file.safetensors is not a readable safetensors file"),
+    ],
+)
+def test_the_real_pipeline_refuses_a_bad_adapter_and_stays_as_it_was(tiny_pipe, visitors, visitor, tmp_path, save, message):
+    studio, file = Studio(lambda: tiny_pipe), tmp_path / "file.safetensors"
+    save(file, tiny_pipe.fingerprint)
+    with pytest.raises(gr.Error, match=message.format(base=tiny_pipe.fingerprint)) as caught:
+        AdaptEvents(studio, visitors).load_adapter(str(file), visitor)
+    assert str(tmp_path) not in caught.value.message and "\n" not in caught.value.message
+    assert not visitor.has_adapter and studio.pipeline.get_active_adapters() == []
+
+
+def test_the_real_pipeline_takes_an_adapter_of_its_own(tiny_pipe, visitors, visitor, tmp_path):
+    file = save_adapter(tmp_path / "file.safetensors", tiny_pipe.fingerprint)
+    text, _, _ = AdaptEvents(Studio(lambda: tiny_pipe), visitors).load_adapter(str(file), visitor)
+    assert "loaded" in text and visitor.has_adapter
 
 
 def test_no_file_is_asked_for(events, visitor):

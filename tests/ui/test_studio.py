@@ -3,6 +3,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from PIL import Image
 
 from styleadapt.ui import studio as studio_module
@@ -53,8 +54,41 @@ def test_a_failure_to_load_is_raised_at_every_use():
             studio.stylise(PHOTO, [PHOTO], 1.0, False)
 
 
-def test_a_process_that_forks_has_loaded_before(pipeline, monkeypatch):
+def test_a_process_that_forks_has_loaded_before_in_the_main_thread(pipeline, monkeypatch):
     monkeypatch.setattr(studio_module, "FORKS", True)
-    loaded = []
-    Studio(lambda: loaded.append(pipeline))
-    assert loaded
+    threads = []
+    Studio(lambda: threads.append(threading.current_thread()) or pipeline)
+    assert threads == [threading.main_thread()]
+
+
+@pytest.mark.parametrize("forks", [False, True])
+@pytest.mark.parametrize(("available", "device"), [(True, "cuda"), (False, "cpu")])
+def test_the_pipeline_is_on_the_gpu_where_there_is_one(pipeline, monkeypatch, forks, available, device):
+    monkeypatch.setattr(studio_module, "FORKS", forks)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    studio = Studio(lambda: pipeline)
+    assert studio.pipeline is pipeline and pipeline.device == device
+
+
+def test_calls_that_borrow_no_gpu_stay_on_the_cpu(pipeline, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    paint, load_adapter, devices = type(pipeline).__call__, type(pipeline).load_adapter, []
+    monkeypatch.setattr(type(pipeline), "__call__", lambda self, *a, **k: devices.append(self.device) or paint(self, *a, **k))
+    monkeypatch.setattr(
+        type(pipeline), "load_adapter", lambda self, *a, **k: devices.append(self.device) or load_adapter(self, *a, **k)
+    )
+    studio = Studio(lambda: pipeline)
+    file = tmp_path / "adapter"
+    file.write_text('{"color": [0, 0, 200]}')
+    studio.first_look(PHOTO, PHOTO)
+    studio.check_adapter(file)
+    studio.stylise(PHOTO, [PHOTO], 1.0, False)
+    assert devices == ["cpu", "cpu", "cuda"]
+
+
+def test_the_real_pipeline_has_a_twin_on_the_cpu(tiny_pipe, monkeypatch):
+    """Placed on "meta" in the place of a GPU: what the twin shared would have no values left."""
+    monkeypatch.setattr(studio_module, "usable_device", lambda: torch.device("meta"))
+    studio = Studio(lambda: tiny_pipe)
+    assert studio.pipeline.device.type == "meta"
+    assert studio.first_look(PHOTO, PHOTO).size == PHOTO.size

@@ -1,0 +1,39 @@
+"""How the training scripts end when something cannot be used: with one line."""
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+
+from ..adaptation.adapter import AdapterError
+from ..data.images import ImageError
+from ..data.records import SourceError
+from ..models.modeling import ModelLoadError
+from .config import ConfigError
+from .divergence import DivergenceError
+from .hub import HubError
+
+# what the user of a script can mend; OSError is a file that is not there, a full disk, a network that does not answer
+_EXPECTED = (ConfigError, SourceError, ImageError, ModelLoadError, AdapterError, DivergenceError, HubError, OSError, ImportError)
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Ends the program with `error: ...` and code 1 for what its user can mend; a defect keeps its traceback.
+
+    >>> with one_line_errors():
+    ...     raise ConfigError("`seed` is 'x' (str), expected int")
+    Traceback (most recent call last):
+    SystemExit: error: `seed` is 'x' (str), expected int
+    """
+    try:
+        yield
+    except _EXPECTED as error:
+        sys.exit(f"error: {_one_line(str(error))}")
+
+
+def _one_line(message: str) -> str:
+    if "Original Traceback" in message:
+        # from a worker process: its last line says the error and its class
+        return re.sub(r"^[\w.]+: ", "", message.strip().splitlines()[-1])
+    return " ".join(message.split())

@@ -1,0 +1,14 @@
+"""This process among those of the run, known before there is an Accelerator."""
+
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
+
+
+def process_state() -> PartialState:
+    """Number, place and device of this process; joins the others if it is the first to ask.
+
+    >>> process_state().num_processes
+    1
+    """
+    # unlike an Accelerator, a state that is made first does not ask the environment, and would be one process on CPUs
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
