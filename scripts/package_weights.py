@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
+from styleadapt.adaptation.adapter import PACKAGED
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "styleadapt" / "assets" / "weights"
 
@@ -24,7 +25,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         pipe = StyleTransferPipeline.from_pretrained(args.model, dtype=torch.float16)
-        pipe.register_to_config(_name_or_path="packaged weights")
+        pipe.register_to_config(_name_or_path=PACKAGED)
         pipe.save_pretrained(args.output)
     except (ModelLoadError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..adaptation.adapter import StyleAdapter
+from ..adaptation.adapter import PACKAGED, StyleAdapter
 from ..data.images import image_to_tensor
 from ..data.pairs import PairDataset, PairMaker
 from ..data.records import SourceError
@@ -25,7 +25,7 @@ from ..pipelines.style_transfer import StyleTransferPipeline
 from .config import ConfigError
 from .engine import Trainer
 from .hub import push_run_to_hub
-from .model_card import ADAPTER_FILE, PACKAGED, RunFacts
+from .model_card import ADAPTER_FILE, RunFacts
 from .parameters import adapter_deltas
 from .processes import process_state
 from .style_config import StyleConfig

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from ..adaptation.adapter import PACKAGED
+
 ADAPTER_FILE = "adapter.safetensors"
 PIPELINE_FILE = "model_index.json"
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
-PACKAGED = "packaged weights"
 _RESEARCH = (
     "The packaged weights that this model started from were trained on research collections of photos and paintings of mixed "
     "licences, and are for research and non-commercial use; so is this model."
