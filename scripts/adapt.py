@@ -4,7 +4,7 @@
     python scripts/adapt.py --style painting.jpg --output painting.safetensors
     python scripts/adapt.py --style a.jpg b.jpg --content photos/ --max_seconds 120 --output artist.safetensors
 
-Ctrl-C ends it early; the best state so far is written.
+Ctrl-C ends it early; the best state so far is written. At the end it says how healthy the result is, and what to change if not.
 """
 
 import argparse
@@ -15,7 +15,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt import AdaptationProgress, ModelLoadError, StyleTransferPipeline
+from styleadapt.adaptation.health import Advice, health
 from styleadapt.models.device import usable_device
+
+ADVICE = Advice(
+    style="Give it more time (--max_seconds or --steps), or another image or a crop of it as --style.",
+    content="Stylise with a lower --adapter_weight or --strength (stylize.py), or train on photos like yours (--content).",
+    memorization="Give more images of the style (--style), less time (--max_seconds or --steps), or more photos (--content).",
+)
 
 
 def main() -> int:
@@ -67,6 +74,8 @@ def main() -> int:
         f"content {s['content_before']:.4f} -> {s['content_after']:.4f} (lower is better)\n"
         f"{output} ({output.stat().st_size >> 10} kB)"
     )
+    for finding in health(s, ADVICE):
+        print(finding)
     return 0
 
 

@@ -4,6 +4,7 @@
     accelerate launch scripts/train.py --config configs/base.yaml --photos DIR --paintings DIR [DIR ...]
     accelerate launch scripts/train.py --config configs/ugatit.yaml --domain_a DIR --domain_b DIR
     accelerate launch scripts/train.py --config ... --resume_from_checkpoint latest
+    accelerate launch scripts/train.py --config ... --push_to_hub --hub_model_id USER/NAME
 
 Every option can stand in the YAML file or on the command line, which wins. With `domain_a` in either, the task is unpaired
 translation, and `--domain_a DIR --help` lists its options. The result, `output_dir/final`, is a model repo for
@@ -24,14 +25,17 @@ from styleadapt.training import stylization, translation
 from styleadapt.training.command_line import one_line_errors
 from styleadapt.training.config import load_yaml, parse_config
 from styleadapt.training.engine import Trainer
+from styleadapt.training.publishing import publish_run
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with one_line_errors():
-        trainer = translation_trainer() if is_translation() else stylization_trainer()
-        trainer.train()
+        if is_translation():
+            train_translation()
+        else:
+            train_stylization()
 
 
 def is_translation() -> bool:
@@ -43,15 +47,17 @@ def is_translation() -> bool:
     return given.domain_a is not None or (given.config is not None and "domain_a" in load_yaml(given.config))
 
 
-def translation_trainer() -> Trainer:
+def train_translation() -> None:
     config = parse_config(translation.UnpairedConfig, __doc__)
     dataset = translation.build_dataset(config)
     configure_cpu()
     set_seed(config.seed)
-    return Trainer(config, translation.UnpairedTask(config, translation.build_models(config)), dataset)
+    trainer = Trainer(config, translation.UnpairedTask(config, translation.build_models(config)), dataset)
+    scores = trainer.train()
+    publish_run(trainer, scores, translation.card_facts(config, dataset))
 
 
-def stylization_trainer() -> Trainer:
+def train_stylization() -> None:
     config = parse_config(stylization.StylizationConfig, __doc__)
     dataset = stylization.build_dataset(config)
     configure_cpu()
@@ -59,7 +65,9 @@ def stylization_trainer() -> Trainer:
     task = stylization.StylizationTask(config, stylization.build_models(config))
     if not config.pretrained_model_name_or_path:
         task.calibrate(dataset)
-    return Trainer(config, task, dataset)
+    trainer = Trainer(config, task, dataset)
+    scores = trainer.train()
+    publish_run(trainer, scores, stylization.card_facts(config, dataset))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ _PUBLIC = {
     "AdapterError": "adaptation.adapter",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
-    "AdaptationConfig": "adaptation.adapt",
+    "AdaptationConfig": "adaptation.settings",
     "AdaptationProgress": "adaptation.adapt",
     "StyleGenerator": "models.generator",
     "StyleEncoder": "models.style_encoder",
@@ -26,8 +26,9 @@ __all__ = sorted(_PUBLIC)
 
 if TYPE_CHECKING:
     # ruff: noqa: F401
-    from .adaptation.adapt import AdaptationConfig, AdaptationProgress
+    from .adaptation.adapt import AdaptationProgress
     from .adaptation.adapter import AdapterError, StyleAdapter
+    from .adaptation.settings import AdaptationConfig
     from .data.images import ImageError
     from .models.discriminator import StyleDiscriminator
     from .models.generator import StyleGenerator

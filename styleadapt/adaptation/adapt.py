@@ -18,79 +18,24 @@ from torch.func import functional_call
 
 from ..data.images import ImageSource, image_to_tensor, tensor_to_image
 from ..data.resizing import resize_within
-from ..losses.adversarial import ADVERSARIAL_LOSSES
-from ..losses.objective import LossWeights, StyleAwareObjective, StyleTarget
-from ..losses.style import StyleStatistics, discriminator_style_loss
+from ..losses.adversarial import nonsaturating_generator_loss
+from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
+from ..losses.objective import StyleAwareObjective, StyleTarget
+from ..losses.style import StyleStatistics
 from ..models.cpu import supports_bf16
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
+from ..training.optimizers import build_optimizer
 from .adapter import AdapterError, StyleAdapter
 from .crops import PhotoCrops
-from .deltas import initial_deltas, merged_parameters
+from .deltas import initial_deltas, merged_parameters, weight_deltas
+from .health import lost_variety
+from .opponent import Opponent
+from .rates import rate_factor
+from .settings import AdaptationConfig
 
 _REPORT_EVERY = 5  # steps; about a second on two cores
-# the relativistic form's generator needs logits of real images too
-_ADVERSARIAL = [name for name in ADVERSARIAL_LOSSES if name != "relativistic"]
-
-
-@dataclass(frozen=True)
-class AdaptationConfig:
-    """Settings of quick adaptation.
-
-    Args:
-        rank: of the low-rank deltas.
-        learning_rate: peak rate of the deltas (Adam); it falls to 0 along a cosine.
-        code_rate: factor on it for the style code.
-        kernel_rate: factor on it for convolution kernels that are trained whole.
-        lr_d: rate of the discriminator.
-        batch_size: crops a step.
-        crop_size: side of the crops in pixels. One large crop teaches more than two small ones: the statistics of deep layers
-            depend on the size, and whole pictures are large.
-        largest_zoom: crops are cut from photos at a random scale, up to this enlargement. Large photos are smooth where crops of
-            small ones are busy, and smooth areas are what a style is hardest to learn on.
-        pool_size: number of crops that are cut out, with their features, before training starts.
-        style_size: style images are reduced to this many pixels squared.
-        pyramid: scales of the style loss; 2 compares at half size too.
-        losses: weights of the image losses.
-        adv_loss, adv_weight: form and weight of the adversarial loss; weight 0 leaves the discriminator out.
-        feature_weight: weight of the style loss on the discriminator's features.
-        frozen_layers: lower convolutions of the discriminator that do not train.
-        ema_decay: of the average that is kept.
-        check_every: steps between checks of the average on fixed crops.
-        patience: checks without any improvement after which it stops early.
-    """
-
-    rank: int = 32
-    learning_rate: float = 3e-3
-    code_rate: float = 4.0
-    kernel_rate: float = 0.25
-    lr_d: float = 4e-4
-    batch_size: int = 1
-    crop_size: int = 320
-    largest_zoom: float = 2.5
-    pool_size: int = 48
-    style_size: int = 512
-    pyramid: int = 1
-    losses: LossWeights = field(
-        default_factory=lambda: LossWeights(gram=240.0, mean_std=16.0, color=9.0, content=10.0, structure=78.0)
-    )
-    adv_loss: str = "hinge"
-    adv_weight: float = 0.2
-    feature_weight: float = 1.0
-    frozen_layers: int = 2
-    ema_decay: float = 0.98
-    check_every: int = 20
-    patience: int = 12
-
-    def __post_init__(self):
-        for name in ("rank", "batch_size", "crop_size", "pool_size", "style_size", "pyramid", "check_every", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` is {getattr(self, name)}; it must be 1 at least")
-        if not self.largest_zoom >= 1:
-            raise ValueError(f"`largest_zoom` is {self.largest_zoom}; it must be 1 at least")
-        if self.adv_loss not in _ADVERSARIAL:
-            raise ValueError(f"`adv_loss` is {self.adv_loss!r}; allowed: {', '.join(_ADVERSARIAL)}")
 
 
 @dataclass
@@ -143,6 +88,7 @@ def adapt(
     seed: int = 0,
     config: AdaptationConfig | None = None,
     callback: Callable[[AdaptationProgress], object] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> StyleAdapter:
     """Adapts the generator to a style and returns the change as an adapter; the models given are left as they are.
 
@@ -153,6 +99,8 @@ def adapt(
         max_seconds: time limit, all in.
         steps: exactly so many steps (fewer only if nothing improves or it is stopped), whatever the time.
         seed: same seed, steps and machine: the same adapter.
+        clock: what `max_seconds` is measured on; `time.process_time` counts what this process works, whatever else the machine
+            does, which makes a comparison of settings fair.
 
     Raises:
         ValueError: a budget that is not positive.
@@ -160,9 +108,11 @@ def adapt(
         AdapterError: the loss was not finite from the start.
     """
     check_budget(max_seconds, steps)
-    started = time.monotonic()
+    started = clock()
     run = _Adaptation(generator, style_encoder, discriminator, styles, photos, seed, config or AdaptationConfig())
+    tick = clock()
     figures = first = run.check()
+    check_seconds = clock() - tick
     if not math.isfinite(first["objective"]):
         raise AdapterError("the style loss is not finite; are the model's weights and the style images sound?")
     best, best_deltas, best_figures, misses = first["objective"], run.average(), first, 0
@@ -174,29 +124,30 @@ def adapt(
 
     def report(left: float, fraction: float) -> None:
         if callback is not None:
-            seconds = time.monotonic() - started
+            seconds = clock() - started
             callback(
                 AdaptationProgress(
                     step, seconds, max(left, 0.0), fraction, figures["style"], figures["content"], run.preview, stop
                 )
             )
 
-    step, check_seconds, loop_started = 0, 0.0, time.monotonic()
+    step, loop_started = 0, clock()
     report(max_seconds if steps is None else math.inf, 0.0)
     while not stopped and (step < steps if steps is not None else True):
-        elapsed = time.monotonic() - started
-        per_step = (time.monotonic() - loop_started) / max(step, 1)
+        elapsed = clock() - started
+        per_step = (clock() - loop_started) / max(step, 1)
         left = (steps - step) * per_step if steps is not None else max_seconds - elapsed
-        if steps is None and step and left < per_step + check_seconds:
+        # a check and the look at memorisation, which takes as long, are still to come
+        if steps is None and step and left < per_step + 2 * check_seconds:
             break
         fraction = step / steps if steps is not None else min(elapsed / max_seconds, 1.0)
         run.step(step, fraction)
         step += 1
         checked = step % run.config.check_every == 0
         if checked:
-            tick = time.monotonic()
+            tick = clock()
             figures = run.check()
-            check_seconds = time.monotonic() - tick
+            check_seconds = clock() - tick
             if not math.isfinite(figures["objective"]):
                 break
             if figures["objective"] < best:
@@ -209,13 +160,14 @@ def adapt(
     figures = run.check()
     if math.isfinite(figures["objective"]) and figures["objective"] < best:
         best_deltas, best_figures = run.average(), figures
-    code = best_deltas.pop("code")
     scores = {
         "style_before": first["style"],
         "style_after": best_figures["style"],
         "content_before": first["content"],
         "content_after": best_figures["content"],
+        "memorization": run.memorization(best_deltas),
     }
+    code = best_deltas.pop("code")
     return StyleAdapter(
         deltas=best_deltas,
         code=code,
@@ -225,7 +177,7 @@ def adapt(
         scores=scores,
         images=len(styles),
         steps=step,
-        seconds=round(time.monotonic() - started, 2),
+        seconds=round(clock() - started, 2),
     )
 
 
@@ -241,9 +193,9 @@ class _Adaptation:
         self.generator, self.trunk = generator, style_encoder.trunk
         self.base = {name: p.detach() for name, p in generator.named_parameters()}
         self.objective = StyleAwareObjective(config.losses)
-        self.autocast = lambda: (
-            torch.autocast(self.device.type, torch.bfloat16) if supports_bf16(self.device) else contextlib.nullcontext()
-        )
+        # of the device alone: what holds the whole of this object would keep its tensors until the next garbage collection
+        device = self.device
+        self.autocast = lambda: torch.autocast(device.type, torch.bfloat16) if supports_bf16(device) else contextlib.nullcontext()
         with torch.no_grad():
             self.styles = [image_to_tensor(resize_within(i, config.style_size**2, 64)).to(self.device) for i in styles]
             self.start_code = style_encoder.mix(torch.cat([style_encoder(image) for image in self.styles])).float()
@@ -252,7 +204,7 @@ class _Adaptation:
             self.pool = [self._with_features(crop) for crop in crops.cut(config.pool_size)]
             self.fixed = [self._with_features(crop) for crop in crops.cut(4)]
         with self._seeded():
-            self.trained = {name: t.to(self.device) for name, t in initial_deltas(generator, config.rank).items()}
+            self.trained = {name: t.to(self.device) for name, t in initial_deltas(generator, config.rank, config.train).items()}
         self.trained["code"] = self.start_code.clone()
         for tensor in self.trained.values():
             tensor.requires_grad_()
@@ -261,14 +213,11 @@ class _Adaptation:
         for name, tensor in self.trained.items():
             by_factor.setdefault(self._rate_factor(name, tensor), []).append(tensor)
         groups = [{"params": tensors, "factor": factor} for factor, tensors in by_factor.items()]
-        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate, betas=(0.5, 0.99), fused=True)
-        self.discriminator = None
+        self.optimizer = build_optimizer(config.optimizer, groups, config.learning_rate, betas=(0.5, 0.99))
+        self.opponent = None
         if discriminator is not None and config.adv_weight > 0:
-            self.discriminator = copy.deepcopy(discriminator).float().train()
-            self.discriminator.freeze_lower(config.frozen_layers)
-            upper = [p for p in self.discriminator.parameters() if p.requires_grad]
-            self.d_optimizer = torch.optim.Adam(upper, lr=config.lr_d, betas=(0.5, 0.99), fused=True)
-            self.d_loss, self.g_loss = ADVERSARIAL_LOSSES[config.adv_loss]
+            self.opponent = Opponent(discriminator, config, self.autocast)
+        self.fisher = self._measure_fisher(discriminator) if discriminator is not None and config.ewc_weight > 0 else {}
 
     def _rate_factor(self, name: str, tensor: torch.Tensor) -> float:
         if name == "code":
@@ -278,7 +227,7 @@ class _Adaptation:
     def step(self, step: int, fraction: float) -> None:
         """One update of discriminator and deltas. `fraction` of the work done sets the rate."""
         c = self.config
-        rate = c.learning_rate * min(1.0, (step + 1) / 10) * (0.02 + 0.98 * math.cos(math.pi / 2 * fraction) ** 2)
+        rate = c.learning_rate * rate_factor(c.lr_scheduler, step, fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         picked = torch.randint(len(self.pool), (c.batch_size,), generator=self.random)
@@ -289,9 +238,14 @@ class _Adaptation:
         with self._seeded():
             generated = self._generate(photo, self.trained)
         self.generator.eval()
-        loss, _ = self._loss(generated, photo, features)
-        if self.discriminator is not None:
-            loss = loss + self._adversarial(self.discriminator, generated)
+        seen = self.trunk(generated)
+        loss, _ = self._loss(generated, seen, photo, features)
+        if self.opponent is not None:
+            real = torch.cat([self._style_crop() for _ in range(len(generated))])
+            code = self.trained["code"].detach().expand(len(generated), -1)
+            with self._seeded():
+                loss = loss + self.opponent.loss(generated, real, code, step)
+        loss = loss + self._drift(seen, photo)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), 20.0)
@@ -301,34 +255,39 @@ class _Adaptation:
             names = list(self.trained)
             torch._foreach_lerp_([self.averaged[n] for n in names], [self.trained[n] for n in names], 1 - decay)
 
-    def _adversarial(self, discriminator: StyleDiscriminator, generated: torch.Tensor) -> torch.Tensor:
-        """Trains the discriminator one step, then judges the generated images with it: weighted adversarial and style loss."""
-        c = self.config
-        code = self.trained["code"].detach().expand(len(generated), -1)
-        real = torch.cat([self._style_crop() for _ in range(len(generated))])
-        parameters = [p for p in discriminator.parameters() if p.requires_grad]
-        with self.autocast():
-            out = discriminator(torch.cat([real, generated.detach()]), torch.cat([code, code]))
-        logits = (*out.logits, out.cam_logits)
-        style = {name: f[: len(real)] for name, f in out.features.items()}
-        self.d_optimizer.zero_grad()
-        self.d_loss([l[: len(real)] for l in logits], [l[len(real) :] for l in logits]).backward()
-        self.d_optimizer.step()
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-        with self.autocast():
-            out = discriminator(generated, code)
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-        loss = c.adv_weight * self.g_loss((*out.logits, out.cam_logits))
-        return loss + c.feature_weight * discriminator_style_loss(out.features, style).mean()
+    def _drift(self, seen: dict[str, torch.Tensor], photo: torch.Tensor) -> torch.Tensor:
+        """Weighted distance of the adapted generator from its base, in its weights and in what its outputs are seen as."""
+        c, loss = self.config, photo.new_zeros(())
+        if self.fisher:
+            merged = merged_parameters(self.base, {name: t for name, t in self.trained.items() if name != "code"})
+            loss = loss + c.ewc_weight * elastic_penalty(merged, self.base, self.fisher)
+        if c.correspondence_weight:
+            with torch.no_grad():
+                before = self.trunk(self._generate(photo, {"code": self.start_code}))
+            distances = correspondence_loss(seen, {name: before[name] for name in self.objective.content_layers})
+            loss = loss + c.correspondence_weight * distances.mean()
+        return loss
+
+    def _measure_fisher(self, discriminator: StyleDiscriminator) -> dict[str, torch.Tensor]:
+        """How much each weight that will change matters to what the base's discriminator thinks of a few outputs."""
+        judge = copy.deepcopy(discriminator).float().eval()
+        changed = weight_deltas({name: t for name, t in self.trained.items() if name != "code"})
+        parameters = {name: self.base[name].clone().requires_grad_() for name in changed}
+
+        def opinions() -> Iterator[torch.Tensor]:
+            for photo, _ in self.pool[: self.config.ewc_samples]:
+                output = functional_call(self.generator, {**self.base, **parameters}, (photo, self.start_code)).sample
+                yield nonsaturating_generator_loss(judge(output, self.start_code).logits)
+
+        return fisher_diagonal(opinions(), parameters)
 
     @torch.no_grad()
     def check(self) -> dict[str, float]:
         """Style, content and weighted objective of the averaged state on the fixed crops."""
         figures = {"objective": 0.0, "style": 0.0, "content": 0.0}
         for photo, features in self.fixed:
-            loss, means = self._loss(self._generate(photo, self.averaged), photo, features, torch.eye(3, device=self.device))
+            generated = self._generate(photo, self.averaged)
+            loss, means = self._loss(generated, self.trunk(generated), photo, features, torch.eye(3, device=self.device))
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
         return figures
@@ -356,10 +315,10 @@ class _Adaptation:
         with self.autocast():
             return functional_call(self.generator, parameters, (photo, code)).sample.float()
 
-    def _loss(self, generated, photo, features, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _loss(self, generated, seen, photo, features, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if directions is None:
             directions = F.normalize(torch.randn(3, 16, generator=self.random), dim=0).to(self.device)
-        loss, means = self.objective(generated, self.trunk(generated), photo, features, self.targets[0], directions)
+        loss, means = self.objective(generated, seen, photo, features, self.targets[0], directions)
         for level, target in enumerate(self.targets[1:], 1):
             small = F.interpolate(generated, scale_factor=0.5**level, mode="area")
             loss = loss + self.objective.style_only(self.trunk(small), target)
@@ -394,3 +353,10 @@ class _Adaptation:
         top, left = (int(torch.randint(side - span + 1, (), generator=self.random)) for side in image.shape[-2:])
         crop = image[..., top : top + span, left : left + span]
         return crop if span == size else F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False)
+
+    @torch.no_grad()
+    def memorization(self, state: dict[str, torch.Tensor]) -> float:
+        """Variety of the fixed crops that is lost in `state`, 0 to 1; see `lost_variety`."""
+        state = {name: t.to(self.device) for name, t in state.items()}
+        outputs = [self.trunk(self._generate(photo, state)) for photo, _ in self.fixed]
+        return lost_variety(outputs, [features for _, features in self.fixed], self.objective.content_layers)

@@ -31,7 +31,8 @@ class StyleAdapter:
         base: fingerprint of the base model that the deltas belong to.
         base_name: its name or path, for people.
         config: settings of the adaptation.
-        scores: `style_before`, `style_after`, `content_before`, `content_after`; lower is better.
+        scores: `style_before`, `style_after`, `content_before`, `content_after` and `memorization`; lower is better. See
+            `adaptation.health`.
         images: number of style images.
         steps, seconds: how long it trained.
     """

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+PARAMETER_SETS = ("code", "adalin", "small", "low-rank", "low-rank+small", "all")
 SMALL = 21_000  # elements up to which a parameter is trained whole; so a 3x3 convolution of 48 channels, but not of 96
 
 
@@ -19,29 +20,58 @@ def lora_targets(generator: nn.Module) -> list[str]:
     return [name for name, m in generator.named_modules() if isinstance(m, nn.Conv2d) and m.weight.numel() > SMALL]
 
 
-def small_parameters(generator: nn.Module) -> list[str]:
-    """Names of the parameters that are trained whole: the rest but the matrices that read the style code. With one code, a
-    change of such a matrix is a change of its bias."""
-    config: Any = generator.config
+def whole_parameters(generator: nn.Module, train: str = "low-rank+small") -> list[str]:
+    """Names of the parameters that are trained whole under a name of `PARAMETER_SETS`. The matrices that read the style code are
+    never: with one code, a change of such a matrix is a change of its bias.
+
+    Raises:
+        ValueError: an unknown name.
+
+    >>> whole_parameters(nn.Conv2d(3, 8, 1), "low-rank")
+    []
+    """
+    if train not in PARAMETER_SETS:
+        raise ValueError(f"the parameter set {train!r} is unknown; allowed: {', '.join(PARAMETER_SETS)}")
+    config: Any = getattr(generator, "config", None)
     reads_code = {
-        f"{name}.weight" for name, m in generator.named_modules() if isinstance(m, nn.Linear) and m.in_features == config.code_dim
+        f"{name}.weight"
+        for name, m in generator.named_modules()
+        if isinstance(m, nn.Linear) and config is not None and m.in_features == config.code_dim
     }
-    return [name for name, p in generator.named_parameters() if p.numel() <= SMALL and name not in reads_code]
+    parameters = {name: p for name, p in generator.named_parameters() if name not in reads_code}
+    if train == "all":
+        return list(parameters)
+    if train == "adalin":
+        owners = tuple(f"{name}." for name, m in generator.named_modules() if hasattr(m, "rho"))
+        return [name for name in parameters if name.startswith(owners)]
+    return [name for name, p in parameters.items() if train.endswith("small") and p.numel() <= SMALL]
 
 
-def initial_deltas(generator: nn.Module, rank: int) -> dict[str, torch.Tensor]:
-    """Deltas that change nothing yet: `X.lora_A.weight` random, `X.lora_B.weight` and every `X.delta` zero."""
+def initial_deltas(generator: nn.Module, rank: int, train: str = "low-rank+small") -> dict[str, torch.Tensor]:
+    """Deltas that change nothing yet: `X.lora_A.weight` random, `X.lora_B.weight` and every `X.delta` zero.
+
+    Args:
+        generator: the base.
+        rank: of the low-rank deltas.
+        train: beside the style code, of which there is no delta here:
+
+            - `code`: nothing.
+            - `adalin`: the layers that mix instance and layer normalisation.
+            - `small`: every parameter of up to `SMALL` elements.
+            - `low-rank`: low-rank deltas of the larger convolutions.
+            - `low-rank+small`: both.
+            - `all`: every parameter, whole.
+    """
     from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 
-    deltas, targets = {}, lora_targets(generator)
+    deltas, targets = {}, lora_targets(generator) if train.startswith("low-rank") else []
     if targets:
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=targets)
         injected = inject_adapter_in_model(config, copy.deepcopy(generator).float())
         deltas = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(injected).items()}
     parameters = dict(generator.named_parameters())
-    deltas.update(
-        {f"{name}.delta": torch.zeros_like(parameters[name], dtype=torch.float32) for name in small_parameters(generator)}
-    )
+    whole = whole_parameters(generator, train)
+    deltas.update({f"{name}.delta": torch.zeros_like(parameters[name], dtype=torch.float32) for name in whole})
     return deltas
 
 

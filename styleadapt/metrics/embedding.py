@@ -1,6 +1,6 @@
 """The eye of the measures: the ImageNet network that travels in the packaged style encoder, and what it sees of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import torch
@@ -30,15 +30,19 @@ def feature_maps(network: EfficientNetLite0, image: Image.Image) -> dict[str, to
     return {layer: maps[layer] for layer in LAYERS}
 
 
+def channel_statistics(maps: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Logarithms log(1 + x) of means and deviations of every channel of all maps `(B, C, h, w)`: `(B, d)`.
+
+    >>> channel_statistics({"layer": torch.ones(1, 2, 3, 3)})
+    tensor([[0.6931, 0.6931, 0.0000, 0.0000]])
+    """
+    return torch.cat([s.log1p() for m in maps.values() for s in (m.mean((2, 3)), m.std((2, 3), correction=0))], 1)
+
+
 def embed(network: EfficientNetLite0, images: Sequence[Image.Image]) -> torch.Tensor:
-    """Logarithms log(1 + x) of means and deviations of every channel of `LAYERS`, one row an image: what `metrics.distribution`
-    compares.
+    """The `channel_statistics` of `LAYERS`, one row an image: what `metrics.distribution` compares.
 
     >>> embed(EfficientNetLite0(), [Image.new("RGB", (32, 32))] * 2).shape
     torch.Size([2, 1920])
     """
-    return torch.cat([_statistics(feature_maps(network, image)) for image in images])
-
-
-def _statistics(maps: dict[str, torch.Tensor]) -> torch.Tensor:
-    return torch.cat([s.log1p() for m in maps.values() for s in (m.mean((2, 3)), m.std((2, 3), correction=0))], 1)
+    return torch.cat([channel_statistics(feature_maps(network, image)) for image in images])

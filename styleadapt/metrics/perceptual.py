@@ -22,3 +22,17 @@ def perceptual_distance(x: Mapping[str, torch.Tensor], y: Mapping[str, torch.Ten
     """
     layers = [(F.normalize(x[name]) - F.normalize(y[name])).square().sum(1).mean((1, 2)) for name in x]
     return torch.stack(layers).mean(0)
+
+
+def art_fid(lpips: float, fid: float) -> float:
+    """ArtFID, (1 + LPIPS) (1 + FID) (Wright and Ommer, arXiv 2207.12280): nearness to the photos times nearness to the
+    styles as a set, which can neither be bought by the other.
+
+    Args:
+        lpips: mean perceptual distance of outputs to their photos.
+        fid: `metrics.distribution.fid` of outputs to style images.
+
+    >>> art_fid(0.5, 3.0)
+    6.0
+    """
+    return (1 + lpips) * (1 + fid)

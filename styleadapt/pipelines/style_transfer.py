@@ -14,9 +14,10 @@ import torch
 from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..adaptation.adapt import AdaptationConfig, AdaptationProgress, adapt, check_budget
+from ..adaptation.adapt import AdaptationProgress, adapt, check_budget
 from ..adaptation.adapter import PACKAGED, AdapterError, StyleAdapter
 from ..adaptation.deltas import check_deltas, weight_deltas
+from ..adaptation.settings import AdaptationConfig
 from ..data.datasets import list_images
 from ..data.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
 from ..data.resizing import resize_within, working_size

@@ -10,7 +10,7 @@ from ..data.diffaugment import diff_augment, parse_policy
 from ..losses.adversarial import NEEDS_REAL, adversarial_losses, instance_noise
 from ..losses.regularization import interpolates, lazy_factor, r1_penalty, r2_penalty, wgan_gp_penalty
 from .ada import AdaptiveProbability, ada_augment
-from .config import ConfigError, RunConfig
+from .config import ConfigError, RunConfig, require_at_least
 
 ADA = "ada"
 
@@ -34,8 +34,8 @@ def steady(module: torch.nn.Module) -> Iterator[None]:
 
 
 @dataclass
-class AdversarialConfig(RunConfig):
-    """What every run with a discriminator has; `docs/strategies.md` says when to use which.
+class AdversarialSettings:
+    """Of every game with a discriminator; `docs/strategies.md` says when to use which.
 
     Args:
         adv_loss: a name of `losses.adversarial.ADVERSARIAL_LOSSES`.
@@ -63,23 +63,30 @@ class AdversarialConfig(RunConfig):
     ada_interval: int = 4
     ada_images: int = 500_000
 
-    def validate(self) -> None:
-        super().validate()
-        if self.r1_every < 1:
-            raise ConfigError(f"`r1_every` is {self.r1_every}; it must be 1 at least")
+    def check(self) -> None:
+        """Raises ConfigError for values out of range, or settings that do not go together."""
+        require_at_least("r1_every", self.r1_every, 1)
         for key in ("instance_noise", "r1_gamma", "r2_gamma", "gp_weight"):
-            if not getattr(self, key) >= 0:
-                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 0 or more")
+            require_at_least(key, getattr(self, key), 0)
         try:
             Adversary(self)
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
 
+@dataclass
+class AdversarialConfig(AdversarialSettings, RunConfig):
+    """What every training run with a discriminator has."""
+
+    def validate(self) -> None:
+        super().validate()
+        self.check()
+
+
 class Adversary:
     """
     Args:
-        config: of the run.
+        config: settings of the game.
 
     Attributes:
         d_loss, g_loss: losses of the two players, on logits.
@@ -90,7 +97,7 @@ class Adversary:
         ValueError: settings that do not go together.
     """
 
-    def __init__(self, config: AdversarialConfig):
+    def __init__(self, config: AdversarialSettings):
         self.config = config
         self.d_loss, self.g_loss = adversarial_losses(config.adv_loss, config.label_smoothing)
         self.needs_real = config.adv_loss in NEEDS_REAL

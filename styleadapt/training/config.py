@@ -65,6 +65,7 @@ class RunConfig:
         torch_compile: compile the models.
         allow_tf32: TF32 matrix products on Ampere GPUs and newer: faster, less precise.
         dry_run: print the resolved configuration, parameter counts and a memory estimate, and stop.
+        push_to_hub, hub_model_id, hub_private: publish the result; the repo is called as the output folder if left out.
     """
 
     output_dir: str = "runs/base"
@@ -103,6 +104,9 @@ class RunConfig:
     torch_compile: bool = False
     allow_tf32: bool = False
     dry_run: bool = False
+    push_to_hub: bool = False
+    hub_model_id: str | None = None
+    hub_private: bool | None = None
 
     def validate(self) -> None:
         """Raises ConfigError for values that no run can use."""
@@ -120,8 +124,7 @@ class RunConfig:
             if getattr(self, key) not in allowed:
                 raise ConfigError(f"`{key}` is {getattr(self, key)!r}; allowed: {', '.join(filter(None, allowed))}")
         for key in ("train_batch_size", "gradient_accumulation_steps", "max_train_steps", "checkpointing_steps", "logging_steps"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 1 at least")
+            require_at_least(key, getattr(self, key), 1)
         for key in ("learning_rate", "lr_d", "max_grad_norm", "adam_epsilon"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be greater than 0")
@@ -129,6 +132,19 @@ class RunConfig:
             raise ConfigError(f"`ema_decay` is {self.ema_decay}; it must lie in [0, 1)")
         if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:
             raise ConfigError(f"`report_to` is {self.report_to!r}, a package that is not installed: pip install {self.report_to}")
+
+
+def require_at_least(key: str, value: float, least: float) -> None:
+    """
+    Raises:
+        ConfigError: the value of `key` is below `least`, or NaN.
+
+    >>> require_at_least("rank", 0, 1)
+    Traceback (most recent call last):
+    styleadapt.training.config.ConfigError: `rank` is 0; it must be 1 at least
+    """
+    if not value >= least:
+        raise ConfigError(f"`{key}` is {value}; it must be {f'{least} at least' if least else '0 or more'}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -163,7 +179,7 @@ def parse_config(cls: type[T], description: str, argv: list[str] | None = None) 
         repeated = typing.get_origin(hints[field.name]) is list
         default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
         options: dict[str, Any] = {"nargs": "+"} if repeated else {}
-        if hints[field.name] is bool:
+        if hints[field.name] in (bool, bool | None):
             options = {"nargs": "?", "const": "true"}
         parser.add_argument(f"--{field.name}", help=f"default: {default}", **options)
     namespace, unknown = parser.parse_known_args(argv)

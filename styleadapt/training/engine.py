@@ -23,7 +23,6 @@ from ..data.streams import StreamedDataset
 from .batches import Batches
 from .checkpoints import checkpoint_step, replace_folder, require_none_after, resolve_checkpoint, save_checkpoint
 from .config import ConfigError, RunConfig
-from .divergence import DivergenceError as DivergenceError
 from .divergence import DivergenceGuard, least_loss
 from .dry_run import describe, saved_bytes
 from .optimizers import averaged_weights, build_optimizer, parameter_groups
@@ -34,7 +33,7 @@ from .trackers import log_picture
 logger = get_logger(__name__)
 # parts of a step that draw random numbers
 _FORWARD, _DISCRIMINATOR, _GENERATOR = range(3)
-_SCORE = "score.json"
+SCORE_FILE = "score.json"
 
 
 class Task(Protocol):
@@ -75,6 +74,9 @@ class Trainer:
         task: what to train.
         dataset: item n must depend on n alone, and there must be `max_train_steps` batches of them; then a resumed run sees
             what an unbroken one would have seen. Or a stream.
+
+    Raises:
+        ConfigError: a precision that this machine has not.
     """
 
     def __init__(self, config: RunConfig, task: Task, dataset: Dataset | StreamedDataset):
@@ -90,12 +92,13 @@ class Trainer:
             ),
             dataloader_config=DataLoaderConfiguration(even_batches=False),
         )
+        if self.accelerator.mixed_precision == "fp16" and self.accelerator.device.type == "cpu":
+            # Accelerate would train in full precision without a word
+            raise ConfigError("`mixed_precision` is 'fp16', in which a CPU cannot train; set it to bf16 or no")
         # forms without a name are those of tasks whose loss ends at 0
         least = least_loss(getattr(config, "adv_loss", ""), getattr(config, "label_smoothing", 0.0))
         self.guard = DivergenceGuard(config.collapse_steps, least)
-        self.figures = RunningMeans()
-        self.step = 0
-        self.best = float("inf")
+        self.figures, self.step, self.best = RunningMeans(), 0, float("inf")
 
     def train(self) -> dict[str, float]:
         """Runs until `max_train_steps`, saves the averaged models to `output_dir/final`, and returns their scores.
@@ -307,7 +310,7 @@ class Trainer:
             self.figures.load_state_dict(progress["figures"])
             self.guard.load_state_dict(progress["guard"])
         self.step = checkpoint_step(folder)
-        score = Path(self.config.output_dir) / "best" / _SCORE
+        score = Path(self.config.output_dir) / "best" / SCORE_FILE
         if score.is_file():
             self.best = json.loads(score.read_text()).get(self.config.metric_for_best_model, self.best)
         logger.info("resumed from %s", folder)
@@ -332,12 +335,8 @@ class Trainer:
         self._write_state(shared)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            save_checkpoint(
-                c.output_dir,
-                self.step,
-                lambda folder: [p.rename(folder / p.name) for p in shared.iterdir()],
-                c.checkpoints_total_limit,
-            )
+            parts = list(shared.iterdir())
+            save_checkpoint(c.output_dir, self.step, lambda f: [p.rename(f / p.name) for p in parts], c.checkpoints_total_limit)
             shared.rmdir()
         accelerator.wait_for_everyone()
 
@@ -380,7 +379,7 @@ class Trainer:
 
             def write(folder: Path) -> None:
                 self.task.save_pretrained(folder)
-                (folder / _SCORE).write_text(json.dumps({"step": self.step, name: self.best}))
+                (folder / SCORE_FILE).write_text(json.dumps({"step": self.step, **scores}))
 
             replace_folder(Path(self.config.output_dir) / "best", write)
             logger.info(

@@ -1,9 +1,6 @@
 """Fine-tuning: a pretrained generator and discriminator, and a set of images of a style, make a model or an adapter."""
 
-import dataclasses
-import json
 import logging
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,16 +15,17 @@ from ..adaptation.adapter import PACKAGED, StyleAdapter
 from ..data.images import image_to_tensor
 from ..data.pairs import PairDataset, PairMaker
 from ..data.records import SourceError
+from ..data.resizing import resize_within
 from ..data.sources import ImageTable, open_source
 from ..data.streams import ImageStream, StreamedDataset
 from ..models.discriminator import StyleDiscriminator
-from ..pipelines.style_transfer import StyleTransferPipeline
-from .config import ConfigError
+from ..pipelines.style_transfer import STYLE_PIXELS, StyleTransferPipeline
+from .config import ConfigError, require_at_least
 from .engine import Trainer
-from .hub import push_run_to_hub
 from .model_card import ADAPTER_FILE, RunFacts
 from .parameters import adapter_deltas
 from .processes import process_state
+from .publishing import public_settings, publish_run, result_folder
 from .style_config import StyleConfig
 from .stylization import SHOWN, StylizationTask, packaged
 
@@ -52,7 +50,6 @@ class FinetuneConfig(StyleConfig):
         discriminator_name_or_path: repo or folder whose `discriminator/` training starts from; that of the pretrained repo, or a
             new one, if left out.
         output: `model`, a whole repo, or `adapter`, a file of changes for the pretrained model.
-        push_to_hub, hub_model_id, hub_private: publish the result; the repo is called as the output folder if left out.
     """
 
     output_dir: str = "runs/finetune"
@@ -72,9 +69,6 @@ class FinetuneConfig(StyleConfig):
     variant: str | None = None
     discriminator_name_or_path: str | None = None
     output: str = "model"
-    push_to_hub: bool = False
-    hub_model_id: str | None = None
-    hub_private: bool | None = None
 
     def validate(self) -> None:
         super().validate()
@@ -82,10 +76,10 @@ class FinetuneConfig(StyleConfig):
             raise ConfigError("name the style images by `train_data_dir` (a folder or files) or by `dataset_name` (of the Hub)")
         if len(self.painting_short_side) != 2:
             raise ConfigError("`painting_short_side` needs two numbers")
-        if self.max_train_samples is not None and self.max_train_samples < 1:
-            raise ConfigError(f"`max_train_samples` is {self.max_train_samples}; it must be 1 at least")
-        if self.max_train_samples is not None and self.streaming:
-            raise ConfigError("`max_train_samples` cannot be drawn from a stream; set `streaming: false`, or leave it out")
+        if self.max_train_samples is not None:
+            require_at_least("max_train_samples", self.max_train_samples, 1)
+            if self.streaming:
+                raise ConfigError("`max_train_samples` cannot be drawn from a stream; set `streaming: false`, or leave it out")
         if self.output not in ("model", "adapter"):
             raise ConfigError(f"`output` is {self.output!r}; allowed: model, adapter")
         if self.output == "adapter" and "all" in self.train_parameters.split("+"):
@@ -148,14 +142,13 @@ class FinetuningTask(StylizationTask):
         if self.output == "model":
             super().save_pretrained(folder)
             return
-        described = {k: v for k, v in dataclasses.asdict(self.config).items() if k not in _PRIVATE}
         StyleAdapter(
             deltas=adapter_deltas(self.models["generator"], self.base.parameters),
             code=self.code,
             start_code=self.code,
             base=self.base.fingerprint,
             base_name=self.base.name,
-            config=described,
+            config=public_settings(self.config),
             scores=self._adapter_scores(),
             images=self.count or len(self.shown_styles),
             steps=self.trained_steps,
@@ -177,13 +170,6 @@ class FinetuningTask(StylizationTask):
         return encoder.mix(torch.cat(codes)).float()
 
 
-# paths and names of the trainer's machine, which are nobody else's business
-_PRIVATE = {
-    *("output_dir", "train_data_dir", "photos", "cache_dir", "validation_photos", "validation_styles", "hub_model_id"),
-    *("pretrained_model_name_or_path", "discriminator_name_or_path", "dataset_name", "resume_from_checkpoint"),
-}
-
-
 def finetune(config: FinetuneConfig) -> Path:
     """Runs a fine-tuning from its configuration and returns the folder of the result; seed torch before.
 
@@ -196,25 +182,18 @@ def finetune(config: FinetuneConfig) -> Path:
     base = load_base(config)
     task = FinetuningTask(config, base, _first_images(photos), _first_images(styles), _length(styles))
     dataset = build_pairs(config, styles, photos)
+    trainer = Trainer(config, task, dataset)
     if config.ewc_weight:
         task.measure_fisher(_first_pairs(dataset, config.ewc_samples))
-    main, output = process_state().is_main_process, Path(config.output_dir)
+    main = process_state().is_main_process
     if main and config.validation_steps and not config.dry_run:
-        task.validate(0, output / "validation")
-    trainer = Trainer(config, task, dataset)
-    trainer.train()
-    result = output / ("best" if trainer.best < float("inf") else "final")
+        task.validate(0, Path(config.output_dir) / "validation")
+    scores = trainer.train()
     unreadable = len(styles.unreadable) + len(photos.unreadable)
     if unreadable and main:
         logger.warning("%d images could not be read and were left out; their names are above", unreadable)
-    if config.push_to_hub and main and not config.dry_run:
-        facts = _facts(config, task, len(styles.unreadable), result)
-        sheet = output / "validation" / f"step-{facts.step}.jpg"
-        if sheet.is_file():
-            shutil.copy(sheet, result / "samples.jpg")
-            facts.samples = "samples.jpg"
-        push_run_to_hub(result, config.hub_model_id or output.resolve().name, facts, private=config.hub_private)
-    return result
+    publish_run(trainer, scores, _facts(config, task, len(styles.unreadable)))
+    return result_folder(trainer)
 
 
 def load_base(config: FinetuneConfig) -> _Base:
@@ -279,19 +258,14 @@ def _open_sources(config: FinetuneConfig) -> tuple[ImageTable | ImageStream, Ima
 
 
 def _first_images(source: ImageTable | ImageStream) -> list[Image.Image]:
-    """Up to `SHOWN` images at 512 px, spread over a table, and the first of a stream."""
+    """Up to `SHOWN` images, spread over a table, and the first of a stream; of the sizes that the pipeline reads styles at."""
     if isinstance(source, ImageTable):
         every = max(1, len(source) // SHOWN)
         images: Iterable[Image.Image] = (source[n].image for n in range(0, len(source), every))
     else:
         images = (sample.image for sample in source)
-    return [_reduced(image) for image in islice(images, SHOWN)]
-
-
-def _reduced(image: Image.Image, side: int = 512) -> Image.Image:
     # the trunk needs 64 px
-    scale = max(min(1.0, side / min(image.size)), 64 / min(image.size))
-    return image if scale == 1 else image.resize([max(64, round(length * scale)) for length in image.size])
+    return [resize_within(image, STYLE_PIXELS, 64) for image in islice(images, SHOWN)]
 
 
 def _first_pairs(dataset: PairDataset | StreamedDataset, count: int) -> Iterable[dict[str, torch.Tensor]]:
@@ -305,12 +279,9 @@ def _length(source: ImageTable | ImageStream) -> int | None:
     return len(source) if isinstance(source, ImageTable) else None
 
 
-def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int, result: Path) -> RunFacts:
-    defaults = {f.name: f.default for f in dataclasses.fields(FinetuneConfig)}
-    settings = {k: v for k, v in vars(config).items() if k not in _PRIVATE and v != defaults[k] and v not in ({}, [])}
+def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int) -> RunFacts:
     on_hub = config.dataset_name is not None and not Path(config.dataset_name).exists()
     where = f"the data set `{config.dataset_name}`" if on_hub else "a folder of images"
-    step, scores = _published_scores(task, result)
     return RunFacts(
         base_model=config.pretrained_model_name_or_path or PACKAGED,
         base_revision=config.revision,
@@ -318,22 +289,9 @@ def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int, result
         datasets=[config.dataset_name] if config.dataset_name and on_hub else [],
         images=task.count,
         unreadable=unreadable,
-        settings=settings,
-        scores=scores,
-        scores_before={name: value for name, value in task.history.get(0, {}).items() if name in scores},
+        scores_before=task.history.get(0, {}),
         scored_on=_scored_on(config),
-        step=step,
     )
-
-
-def _published_scores(task: FinetuningTask, result: Path) -> tuple[int | None, dict[str, float]]:
-    """Step and scores of the models in `result`; of what was best before a run was resumed, `score.json` alone knows."""
-    if result.name == "best":
-        kept = json.loads((result / "score.json").read_text())
-        step = kept.pop("step", None)
-        return step, {name: value for name, value in kept.items() if isinstance(value, float)} | task.history.get(step, {})
-    step = max(task.history, default=0) or None
-    return step, task.history[step] if step else {}
 
 
 def _scored_on(config: FinetuneConfig) -> str:

@@ -19,12 +19,12 @@ _RESEARCH = (
     "licences, and are for research and non-commercial use; so is this model."
 )
 _UNKNOWN = "Its author has named no licence; that of the training images and of the base model may restrict its use."
-_LIMITS = (
+STYLIZATION_LIMITS = (
     "It moves colours, strokes and textures, not shapes: large figures of the style do not appear in the result.",
     "Small faces and lettering lose detail in coarse styles.",
-    "It was fitted to one set of images and knows no more of the style than they show.",
     "Frames of a video are processed each for itself, which flickers.",
 )
+_ONE_STYLE = "It was fitted to one set of images and knows no more of the style than they show."
 
 
 @dataclass
@@ -34,6 +34,7 @@ class RunFacts:
     Args:
         base_model: repo of the Hub, folder or `packaged weights` that the run started from; None if from nothing.
         base_revision: of that repo; the main branch if left out.
+        purpose: what the model does and what it is made of, in a sentence or two.
         data: the training images in a sentence: what they are and where they are from.
         datasets: data sets of the Hub among them, by name.
         images, unreadable: number of training images, and of those that could not be read.
@@ -54,6 +55,7 @@ class RunFacts:
 
     base_model: str | None = None
     base_revision: str | None = None
+    purpose: str = ""
     data: str = ""
     datasets: list[str] = field(default_factory=list)
     images: int | None = None
@@ -70,7 +72,7 @@ class RunFacts:
     license_link: str | None = None
     license_note: str = ""
     tags: list[str] = field(default_factory=list)
-    limitations: tuple[str, ...] = _LIMITS
+    limitations: tuple[str, ...] = (*STYLIZATION_LIMITS, _ONE_STYLE)
 
 
 def build_model_card(folder: str | os.PathLike, repo_id: str, facts: RunFacts) -> ModelCard:
@@ -114,7 +116,7 @@ def build_model_card(folder: str | os.PathLike, repo_id: str, facts: RunFacts) -
     )
     kind = "Model and style adapter" if pipeline and has_adapter else "Model" if pipeline else "Style adapter"
     start = f"fine-tuned from `{_public_name(facts.base_model)}`" if facts.base_model else "trained from nothing"
-    parts = [f"# {repo_id.split('/')[-1]}", f"{kind} for `styleadapt`, {start}."]
+    parts = [f"# {repo_id.split('/')[-1]}", " ".join([f"{kind} for `styleadapt`, {start}.", facts.purpose]).rstrip()]
     if facts.samples:
         parts.append(f"![Results]({facts.samples})")
     snippet = _snippet(repo_id, pipeline, has_adapter, facts)

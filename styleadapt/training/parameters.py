@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from .config import ConfigError
+from .config import ConfigError, require_at_least
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -60,8 +60,7 @@ def select_parameters(generator: nn.Module, train: str = "all", rank: int = 16, 
             parameter.requires_grad_(True)
     for kind, change in (("lora", LoRA), ("loha", LoHa)):
         if kind in names:
-            if rank < 1:
-                raise ConfigError(f"`rank` is {rank}; it must be 1 at least")
+            require_at_least("rank", rank, 1)
             for layer in target_layers(generator, targets):
                 module = generator.get_submodule(layer)
                 weight = module.get_parameter("weight")

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
+from .adversary import ADA
 from .config import ConfigError, RunConfig
 
-# settings that decide which samples come next and which parameters there are, as far as a run has them
+# settings that decide which samples come next and what a checkpoint holds, as far as a run has them
 _FIXED = (
     *("seed", "train_batch_size", "gradient_accumulation_steps", "resolution"),
-    *("train_parameters", "rank", "targets", "freeze_layers", "optimizer", "max_train_samples"),
+    *("train_parameters", "rank", "targets", "freeze_layers", "optimizer", "max_train_samples", "augment"),
 )
 _SETTINGS = "settings.json"
 
@@ -74,7 +75,8 @@ def write_settings(folder: Path, config: RunConfig, processes: int) -> None:
 
 
 def require_same_settings(folder: Path, config: RunConfig, processes: int) -> None:
-    """Refuses to resume with other samples or parameters; an older checkpoint without settings is taken as it is.
+    """Refuses to resume with other samples or parameters, or with ADA where there was none; an older checkpoint without settings
+    is taken as it is.
 
     Raises:
         ConfigError: a setting differs.
@@ -83,7 +85,8 @@ def require_same_settings(folder: Path, config: RunConfig, processes: int) -> No
         return
     now = _settings(config, processes)
     for key, before in json.loads((folder / _SETTINGS).read_text()).items():
-        if key in now and now[key] != before:
+        # other augmentations have no state, and may change
+        if key in now and now[key] != before and (key != "augment" or ADA in (before, now[key])):
             raise ConfigError(
                 f"`{key}` is {now[key]!r}, but {folder} was made with {before!r}, and a resumed run must have the same: "
                 "set it back, or start a new run in another `output_dir`"

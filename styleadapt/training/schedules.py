@@ -58,7 +58,7 @@ def build_schedule(
         raise ConfigError(f"the schedule {name!r} refuses its settings: {error}") from None
 
 
-def second_half_factor(step: int, warmup_steps: int, training_steps: int) -> float:
+def second_half_factor(step: float, warmup_steps: float, training_steps: float) -> float:
     """1 in the first half of all steps, then linearly to 0 at the end (CycleGAN, arXiv 1703.10593, section 4), after a warm-up
     from 0 that CycleGAN does not have.
 

@@ -12,7 +12,7 @@ from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from .adversary import AdversarialConfig
-from .config import ConfigError
+from .config import ConfigError, require_at_least
 
 MODEL_CLASSES = {"generator": StyleGenerator, "style_encoder": StyleEncoder, "discriminator": StyleDiscriminator}
 _WEIGHTS = ("adv_weight", "mismatch_weight", "cam_weight", "identity_weight", "ewc_weight", "correspondence_weight")
@@ -75,8 +75,7 @@ class StyleConfig(AdversarialConfig):
     def validate(self) -> None:
         super().validate()
         for key in _WEIGHTS:
-            if not getattr(self, key) >= 0:
-                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 0 or more")
+            require_at_least(key, getattr(self, key), 0)
         if len(self.photo_short_side) != 2 or len(self.painting_short_side) < 2:
             raise ConfigError("`photo_short_side` and `painting_short_side` need two numbers")
         if self.correspondence_weight and self.train_batch_size < 3:
@@ -85,8 +84,8 @@ class StyleConfig(AdversarialConfig):
             )
         if self.ewc_weight and ("lora" in self.train_parameters or "loha" in self.train_parameters):
             raise ConfigError("`ewc_weight` holds weights to where they were; low-rank changes have none, set it to 0")
-        if self.ewc_weight and self.ewc_samples < 1:
-            raise ConfigError(f"`ewc_samples` is {self.ewc_samples}; it must be 1 at least")
+        if self.ewc_weight:
+            require_at_least("ewc_samples", self.ewc_samples, 1)
         self.loss_weights()
 
     def loss_weights(self) -> LossWeights:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..data.datasets import PhotoPaintingDataset
 from ..data.images import image_to_tensor
-from ..data.sources import open_folder
+from ..data.sources import ImageTable, open_folder
 from ..losses.adversarial import cam_loss, nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
 from ..losses.content import identity_loss
@@ -27,6 +27,7 @@ from ..models.style_encoder import StyleEncoder
 from ..pipelines.style_transfer import StyleTransferPipeline
 from .adversary import Adversary, steady
 from .config import ConfigError
+from .model_card import STYLIZATION_LIMITS, RunFacts
 from .parameters import freeze_discriminator, merged, select_parameters
 from .processes import process_state
 from .sheets import contact_sheet
@@ -297,6 +298,22 @@ class StylizationTask:
     def save_pretrained(self, folder: Path) -> None:
         # copies, for a pipeline freezes the models that it is given
         StyleTransferPipeline(**{name: copy.deepcopy(merged(m)) for name, m in self.models.items()}).save_pretrained(folder)
+
+
+def card_facts(config: StylizationConfig, dataset: PhotoPaintingDataset) -> RunFacts:
+    """What the model card of a finished base training says of it, beside settings and scores."""
+    tables = [table for table in (dataset.photos, *dataset.paintings) if isinstance(table, ImageTable)]
+    photos, styles = ("the trainer's" if own else "packaged" for own in (config.validation_photos, config.validation_styles))
+    return RunFacts(
+        base_model=config.pretrained_model_name_or_path,
+        purpose="It gives any photo the style of any image at once, and can be fine-tuned to a style: a generator, a style "
+        "encoder on EfficientNet-Lite0, which was trained on ImageNet, and a discriminator.",
+        data=f"{len(tables[0])} photos and {sum(map(len, tables[1:]))} paintings of the trainer.",
+        images=sum(map(len, tables)),
+        unreadable=sum(len(table.unreadable) for table in tables),
+        scored_on=f"pairs of {photos} photos and {styles} styles",
+        limitations=STYLIZATION_LIMITS,
+    )
 
 
 def packaged(kind: str) -> str:

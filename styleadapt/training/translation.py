@@ -28,7 +28,8 @@ from ..metrics.embedding import embed, load_embedded_network
 from ..models.ugatit import UGATITDiscriminator, UGATITGenerator
 from ..pipelines.translation import Direction, TranslationPipeline
 from .adversary import AdversarialConfig, Adversary, steady
-from .config import ConfigError
+from .config import ConfigError, require_at_least
+from .model_card import RunFacts
 from .processes import process_state
 from .sheets import contact_sheet
 
@@ -89,11 +90,9 @@ class UnpairedConfig(AdversarialConfig):
         if not self.domain_a or not self.domain_b:
             raise ConfigError("`domain_a` and `domain_b` need a folder of images each: --domain_a DIR --domain_b DIR")
         for key, least in {"channels": 1, "blocks": 1, "n_layers_global": 3, "n_layers_local": 3, "crop_scale": 1}.items():
-            if getattr(self, key) < least:
-                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be {least} at least")
+            require_at_least(key, getattr(self, key), least)
         for key in ("adv_weight", "cycle_weight", "identity_weight", "cam_weight"):
-            if not getattr(self, key) >= 0:
-                raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be 0 or more")
+            require_at_least(key, getattr(self, key), 0)
         if self.resolution < 8 or self.resolution % 4:
             raise ConfigError(f"`resolution` is {self.resolution}; it must be a multiple of 4, 8 at least")
         for key in ("n_layers_global", "n_layers_local"):
@@ -298,6 +297,27 @@ class UnpairedTask:
         size = (self.config.resolution, self.config.resolution)
         samples = {sample.name: sample.image for sample in (table[n] for n in _spread(range(len(table)), SCORED_IMAGES))}
         return [image.resize(size, Image.Resampling.BILINEAR) for image in samples.values()]
+
+
+def card_facts(config: UnpairedConfig, dataset: UnpairedDataset) -> RunFacts:
+    """What the model card of a finished run says of it, beside settings and scores."""
+    tables = [table for table in (dataset.images_a, dataset.images_b) if isinstance(table, ImageTable)]
+    return RunFacts(
+        base_model=config.pretrained_model_name_or_path,
+        purpose="It translates images between two domains, a and b, that it was shown without pairs: U-GAT-IT (arXiv "
+        "1907.10830), a generator for each direction and the discriminators to go on training with.",
+        data="Images of the trainer: " + ", ".join(f"{len(t)} of domain {name}" for t, name in zip(tables, "ab")) + ".",
+        images=sum(map(len, tables)),
+        unreadable=sum(len(table.unreadable) for table in tables),
+        scored_on="images of the trainer's validation folders",
+        tags=["image-translation", "u-gat-it"],
+        limitations=(
+            "It knows its domains as far as the training images show them, and makes any other image into something like them.",
+            "Details that it draws are invented: they say nothing of what the image shows.",
+            f"It was trained on squares of {config.resolution} px; images of another scale come out worse.",
+            "Frames of a video are translated each for itself, which flickers.",
+        ),
+    )
 
 
 def _validation_folders(config: UnpairedConfig) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
+from styleadapt.adaptation.health import Advice, health
 from styleadapt.data.images import open_image
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
@@ -26,6 +27,11 @@ from styleadapt.ui.uploads import StyleFiles, fit, photo_input, read_photo, read
 
 IDLE = status("Choose style images and a photo, then press Adapt.")
 READY = "The adapter is ready. Download it, or use it on the Stylise tab."
+ADVICE = Advice(
+    style="Give it more seconds, or choose another style image or a closer crop of it.",
+    content="Lower the strength or the adapter weight on the Stylise tab, or stop earlier.",
+    memorization="Add more images of the style, give it fewer seconds, or lower the adapter weight on the Stylise tab.",
+)
 
 Shown = tuple[str, Image.Image | dict | None, Image.Image | dict | None, dict, Visitor]
 
@@ -62,7 +68,7 @@ class AdaptEvents:
             styles: One to eight images of the style to learn.
             seconds: The time to spend, from 10 to 300 seconds; /stop ends it early and keeps the best state.
         Returns:
-            The progress, as HTML text.
+            The progress, as HTML text; at the end how healthy the adapter is, with a suggestion for each bad figure.
             The photo in the style before adaptation.
             The photo in the style learnt so far.
             The adapter, a safetensors file, once it is ready.
@@ -82,7 +88,7 @@ class AdaptEvents:
                 for item in self.studio.adapt(paintings, content, seconds, visitor.adapter_file, stop_file):
                     visitor.touch()
                     if isinstance(item, Finished):
-                        text = status(f"{READY} {scores_text(item.scores)}")
+                        text = status(f"{READY} {scores_text(item.scores)}") + health_list(item.scores)
                         yield text, zero_shot, item.preview, gr.update(value=visitor.adapter_file, interactive=True), visitor
                     else:
                         preview = gr.skip() if item.preview is None else item.preview
@@ -119,6 +125,11 @@ class AdaptEvents:
             visitor.keep_adapter(Path(file))
             text = "The adapter is loaded. Use it on the Stylise tab."
             return status(text), gr.update(value=visitor.adapter_file, interactive=True), visitor
+
+
+def health_list(scores: dict[str, float]) -> str:
+    """HTML: what an adapter's scores say in plain words, a line for each finding."""
+    return f"<ul>{''.join(f'<li>{finding}</li>' for finding in health(scores, ADVICE))}</ul>"
 
 
 def free(visitor: Visitor | None) -> tuple[dict, dict, dict]:

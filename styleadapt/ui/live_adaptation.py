@@ -54,7 +54,7 @@ class Finished:
 
     Parameters:
         preview: the visitor's photo through the adapter.
-        scores: `style_before`, `style_after`, `content_before`, `content_after`; lower is better.
+        scores: of the adapter, which `adaptation.health` puts into words.
     """
 
     preview: Image.Image

@@ -8,8 +8,8 @@ from styleadapt.adaptation.deltas import (
     initial_deltas,
     lora_targets,
     merged_parameters,
-    small_parameters,
     weight_deltas,
+    whole_parameters,
 )
 from styleadapt.models.generator import StyleGenerator
 
@@ -25,7 +25,7 @@ def test_fresh_deltas_change_nothing():
 
 def test_each_parameter_is_trained_whole_low_rank_or_not_at_all():
     generator = StyleGenerator(**CONFIG)
-    low_rank, whole = {f"{n}.weight" for n in lora_targets(generator)}, set(small_parameters(generator))
+    low_rank, whole = {f"{n}.weight" for n in lora_targets(generator)}, set(whole_parameters(generator))
     assert low_rank and whole and not low_rank & whole
     assert "blocks8.0.conv1.weight" in low_rank and "blocks8.0.norm1.rho" in whole and "to_rgb.weight" in whole
     assert "blocks8.0.norm1.affine.bias" in whole and "blocks8.0.norm1.affine.weight" not in low_rank | whole

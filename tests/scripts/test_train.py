@@ -1,11 +1,19 @@
 import re
+import runpy
 import shutil
+import sys
 
+import huggingface_hub
 import pytest
 import torch
+from accelerate.state import AcceleratorState
+from PIL import Image
 from safetensors.torch import load_file
 
 from styleadapt import TranslationPipeline
+
+from ..training.fake_hub import TOKEN, connected
+from .conftest import ROOT
 
 TINY = """
 resolution: 32
@@ -51,6 +59,67 @@ def test_unpaired_training_resumes_exactly_and_the_pipeline_loads_its_result(com
     assert "which holds checkpoints of an earlier run (checkpoint-2, checkpoint-4)" in done.stderr.splitlines()[-1]
     pipe = TranslationPipeline.from_pretrained(tmp_path / "run" / "final")
     assert pipe(photo, return_attention=True).images[0].size == photo.size
+
+
+STYLISATION = """
+generator: {channels: [8, 16], blocks: [1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
+style_encoder: {code_dim: 16, hidden_dim: 8}
+discriminator: {channels: [4, 8], code_dim: 16}
+resolution: 64
+train_batch_size: 2
+photo_short_side: [64, 80]
+painting_short_side: [64, 80]
+"""
+ONE_STEP = """
+max_train_steps: 1
+validation_steps: 1
+report_to: none
+mixed_precision: no
+dataloader_num_workers: 0
+"""
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    yield from connected(monkeypatch)
+
+
+@pytest.mark.parametrize("task", ["stylisation", "translation"])
+def test_a_run_is_published_with_a_card_whose_snippet_runs(hub, image_folders, tmp_path, monkeypatch, task):
+    (image_folders[1] / "0.png").write_bytes(b"broken")
+    settings = STYLISATION if task == "stylisation" else TINY.partition("max_train_steps")[0]
+    (tmp_path / "tiny.yaml").write_text(settings + ONE_STEP)
+    keys = {
+        "stylisation": ("photos", "paintings", "validation_photos", "validation_styles"),
+        "translation": ("domain_a", "domain_b", "validation_a", "validation_b"),
+    }
+    folders = [part for key, folder in zip(keys[task], image_folders * 2) for part in (f"--{key}", str(folder))]
+    arguments = ["--config", str(tmp_path / "tiny.yaml"), "--output_dir", str(tmp_path / "run"), *folders]
+    script = str(ROOT / "scripts" / "train.py")
+    monkeypatch.setattr(sys, "argv", [script, *arguments, "--push_to_hub", "--hub_model_id", "user/tiny", "--hub_private"])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    AcceleratorState._reset_state(True)
+    runpy.run_path(script, run_name="__main__")
+
+    assert hub.visibility == {"user/tiny": "private"}
+    for (repo, branch, path), data in hub.files.items():
+        assert branch == "main"
+        (tmp_path / "hub" / repo / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "hub" / repo / path).write_bytes(data)
+    card = huggingface_hub.ModelCard.load(tmp_path / "hub" / "user/tiny" / "README.md")
+    assert str(tmp_path) not in str(card) and TOKEN not in str(card)
+    assert "trained from nothing. It " in card.text and "8 images, of which 1 could not be read" in card.text
+    monkeypatch.chdir(tmp_path / "hub")
+    exec(compile(re.search(r"```python\n(.*?)```", card.text, re.DOTALL)[1], "README.md", "exec"), {})
+    if task == "stylisation":
+        assert "4 photos and 4 paintings" in card.text and "| gram | " in card.text and "style encoder" in card.text
+        made = "stylised.png"
+    else:
+        assert "4 of domain a, 4 of domain b" in card.text and "| cycle a | " in card.text and "u-gat-it" in card.data.tags
+        made = "translated.png"
+    assert Image.open(made).size == Image.open(ROOT / "styleadapt/assets/photos/cat.jpg").size
+    assert Image.open("user/tiny/samples.jpg").height > 64 and "![Results](samples.jpg)" in card.text
 
 
 def test_a_missing_domain_ends_with_one_line(command, image_folders):

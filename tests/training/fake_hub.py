@@ -4,8 +4,13 @@ import base64
 import hashlib
 import json
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import huggingface_hub
+import pytest
 
 TOKEN = "hf_secretsecretsecret"
 PART_BYTES = 1000
@@ -31,6 +36,7 @@ class FakeHub:
         faults: to come.
         requests: `METHOD path` in order.
         files: by repo, branch and path.
+        waits: of a client from `connected`.
     """
 
     users: tuple[str, ...] = ("user", "team")
@@ -42,6 +48,7 @@ class FakeHub:
     stored: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, bytes] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
+    waits: list[float] = field(default_factory=list)
 
     def __enter__(self) -> "FakeHub":
         hub = self
@@ -155,3 +162,17 @@ class FakeHub:
             elif line["key"] == "lfsFile":
                 self.files[repo, branch, value["path"]] = self.stored[value["oid"]]
         self._send(handler, 200, {"commitUrl": f"{self.endpoint}/{repo}/commit/abc", "commitOid": "abc"})
+
+
+def connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """The stand-in, and a client that is on line with it, uploads over HTTP, and notes its waits between attempts in `hub.waits`
+    instead of waiting."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with FakeHub() as hub:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.endpoint)
+        hub.waits = waits
+        yield hub
+    huggingface_hub.close_session()

@@ -25,7 +25,7 @@ def test_defaults_without_a_file():
         ({"learning_rate": -1.0}, "`learning_rate`"),
         ({"mixed_precision": "fp8"}, "allowed: no, bf16, fp16"),
         ({"ema_decay": 1.0}, "`ema_decay`"),
-        ({"train_batch_size": 0}, "`train_batch_size` is 0"),
+        ({"train_batch_size": 0}, "`train_batch_size` is 0; it must be 1 at least"),
     ],
 )
 def test_bad_values_are_refused_by_name(values, message):
@@ -48,6 +48,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_flag_needs_no_value():
     assert parse_config(RunConfig, "", ["--dry_run", "--seed", "2"]).dry_run
+    assert parse_config(RunConfig, "", ["--hub_private"]).hub_private is True
     assert not parse_config(RunConfig, "", ["--channels_last", "false"]).channels_last
 
 

@@ -1,11 +1,18 @@
 import json
 import math
+import re
 
 import pytest
 import torch
 
+from styleadapt.data.images import image_to_tensor
+from styleadapt.data.sources import open_folder
 from styleadapt.losses.adversarial import ADVERSARIAL_LOSSES, LABELLED, adversarial_losses
+from styleadapt.losses.regularization import r1_penalty
+from styleadapt.models.discriminator import StyleDiscriminator
+from styleadapt.models.style_encoder import StyleEncoder
 from styleadapt.training.divergence import MAX_SKIPPED, DivergenceError, DivergenceGuard, least_loss
+from styleadapt.training.stylization import packaged
 
 
 def test_a_figure_that_is_not_finite_is_named_with_its_last_value():
@@ -18,6 +25,23 @@ def test_a_figure_that_is_not_finite_is_named_with_its_last_value():
 def test_from_the_start():
     with pytest.raises(DivergenceError, match="it was never finite"):
         DivergenceGuard(0).require_finite(2, {"loss_g": math.inf})
+
+
+def test_the_advised_penalty_weighs_as_much_as_the_loss():
+    """Of the packaged discriminator at real images; the hinge loss of one that cannot tell is 2."""
+    guard = DivergenceGuard(1)
+    guard.watch(0, {"d_adv": 0.0})
+    with pytest.raises(DivergenceError) as end:
+        guard.watch(1, {"d_adv": 0.0})
+    gamma = float(re.search("`r1_gamma: (.*?)`", str(end.value))[1])
+    discriminator = StyleDiscriminator.from_pretrained(packaged("weights"), subfolder="discriminator")
+    encoder = StyleEncoder.from_pretrained(packaged("weights"), subfolder="style_encoder")
+    styles = [sample.image.resize((184, 184)) for sample in open_folder(packaged("styles")).first(2)]
+    images = torch.cat([image_to_tensor(image) for image in styles])
+    code = encoder(images).detach()
+    images.requires_grad_()
+    penalty = gamma / 2 * sum(r1_penalty(logits, images).mean() for logits in discriminator(images, code).logits)
+    assert 0.05 < float(penalty.detach()) < 5
 
 
 def test_a_discriminator_that_recovers_goes_on():

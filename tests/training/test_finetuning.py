@@ -1,4 +1,3 @@
-import json
 import logging
 
 import pytest
@@ -7,8 +6,9 @@ from PIL import Image
 
 from styleadapt import StyleTransferPipeline
 from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.data.records import ImageSample
 from styleadapt.models.discriminator import StyleDiscriminator
-from styleadapt.training import finetuning
+from styleadapt.training import finetuning, publishing
 from styleadapt.training.config import ConfigError, build_config
 from styleadapt.training.finetuning import FinetuneConfig, finetune
 
@@ -58,7 +58,7 @@ def test_a_repo_of_changed_models(settings, tmp_path, photo, painting):
 
 @pytest.mark.parametrize("train", ["lora", "loha", "adalin"])
 def test_an_adapter_for_the_base(settings, tmp_path, photo, train):
-    result = start(settings, output="adapter", train_parameters=train, rank=2)
+    result = start(settings, output="adapter", train_parameters=train, rank=2, logging_dir=str(tmp_path / "logs"))
     pipe = StyleTransferPipeline.from_pretrained(tmp_path / "repo")
     pipe.load_adapter(result / "adapter.safetensors")
     assert pipe(photo).images[0].size == photo.size
@@ -85,7 +85,7 @@ def test_an_adapter_that_is_the_best_knows_its_own_step_and_scores(settings, mon
         return validate(task, step, folder) | {"objective": objectives[step], "gram": step / 8, "content": step / 4}
 
     monkeypatch.setattr(finetuning.StylizationTask, "validate", scored)
-    monkeypatch.setattr(finetuning, "push_run_to_hub", lambda folder, repo, facts, private: pushed.update(facts=facts))
+    monkeypatch.setattr(publishing, "push_run_to_hub", lambda folder, repo, facts, private: pushed.update(facts=facts))
     more = {"output": "adapter", "train_parameters": "adalin", "metric_for_best_model": "objective", "push_to_hub": True}
     result = start(settings, max_train_steps=3, validation_steps=1, **more)
     adapter = StyleAdapter.load(result / "adapter.safetensors")
@@ -98,14 +98,10 @@ def test_an_adapter_that_is_the_best_knows_its_own_step_and_scores(settings, mon
     assert last.steps == 3 and last.scores["content_after"] == 0.75
 
 
-def test_of_a_best_before_the_run_was_resumed_its_score_is_known(settings, tmp_path, tiny_pipe):
-    config = build_config(FinetuneConfig, settings)
-    task = finetuning.FinetuningTask(config, finetuning.load_base(config), *[[Image.new("RGB", (64, 64))]] * 2, 1)
-    (tmp_path / "out" / "best").mkdir(parents=True)
-    (tmp_path / "out" / "best" / "score.json").write_text(json.dumps({"step": 400, "objective": 1.5}))
-    task.history = {0: {"objective": 3.0, "gram": 1.0}, 600: {"objective": 2.0, "gram": 0.5}}
-    facts = finetuning._facts(config, task, 0, tmp_path / "out" / "best")
-    assert (facts.step, facts.scores, facts.scores_before) == (400, {"objective": 1.5}, {"objective": 3.0})
+@pytest.mark.parametrize("size, shown", [((2048, 2048), (512, 512)), ((5000, 1), (1024, 64)), ((30, 60), (64, 128))])
+def test_styles_are_shown_at_the_sizes_that_the_pipeline_reads_them_at(size, shown):
+    samples = [ImageSample(Image.new("RGB", size), None, "one")]
+    assert [image.size for image in finetuning._first_images(samples)] == [shown]
 
 
 def test_unreadable_styles_are_counted_and_named(settings, image_folders, caplog):
@@ -132,8 +128,8 @@ def test_the_result_is_published_with_its_facts(settings, tmp_path, monkeypatch)
     def push(folder, repo_id, facts, private):
         pushed.update(folder=folder, repo_id=repo_id, facts=facts)
 
-    monkeypatch.setattr(finetuning, "push_run_to_hub", push)
-    result = start(settings, push_to_hub=True, hub_model_id="user/stripes")
+    monkeypatch.setattr(publishing, "push_run_to_hub", push)
+    result = start(settings, push_to_hub=True, hub_model_id="user/stripes", logging_dir=str(tmp_path / "logs"))
     facts = pushed["facts"]
     assert pushed["folder"] == result and pushed["repo_id"] == "user/stripes"
     assert facts.images == 4 and set(facts.scores) == set(facts.scores_before) == {"objective", "gram", "content", "structure"}

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 import warnings
 
 import huggingface_hub
@@ -11,20 +10,12 @@ import pytest
 from styleadapt.training.hub import HubError, push_run_to_hub
 from styleadapt.training.model_card import RunFacts
 
-from .fake_hub import TOKEN, FakeHub, Fault
+from .fake_hub import TOKEN, FakeHub, Fault, connected
 
 
 @pytest.fixture
 def hub(monkeypatch):
-    """The stand-in, and a client that is on line, uploads over HTTP, and does not wait between attempts."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
-    waits = []
-    monkeypatch.setattr(time, "sleep", waits.append)
-    with FakeHub() as hub:
-        hub.waits = waits
-        yield hub
-    huggingface_hub.close_session()
+    yield from connected(monkeypatch)
 
 
 @pytest.fixture

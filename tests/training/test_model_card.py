@@ -69,7 +69,7 @@ def test_front_matter_and_sections(tmp_path):
 def test_the_least_that_is_known_makes_a_card(tmp_path):
     card = build_model_card(make_run(tmp_path, ADAPTER_FILE), "user/monet", RunFacts(scores={"style": float("nan")}))
     assert "Style adapter for `styleadapt`, trained from nothing" in card.text and "| style | - |" in card.text
-    assert "adapter" in card.data.tags and "not described" in card.text
+    assert "adapter" in card.data.tags and "not described" in card.text and "trained from nothing.\n" in card.text
     free = build_model_card(tmp_path, "user/monet", RunFacts(license="cc0-1.0", license_note="All images are our own."))
     assert free.data.license == "cc0-1.0" and free.data.get("license_name") is None
     assert "`cc0-1.0`. All images are our own." in section(free, "Licence")
@@ -100,6 +100,11 @@ def test_what_the_scores_are_of_is_said_and_no_more(tmp_path):
     assert "On the run's validation pairs; lower is better." in card.text and "not trained on" not in card.text
     facts = RunFacts(scores={"gram": 0.5}, scored_on="pairs of training images", step=400)
     assert "At step 400, on pairs of training images; lower is better." in build_model_card(folder, "user/monet", facts).text
+
+
+def test_what_the_model_does_is_said_at_the_top(tmp_path):
+    card = build_model_card(make_run(tmp_path, "model_index.json"), "user/base", RunFacts(purpose="It stylises."))
+    assert "# base\n\nModel for `styleadapt`, trained from nothing. It stylises.\n" in card.text
 
 
 def test_table_cells_hold_any_value(tmp_path):

@@ -5,6 +5,8 @@ import re
 import pytest
 import torch
 
+from styleadapt.training.ada import AdaptiveProbability
+from styleadapt.training.adversary import AdversarialConfig
 from styleadapt.training.config import ConfigError, RunConfig
 from styleadapt.training.divergence import DivergenceError
 from styleadapt.training.progress import RunningMeans, require_same_settings, write_settings
@@ -77,6 +79,29 @@ def test_other_samples_or_parameters_are_refused_when_resuming(tmp_path):
         with pytest.raises(ConfigError, match=f"`{key}` is {value}, but .*checkpoint-2 was made with {was}"):
             train_toy(tmp_path, resume_from_checkpoint="latest", **{key: value})
     train_toy(tmp_path, resume_from_checkpoint="latest", learning_rate=0.01, max_train_steps=3, lr_d=0.01, collapse_steps=0)
+
+
+class AdaptiveToy(Toy):
+    def __init__(self):
+        super().__init__()
+        self.ada = AdaptiveProbability("hinge")
+
+
+@pytest.mark.parametrize("before, after", [("ada", ""), ("color,cutout", "ada")])
+def test_ada_comes_and_goes_with_a_new_run_alone(tmp_path, before, after):
+    def train(augment, **more):
+        task = AdaptiveToy() if augment == "ada" else Toy()
+        return train_toy(tmp_path, task, config_class=AdversarialConfig, augment=augment, max_train_steps=2, **more)
+
+    train(before, checkpointing_steps=2)
+    with pytest.raises(ConfigError, match=f"`augment` is {after!r}, but .*checkpoint-2 was made with {before!r}"):
+        train(after, resume_from_checkpoint="latest")
+    train(before, resume_from_checkpoint="latest")
+
+
+def test_augmentations_without_a_state_may_change(tmp_path):
+    write_settings(tmp_path, AdversarialConfig(augment="color"), processes=1)
+    require_same_settings(tmp_path, AdversarialConfig(augment=""), processes=1)
 
 
 def test_a_checkpoint_without_settings_and_progress_is_resumed(tmp_path):

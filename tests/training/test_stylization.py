@@ -1,15 +1,20 @@
+import copy
 import logging
+import shutil
 import sys
+from functools import partialmethod
 from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 
+from styleadapt import StyleTransferPipeline
 from styleadapt.data.records import SourceError
 from styleadapt.metrics.embedding import load_embedded_network
 from styleadapt.training import stylization
 from styleadapt.training.config import ConfigError, build_config
+from styleadapt.training.engine import Trainer
 from styleadapt.training.finetuning import FinetuneConfig
 from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset, build_models
 
@@ -191,8 +196,6 @@ def test_ada_sees_real_images_and_adapts(image_folders, tiny_models, batch):
 
 @pytest.mark.parametrize("train", ["adalin", "lora", "loha", "adalin+lora"])
 def test_chosen_parameters_train_and_the_repo_is_plain(image_folders, tiny_models, batch, train, tmp_path):
-    from styleadapt import StyleTransferPipeline
-
     task = StylizationTask(config(image_folders, train_parameters=train, rank=2, freeze_layers=1), tiny_models)
     task.generator_loss(task.forward(batch, 3), 3)[0].backward()
     trained = {name for name, p in tiny_models["generator"].named_parameters() if p.grad is not None}
@@ -218,3 +221,24 @@ def test_elastic_weights_pull_back(image_folders, tiny_models, batch):
 def test_values_that_no_model_can_be_built_with_are_named(image_folders):
     with pytest.raises(ConfigError, match=r"`generator` is \{'channels': \[8\]\}, with which no model can be built"):
         build_models(config(image_folders, generator={"channels": [8]}))
+
+
+@pytest.mark.slow
+def test_compiled_models_train_save_and_resume_as_plain_ones(image_folders, tiny_models, tmp_path, monkeypatch):
+    """All but the compiler's last stage, which takes minutes and is tested on a toy."""
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="aot_eager"))
+    settings = {"train_batch_size": 2, "max_train_steps": 2, "checkpointing_steps": 1, "lr_warmup_steps": 0, "r1_gamma": 1e-4}
+    settings |= {"r1_every": 1, "torch_compile": True, "report_to": "none", "validation_steps": 0, "dataloader_num_workers": 0}
+    out, untrained = tmp_path / "out", copy.deepcopy(tiny_models)
+    before = torch._dynamo.utils.counters["stats"]["calls_captured"]
+    for models, checkpoint in ((tiny_models, None), (untrained, "checkpoint-1")):
+        c = config(image_folders, output_dir=str(out), resume_from_checkpoint=checkpoint, **settings)
+        Trainer(c, StylizationTask(c, models), build_dataset(c)).train()
+        (out / "final").rename(tmp_path / ("resumed" if checkpoint else "unbroken"))
+        shutil.rmtree(out / "checkpoint-2")
+    assert torch._dynamo.utils.counters["stats"]["calls_captured"] > before
+    unbroken, resumed = (StyleTransferPipeline.from_pretrained(tmp_path / name) for name in ("unbroken", "resumed"))
+    for name in tiny_models:
+        other = getattr(resumed, name).state_dict()
+        for key, value in getattr(unbroken, name).state_dict().items():
+            assert torch.equal(value, other[key]), f"{name} {key}"

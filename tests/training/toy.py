@@ -54,10 +54,10 @@ class Points(torch.utils.data.Dataset):
         return {"x": torch.randn(2, generator=torch.Generator().manual_seed(n))}
 
 
-def toy_trainer(folder, task=None, dataset=None, **values) -> Trainer:
+def toy_trainer(folder, task=None, dataset=None, config_class=RunConfig, **values) -> Trainer:
     settings = {"max_train_steps": 6, "train_batch_size": 4, "learning_rate": 0.1, "lr_d": 0.1, "lr_warmup_steps": 0}
     settings |= {"report_to": "none", "validation_steps": 0, "dataloader_num_workers": 0, "output_dir": str(folder)}
-    return Trainer(build_config(RunConfig, settings | values), task or Toy(), dataset or Points())
+    return Trainer(build_config(config_class, settings | values), task or Toy(), dataset or Points())
 
 
 def train_toy(folder, task=None, dataset=None, **values):

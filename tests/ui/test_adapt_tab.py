@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from styleadapt import StyleAdapter
-from styleadapt.ui.adapt_tab import AdaptEvents, free
+from styleadapt.ui.adapt_tab import AdaptEvents, free, health_list
 from styleadapt.ui.studio import Studio
 
 
@@ -19,9 +19,24 @@ def test_an_adaptation_starts_with_zero_shot_and_ends_with_an_adapter(events, ph
     assert isinstance(zero_shot, Image.Image) and after is None and same is visitor
     text, zero_shot, after, file, _ = last
     assert "ready" in text and "0.41 → 0.30" in text
+    assert "<li>Style gained: good. The results are 27% nearer" in text
     assert zero_shot.size == after.size == (300, 200)
     assert file["value"] == visitor.adapter_file and file["interactive"]
     assert visitor.has_adapter and visitor.stop_file is None
+
+
+def test_a_bad_figure_comes_with_what_can_be_done_on_the_page():
+    style, content = {"style_before": 0.4, "style_after": 0.4}, {"content_before": 0.5, "content_after": 1.0}
+    text = health_list({**style, **content, "memorization": 0.6})
+    assert text.count("<li>") == text.count(": bad.") == 3
+    assert "more seconds" in text and "Lower the strength" in text and "Add more images" in text
+
+
+def test_good_figures_come_without_suggestions():
+    style, content = {"style_before": 0.4, "style_after": 0.3}, {"content_before": 0.5, "content_after": 0.5}
+    text = health_list({**style, **content, "memorization": 0.0})
+    assert text.count(": good.") == 3
+    assert "more seconds" not in text and "Lower the strength" not in text and "Add more images" not in text
 
 
 def test_stop_ends_the_run_and_keeps_the_best_state(events, pipeline, photo, styles, visitor):

@@ -1,0 +1,101 @@
+#!/usr/bin/env python
+"""Runs a study of quick adaptation and reports it: which settings pay, at equal time.
+
+    python scripts/study.py run configs/study/one-factor.yaml --data FEWSHOT --photos PHOTOS --output runs/study
+    python scripts/study.py run configs/study/one-factor.yaml --data FEWSHOT --photos PHOTOS --output runs/study --part 0/2
+    python scripts/study.py report runs/study --output docs/study
+
+FEWSHOT holds a folder an artist, each with `shots10` (training images) and `reference` (unseen works); PHOTOS are photos to
+stylise. `run` adds one row a run to `runs.jsonl` in the output folder and a strip of pictures beside it; what has a row is not
+run again, so it can be killed and goes on. With `--part`, several processes share the work, each on one thread. `report` needs
+matplotlib.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from PIL import Image
+
+from styleadapt import ImageError
+from styleadapt.data.images import save_image
+from styleadapt.metrics.backbones import BackboneError
+from styleadapt.study.bench import FIGURES, Bench, append_row, read_rows, remaining
+from styleadapt.study.plan import Study, StudyError
+from styleadapt.study.report import write_report
+
+THUMBNAIL = 160
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run what has no row yet")
+    run.add_argument("plan", type=Path, help="YAML file of the study")
+    run.add_argument("--data", type=Path, required=True, help="folder with a folder an artist")
+    run.add_argument("--photos", type=Path, required=True, help="folder of photos to stylise")
+    run.add_argument("--output", type=Path, required=True, help="folder of runs.jsonl and the pictures")
+    run.add_argument("--part", default="0/1", metavar="I/N", help="of the work: every N-th run, starting with the I-th")
+    report = commands.add_parser("report", help="tables, plots and sheets of all rows")
+    report.add_argument("runs", type=Path, help="folder with runs.jsonl")
+    report.add_argument("--output", type=Path, required=True, help="folder for the report's parts")
+    args = parser.parse_args()
+    try:
+        if args.command == "run":
+            execute(args)
+        else:
+            write_report(args.runs, args.output)
+    except (StudyError, BackboneError, ImageError, ImportError, OSError) as error:
+        sys.exit(f"error: {error}")
+    return 0
+
+
+def execute(args: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
+    index, count = part(args.part)
+    study = Study.from_file(args.plan)
+    rows = args.output / "runs.jsonl"
+    todo = [run for i, run in enumerate(study.runs()) if i % count == index]
+    todo = list(remaining(todo, read_rows(rows)))
+    print(f"{len(todo)} runs to do", flush=True)
+    if not todo:
+        return
+    bench = Bench(study, args.data, args.photos)
+    args.output.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    for done, run in enumerate(todo):
+        row, pictures = bench.execute(run)
+        save_image(strip(pictures), args.output / "pictures" / f"{name_of(row)}.jpg", quality=88)
+        append_row(rows, row)
+        minutes = (time.monotonic() - started) / (done + 1) * (len(todo) - done - 1) / 60
+        figures = " ".join(f"{name} {row[name]:.4f}" for name in FIGURES)
+        print(f"{done + 1}/{len(todo)} {minutes:.0f} min left {name_of(row)} {row.get('steps', 0)} steps {figures}", flush=True)
+
+
+def part(text: str) -> tuple[int, int]:
+    """`"0/2"` -> (0, 2)."""
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise StudyError(f"`--part` is {text!r}; it must be I/N with I below N, such as 0/2")
+    return int(index), int(count)
+
+
+def name_of(row: dict) -> str:
+    """What a run's strip of pictures is called."""
+    parts = (row["factor"], row["arm"], row["artist"], f"{row['shots']}-shot", f"seed{row['seed']}", f"{row['seconds']:g}s")
+    return "_".join("".join(c if c.isalnum() or c in ".-" else "-" for c in part) for part in parts)
+
+
+def strip(pictures: list[Image.Image]) -> Image.Image:
+    sheet = Image.new("RGB", (THUMBNAIL * len(pictures), THUMBNAIL))
+    for i, picture in enumerate(pictures):
+        sheet.paste(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS), (i * THUMBNAIL, 0))
+    return sheet
+
+
+if __name__ == "__main__":
+    sys.exit(main())

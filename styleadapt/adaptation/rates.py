@@ -1,0 +1,30 @@
+"""Courses of the learning rate of an adaptation, over the fraction of its work that is done: a time limit counts no steps."""
+
+import math
+from collections.abc import Callable
+
+from ..training.schedules import second_half_factor
+
+_FLOOR = 0.02  # of the peak rate
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1 - done,
+    "linear_second_half": lambda done: second_half_factor(done, 0, 1),
+    "cosine": lambda done: _FLOOR + (1 - _FLOOR) * math.cos(math.pi / 2 * done) ** 2,
+}
+
+
+def rate_factor(name: str, step: int, done: float, warmup_steps: int = 10) -> float:
+    """Factor on the peak rate of a step, after a linear warm-up.
+
+    Args:
+        name: a key of `SCHEDULES`.
+        step: steps done.
+        done: fraction of the work that is done, 0 to 1.
+        warmup_steps: over which the rate rises.
+
+    >>> rate_factor("linear", step=4, done=0.5), rate_factor("constant", step=10, done=0.5)
+    (0.25, 1.0)
+    """
+    return min(1.0, (step + 1) / warmup_steps) * SCHEDULES[name](done)
