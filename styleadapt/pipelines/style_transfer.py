@@ -24,7 +24,8 @@ from ..data.resizing import resize_within, working_size
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
-from .strict import StrictPipeline
+from .backends import ExportedNetwork, load_exported, own_style_code
+from .strict import _HUB_KEYWORDS, StrictPipeline
 
 ImageLike = Image.Image | str | os.PathLike
 MAX_WORKING_PIXELS = 40_000_000
@@ -80,15 +81,27 @@ class StyleTransferPipeline(StrictPipeline):
         self._base_weights: dict[str, torch.Tensor] = {}
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike | None = None, **kwargs: Any):
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike | None = None, backend: str = "torch", **kwargs: Any
+    ):
         """Loads the packaged weights, a folder, or a repository of the Hub.
 
         Args:
             pretrained_model_name_or_path: folder or `user/repo`; the packaged weights if left out.
-            kwargs: see `StrictPipeline`, and what it raises.
+            backend: what the networks run in: "torch", or "onnx" or "openvino" for what `scripts/export.py` wrote. Those run on
+                the CPU, stylise, and do not adapt.
+            kwargs: see `StrictPipeline`, and what it raises; for the other backends `backends.load_exported`.
         """
         path = pretrained_model_name_or_path or str(resources.files("styleadapt") / "assets" / "weights")
-        pipe = super().from_pretrained(path, **kwargs)
+        if backend == "torch":
+            pipe = super().from_pretrained(path, **kwargs)
+            index: Any = cls.load_config(str(path), **{key: kwargs[key] for key in _HUB_KEYWORDS & kwargs.keys()})
+        else:
+            networks, index = load_exported(path, backend, **kwargs)
+            cls._check_index(str(path), index)
+            pipe = cls(**networks)  # type: ignore[arg-type]  # they stand in for the torch models
+            pipe.register_to_config(_name_or_path=Path(path).name if Path(path).exists() else str(path))
+        pipe.register_to_config(**own_style_code(str(path), index, pipe.generator.config.code_dim))
         if pretrained_model_name_or_path is None:
             pipe.register_to_config(_name_or_path=PACKAGED)
         return pipe
@@ -107,7 +120,8 @@ class StyleTransferPipeline(StrictPipeline):
 
         Args:
             image: photo or photos: PIL images or paths, of any size and mode.
-            style: style image or images, blended into one style; may be left out while an adapter is active.
+            style: style image or images, blended into one style; may be left out while an adapter is active or where one is
+                fused into an exported model.
             style_weights: one number a style image; equal weights if left out.
             strength: 0 gives the photo back, 1 the full style.
             preserve_color: keep the photo's colours and take the style's brightness and texture alone.
@@ -127,8 +141,10 @@ class StyleTransferPipeline(StrictPipeline):
         code = self._style_code(style, style_weights)
         return StyleTransferOutput(images=[self._stylize(p, code, strength, preserve_color, max_size) for p in photos])
 
-    def encode_style(self, style: ImageLike | Sequence[ImageLike], style_weights: Sequence[float] | None = None) -> torch.Tensor:
-        """The style code `(1, D)` of one or several style images."""
+    def encode_style(
+        self, style: ImageLike | Sequence[ImageLike] | None = None, style_weights: Sequence[float] | None = None
+    ) -> torch.Tensor:
+        """The style code `(1, D)` of one or several style images; the one used without a style image, if they are left out."""
         with torch.inference_mode():
             return self._style_code(style, style_weights)
 
@@ -160,6 +176,7 @@ class StyleTransferPipeline(StrictPipeline):
         Raises:
             ValueError: no style image, a budget that is not positive, or no photo that can be read (`ImageError`).
         """
+        self._require_torch("`adapt`")
         images = [open_image(s) for s in _as_list(styles, "styles")]
         if content is None:
             content = str(resources.files("styleadapt") / "assets" / "photos")
@@ -192,6 +209,7 @@ class StyleTransferPipeline(StrictPipeline):
         """Identifies the base generator's weights, whatever adapter is active and at whatever precision they are held; adapters
         are bound to it."""
         if self._fingerprint is None:
+            self._require_torch("`fingerprint`")
             state = {**self.generator.state_dict(), **self._base_weights}
             digest = hashlib.sha256()
             for key in sorted(state):
@@ -219,6 +237,7 @@ class StyleTransferPipeline(StrictPipeline):
         Raises:
             AdapterError: no readable adapter, or one made for another base.
         """
+        self._require_torch("`load_adapter`")
         loaded = adapter if isinstance(adapter, StyleAdapter) else StyleAdapter.load(_adapter_file(adapter, revision, token))
         if loaded.base != self.fingerprint:
             raise AdapterError(
@@ -247,6 +266,7 @@ class StyleTransferPipeline(StrictPipeline):
         Raises:
             ValueError: a name that is not loaded, or another number of weights than of names.
         """
+        self._require_torch("`set_adapters`")
         names = [names] if isinstance(names, str) else list(names)
         if weights is None:
             weights = [1 / len(names)] * len(names) if names else []
@@ -279,21 +299,30 @@ class StyleTransferPipeline(StrictPipeline):
 
     def clone(self) -> "StyleTransferPipeline":
         """An independent pipeline with a generator of its own and no adapters; the other models are shared."""
+        self._require_torch("`clone`")
         generator = copy.deepcopy(self.generator)
         pipe = type(self)(generator, self.style_encoder, self.discriminator)
         generator.load_state_dict({**generator.state_dict(), **self._base_weights})
         pipe._fingerprint = self.fingerprint
-        pipe.register_to_config(_name_or_path=self.config.get("_name_or_path"))
+        pipe.register_to_config(**{key: value for key, value in self.config.items() if key in ("_name_or_path", "_style_code")})
         return pipe
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
         """Writes the base models as a repo; active adapters are not written (save them with `StyleAdapter.save`)."""
+        self._require_torch("`save_pretrained`")
         active = self._active
         self._restore_base()
         try:
             super().save_pretrained(save_directory, **kwargs)
         finally:
             self.set_adapters(list(active), list(active.values()))
+
+    def _require_torch(self, what: str) -> None:
+        if isinstance(self.generator, ExportedNetwork):
+            raise ValueError(
+                f"{what} needs the torch models, and these run in {self.generator.backend}: load the pipeline with "
+                "backend='torch'; an adapter is fused into what scripts/export.py --adapter writes"
+            )
 
     def _restore_base(self) -> None:
         parameters = dict(self.generator.named_parameters())
@@ -306,9 +335,12 @@ class StyleTransferPipeline(StrictPipeline):
         if style is None:
             if weights is not None:
                 raise ValueError("`style_weights` is given without `style`; adapters are blended by `set_adapters`")
-            if not self._active:
+            if self._active:
+                return self._adapter_code()
+            own = self.config.get("_style_code")
+            if own is None:
                 raise ValueError("no style: pass `style=` an image, or load an adapter, which knows its style")
-            return self._adapter_code()
+            return torch.tensor([own]).to(self.generator.device, self.generator.dtype)
         images = [resize_within(open_image(s), STYLE_PIXELS, 64) for s in _as_list(style, "style")]
         codes = torch.cat([self.style_encoder(self._tensor(image)) for image in images])
         return self.style_encoder.mix(codes, None if weights is None else list(weights))
