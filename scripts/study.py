@@ -24,7 +24,7 @@ from PIL import Image
 from styleadapt import ImageError
 from styleadapt.data.images import save_image
 from styleadapt.metrics.backbones import BackboneError
-from styleadapt.study.bench import FIGURES, Bench, append_row, read_rows, remaining
+from styleadapt.study.bench import FIGURES, Bench, append_row, picture_name, read_rows, remaining
 from styleadapt.study.plan import Study, StudyError
 from styleadapt.study.report import write_report
 
@@ -69,11 +69,13 @@ def execute(args: argparse.Namespace) -> None:
     started = time.monotonic()
     for done, run in enumerate(todo):
         row, pictures = bench.execute(run)
-        save_image(strip(pictures), args.output / "pictures" / f"{name_of(row)}.jpg", quality=88)
+        save_image(strip(pictures), args.output / "pictures" / f"{picture_name(row)}.jpg", quality=88)
         append_row(rows, row)
         minutes = (time.monotonic() - started) / (done + 1) * (len(todo) - done - 1) / 60
         figures = " ".join(f"{name} {row[name]:.4f}" for name in FIGURES)
-        print(f"{done + 1}/{len(todo)} {minutes:.0f} min left {name_of(row)} {row.get('steps', 0)} steps {figures}", flush=True)
+        print(
+            f"{done + 1}/{len(todo)} {minutes:.0f} min left {picture_name(row)} {row.get('steps', 0)} steps {figures}", flush=True
+        )
 
 
 def part(text: str) -> tuple[int, int]:
@@ -82,12 +84,6 @@ def part(text: str) -> tuple[int, int]:
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise StudyError(f"`--part` is {text!r}; it must be I/N with I below N, such as 0/2")
     return int(index), int(count)
-
-
-def name_of(row: dict) -> str:
-    """What a run's strip of pictures is called."""
-    parts = (row["factor"], row["arm"], row["artist"], f"{row['shots']}-shot", f"seed{row['seed']}", f"{row['seconds']:g}s")
-    return "_".join("".join(c if c.isalnum() or c in ".-" else "-" for c in part) for part in parts)
 
 
 def strip(pictures: list[Image.Image]) -> Image.Image:

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..training.parameters import adalin_parameters
+
 PARAMETER_SETS = ("code", "adalin", "small", "low-rank", "low-rank+small", "all")
 SMALL = 21_000  # elements up to which a parameter is trained whole; so a 3x3 convolution of 48 channels, but not of 96
 
@@ -42,8 +44,8 @@ def whole_parameters(generator: nn.Module, train: str = "low-rank+small") -> lis
     if train == "all":
         return list(parameters)
     if train == "adalin":
-        owners = tuple(f"{name}." for name, m in generator.named_modules() if hasattr(m, "rho"))
-        return [name for name in parameters if name.startswith(owners)]
+        trained = {id(p) for p in adalin_parameters(generator)}
+        return [name for name, p in parameters.items() if id(p) in trained]
     return [name for name, p in parameters.items() if train.endswith("small") and p.numel() <= SMALL]
 
 

@@ -4,11 +4,15 @@ from dataclasses import dataclass, field
 
 from ..losses.objective import LossWeights
 from ..training.adversary import AdversarialSettings
+from ..training.config import require_at_least
 from ..training.optimizers import OPTIMIZERS
 from .deltas import PARAMETER_SETS
 from .rates import SCHEDULES
 
-_AT_LEAST_1 = ("rank", "batch_size", "crop_size", "pool_size", "style_size", "pyramid", "check_every", "patience", "ewc_samples")
+_AT_LEAST_1 = (
+    *("rank", "batch_size", "crop_size", "largest_zoom", "pool_size", "style_size", "pyramid"),
+    *("check_every", "patience", "ewc_samples"),
+)
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,7 @@ class AdaptationConfig:
 
     def __post_init__(self):
         for name in _AT_LEAST_1:
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` is {getattr(self, name)}; it must be 1 at least")
-        if not self.largest_zoom >= 1:
-            raise ValueError(f"`largest_zoom` is {self.largest_zoom}; it must be 1 at least")
+            require_at_least(name, getattr(self, name), 1)
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"`ema_decay` is {self.ema_decay}; it must lie in [0, 1)")
         for name, allowed in (("train", PARAMETER_SETS), ("optimizer", OPTIMIZERS), ("lr_scheduler", SCHEDULES)):

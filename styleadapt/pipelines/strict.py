@@ -60,7 +60,11 @@ class StrictPipeline(DiffusionPipeline):
                 logging.enable_progress_bar()
         # a name for people and for what is saved, where a local path would leak
         pipe.register_to_config(_name_or_path=Path(path).name if is_local else path)
+        pipe._take_from_index(path, index)
         return pipe
+
+    def _take_from_index(self, path: str, index: dict[str, Any]) -> None:
+        """For what a subclass keeps in model_index.json beside its components."""
 
     @classmethod
     def _check_index(cls, path: str, index: dict[str, Any]) -> None:

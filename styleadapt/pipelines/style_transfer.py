@@ -25,7 +25,7 @@ from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from .backends import ExportedNetwork, load_exported, own_style_code
-from .strict import _HUB_KEYWORDS, StrictPipeline
+from .strict import StrictPipeline
 
 ImageLike = Image.Image | str | os.PathLike
 MAX_WORKING_PIXELS = 40_000_000
@@ -95,16 +95,18 @@ class StyleTransferPipeline(StrictPipeline):
         path = pretrained_model_name_or_path or str(resources.files("styleadapt") / "assets" / "weights")
         if backend == "torch":
             pipe = super().from_pretrained(path, **kwargs)
-            index: Any = cls.load_config(str(path), **{key: kwargs[key] for key in _HUB_KEYWORDS & kwargs.keys()})
         else:
             networks, index = load_exported(path, backend, **kwargs)
             cls._check_index(str(path), index)
             pipe = cls(**networks)  # type: ignore[arg-type]  # they stand in for the torch models
             pipe.register_to_config(_name_or_path=Path(path).name if Path(path).exists() else str(path))
-        pipe.register_to_config(**own_style_code(str(path), index, pipe.generator.config.code_dim))
+            pipe._take_from_index(str(path), index)
         if pretrained_model_name_or_path is None:
             pipe.register_to_config(_name_or_path=PACKAGED)
         return pipe
+
+    def _take_from_index(self, path: str, index: dict[str, Any]) -> None:
+        self.register_to_config(**own_style_code(path, index, self.generator.config.code_dim))
 
     @torch.inference_mode()
     def __call__(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..adaptation.adapt import AdaptationProgress, adapt
 from ..data.datasets import list_images
@@ -26,7 +26,7 @@ from ..metrics.backbones import Backbone, load_backbone
 from ..metrics.distribution import kernel_distance
 from ..metrics.stylization import cfsd, content_distance
 from ..pipelines.style_transfer import StyleTransferPipeline
-from .plan import Run, Study, StudyError, configure
+from .plan import KEY, Run, Study, StudyError, configure
 
 FIGURES = ("style", "shots_style", "content", "cfsd", "kid")
 
@@ -49,10 +49,11 @@ class Bench:
         self.backbone: Backbone = load_backbone(study.backbone)
         self.crops = list_images(str(resources.files("styleadapt") / "assets" / "photos"))
         files = _images(photos, study.photos)
-        self.photos = [square(open_image(files[i * len(files) // study.photos]), study.size) for i in range(study.photos)]
+        self.photos = [self._square(files[i * len(files) // study.photos]) for i in range(study.photos)]
         self.photo_maps = [self._maps(photo) for photo in self.photos]
+        most_shots = max(run.shots for run in study.runs())
         for artist in study.artists:
-            _images(data / artist / "shots10", max(run.shots for run in study.runs()))
+            _images(data / artist / "shots10", most_shots)
             _images(data / artist / "reference", 2)
 
     def execute(self, run: Run) -> tuple[dict[str, Any], list[Image.Image]]:
@@ -103,12 +104,12 @@ class Bench:
 
     def shots(self, artist: str, count: int) -> list[Image.Image]:
         """The first `count` training images of an artist, cut to squares."""
-        return [square(open_image(file), self.study.size) for file in _images(self.data / artist / "shots10", count)[:count]]
+        return [self._square(file) for file in _images(self.data / artist / "shots10", count)[:count]]
 
     @cache  # noqa: B019  # a bench lives as long as its process
     def _works(self, artist: str) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Mean Gram matrices of the unseen works, and their embeddings."""
-        works = [square(open_image(file), self.study.size) for file in _images(self.data / artist / "reference", 2)]
+        works = [self._square(file) for file in _images(self.data / artist / "reference", 2)]
         return self._grams(works), torch.cat([self.backbone.embedding(image_to_tensor(work)) for work in works])
 
     def _grams(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
@@ -122,17 +123,22 @@ class Bench:
     def _maps(self, image: Image.Image) -> dict[str, torch.Tensor]:
         return self.backbone(image_to_tensor(image))
 
+    def _square(self, file: Path) -> Image.Image:
+        return ImageOps.fit(open_image(file), (self.study.size, self.study.size), Image.Resampling.LANCZOS)
 
-def square(image: Image.Image, side: int) -> Image.Image:
-    """The middle of an image, `side` pixels square, enlarged or reduced.
 
-    >>> square(Image.new("RGB", (40, 20)), 10).size
-    (10, 10)
+def picture_name(row: dict[str, Any]) -> str:
+    """What the strip of a run's pictures is called, without its ending; it begins with `picture_prefix`."""
+    return picture_prefix(row["factor"], row["arm"], row["artist"]) + f"{row['shots']}-shot_seed{row['seed']}_{row['seconds']:g}s"
+
+
+def picture_prefix(factor: str, arm: str, artist: str) -> str:
+    """With what the names of an arm's strips begin.
+
+    >>> picture_prefix("what trains", "low-rank", "ann")
+    'what-trains_low-rank_ann_'
     """
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
-    box = (left, top, left + short, top + short)
-    return image.convert("RGB").resize((side, side), Image.Resampling.LANCZOS, box=box)
+    return "".join("".join(c if c.isalnum() or c in ".-" else "-" for c in part) + "_" for part in (factor, arm, artist))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -160,7 +166,7 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 
 def remaining(runs: Iterable[Run], rows: Iterable[dict[str, Any]]) -> Iterator[Run]:
     """The runs that have no row yet."""
-    done = {(r["factor"], r["arm"], r["artist"], r["shots"], r["seed"], r["seconds"]) for r in rows}
+    done = {tuple(row[name] for name in KEY) for row in rows}
     return (run for run in runs if run.key not in done)
 
 

@@ -13,6 +13,7 @@ import yaml
 from ..adaptation.settings import AdaptationConfig
 
 BASELINE = "default"
+KEY = ("factor", "arm", "artist", "shots", "seed", "seconds")  # what makes a run another one than others of its study
 
 
 class StudyError(ValueError):
@@ -42,8 +43,8 @@ class Run:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes it another run than others of its study."""
-        return self.factor, self.arm, self.artist, self.shots, self.seed, self.seconds
+        """Its values of `KEY`."""
+        return tuple(getattr(self, name) for name in KEY)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..data.images import open_image, save_image
-from .bench import FIGURES, read_rows
+from .bench import FIGURES, picture_prefix, read_rows
 from .plan import BASELINE, StudyError
 
 _RESAMPLES = 2000
@@ -82,7 +82,7 @@ def pareto_front(table: Table) -> list[Arm]:
     >>> pareto_front({("f", "a"): point(0.9, 1.2), ("f", "b"): point(1.1, 1.1), ("f", "c"): point(1.2, 1.3)})
     [('f', 'a'), ('default', 'default')]
     """
-    points = {(BASELINE, BASELINE): (1.0, 1.0)} | {arm: (f["style"][0], f["content"][0]) for arm, f in table.items()}
+    points = _style_and_content(table)
     beaten = lambda p: any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points.values())  # noqa: E731
     return sorted((arm for arm, p in points.items() if not beaten(p)), key=lambda arm: points[arm])
 
@@ -96,10 +96,10 @@ def markdown(table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
         "| factor | arm | runs | steps | style | style of the shots | content | cfsd | kid | balance |",
         "|" + "---|" * 10,
     ]
-    mean = _means(rows, BASELINE)
+    default = [row for row in rows if row["factor"] == BASELINE]
     lines.append(
         f"| default | figures | {len(steps[BASELINE, BASELINE])} | {np.mean(steps[BASELINE, BASELINE]):.0f} | "
-        + " | ".join(f"{mean[name]:.3f}" for name in FIGURES)
+        + " | ".join(f"{np.mean([row[name] for row in default]):.3f}" for name in FIGURES)
         + " | |"
     )
     for (factor, arm), figures in table.items():
@@ -115,7 +115,7 @@ def plot_pareto(table: Table, path: Path) -> None:
     """Style against content of every arm, as shares of the defaults', with the front's names."""
     plt = _pyplot()
     figure, axes = plt.subplots(figsize=(9, 7))
-    points = {(BASELINE, BASELINE): (1.0, 1.0)} | {arm: (f["style"][0], f["content"][0]) for arm, f in table.items()}
+    points = _style_and_content(table)
     for i, factor in enumerate(dict.fromkeys(factor for factor, _ in table)):
         place = np.array([point for arm, point in points.items() if arm[0] == factor])
         axes.scatter(*place.T, s=28, label=factor, color=plt.get_cmap("tab20")(i % 20), marker="os^Dv"[i % 5])
@@ -164,8 +164,7 @@ def extremes(table: Table, pictures: Path, artists: list[str]) -> Image.Image | 
     rows = []
     for artist in artists:
         for factor, arm in dict.fromkeys(chosen):
-            slug = "_".join("".join(c if c.isalnum() or c in ".-" else "-" for c in part) for part in (factor, arm, artist))
-            found = sorted(pictures.glob(f"{slug}_*.jpg"))
+            found = sorted(pictures.glob(f"{picture_prefix(factor, arm, artist)}*.jpg"))
             if found:
                 rows.append((f"{artist}: {factor}, {arm}", open_image(found[0])))
     if not rows:
@@ -178,13 +177,13 @@ def extremes(table: Table, pictures: Path, artists: list[str]) -> Image.Image | 
     return sheet
 
 
+def _style_and_content(table: Table) -> dict[Arm, tuple[float, float]]:
+    """The shares of every arm, and of the defaults."""
+    return {(BASELINE, BASELINE): (1.0, 1.0)} | {arm: (f["style"][0], f["content"][0]) for arm, f in table.items()}
+
+
 def _task(row: Mapping[str, Any]) -> tuple[str, int]:
     return row["artist"], row["seed"]
-
-
-def _means(rows: Sequence[Mapping[str, Any]], factor: str) -> dict[str, float]:
-    chosen = [row for row in rows if row["factor"] == factor]
-    return {name: float(np.mean([row[name] for row in chosen])) for name in FIGURES}
 
 
 def _interval(values: np.ndarray) -> np.ndarray:
@@ -197,7 +196,7 @@ def _share(value: float, low: float, high: float) -> Share:
     return float(value), float(low), float(high)
 
 
-def _cell(value: tuple[float, float, float], signed: bool = False) -> str:
+def _cell(value: Share, signed: bool = False) -> str:
     form = "{:+.2f}" if signed else "{:.2f}"
     return f"{form.format(value[0])} ({form.format(value[1])} to {form.format(value[2])})"
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from styleadapt import TranslationPipeline
 
 from ..training.fake_hub import TOKEN, connected
+from ..training.toy import TINY_STYLISATION
 from .conftest import ROOT
 
 TINY = """
@@ -61,15 +62,6 @@ def test_unpaired_training_resumes_exactly_and_the_pipeline_loads_its_result(com
     assert pipe(photo, return_attention=True).images[0].size == photo.size
 
 
-STYLISATION = """
-generator: {channels: [8, 16], blocks: [1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
-style_encoder: {code_dim: 16, hidden_dim: 8}
-discriminator: {channels: [4, 8], code_dim: 16}
-resolution: 64
-train_batch_size: 2
-photo_short_side: [64, 80]
-painting_short_side: [64, 80]
-"""
 ONE_STEP = """
 max_train_steps: 1
 validation_steps: 1
@@ -88,7 +80,7 @@ def hub(monkeypatch):
 @pytest.mark.parametrize("task", ["stylisation", "translation"])
 def test_a_run_is_published_with_a_card_whose_snippet_runs(hub, image_folders, tmp_path, monkeypatch, task):
     (image_folders[1] / "0.png").write_bytes(b"broken")
-    settings = STYLISATION if task == "stylisation" else TINY.partition("max_train_steps")[0]
+    settings = TINY_STYLISATION if task == "stylisation" else TINY.partition("max_train_steps")[0]
     (tmp_path / "tiny.yaml").write_text(settings + ONE_STEP)
     keys = {
         "stylisation": ("photos", "paintings", "validation_photos", "validation_styles"),

@@ -21,18 +21,10 @@ from styleadapt.training.adversary import AdversarialConfig
 from styleadapt.training.config import ConfigError
 from styleadapt.training.divergence import DivergenceError
 
-from .toy import Toy, toy_trainer, train_toy, weights_of
+from .toy import TINY_STYLISATION, Toy, toy_trainer, train_toy, weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = """
-generator: {channels: [8, 16], blocks: [1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
-style_encoder: {code_dim: 16, hidden_dim: 8}
-discriminator: {channels: [4, 8], code_dim: 16}
-resolution: 64
-train_batch_size: 2
-photo_short_side: [64, 80]
-painting_short_side: [64, 80]
-max_train_steps: 6
+TINY = f"""{TINY_STYLISATION}max_train_steps: 6
 lr_warmup_steps: 1
 checkpointing_steps: 2
 validation_steps: 0

@@ -9,6 +9,17 @@ import torch
 from styleadapt.training.config import RunConfig, build_config
 from styleadapt.training.engine import Trainer
 
+# of the shapes of a base training, for the real task
+TINY_STYLISATION = """
+generator: {channels: [8, 16], blocks: [1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
+style_encoder: {code_dim: 16, hidden_dim: 8}
+discriminator: {channels: [4, 8], code_dim: 16}
+resolution: 64
+train_batch_size: 2
+photo_short_side: [64, 80]
+painting_short_side: [64, 80]
+"""
+
 
 class Toy:
     """The generator moves points; the discriminator tells them from points around (2, -1)."""
