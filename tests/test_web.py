@@ -26,7 +26,7 @@ PACKAGE = "onnxruntime-web@1.30.0"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TIMEOUT = 120_000
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+pytestmark = [pytest.mark.export, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

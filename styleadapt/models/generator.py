@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 
-from .layers import AdaLIN, AdaLINBlock, ClassActivationMap, StyleNoise, channel_moments
+from .layers import AdaLIN, AdaLINBlock, ClassActivationMap, StyleNoise, channel_moments, instance_coefficients
 from .modeling import ModelMixin, StyleAdaptModel  # noqa: F401  diffusers looks for ModelMixin beside a component
 
 
@@ -90,15 +90,17 @@ class StyleGenerator(StyleAdaptModel):
         Returns:
             `GeneratorOutput`, with `sample` of the size of `x`.
         """
-        x, (top, left), (height, width) = _pad(x)
+        height, width = x.shape[-2:]
+        (top, bottom), (left, right) = padding(height), padding(width)
+        x = F.pad(x, (left, right, top, bottom), mode="replicate")
         e4 = F.relu(_instance_norm(self.enter(F.pixel_unshuffle(x, 4))))
         h, cam_logits, attention = self.cam(F.relu(_instance_norm(self.down8(e4))))
         h = self._through(self.blocks8, self.noise8(h, code), code)
-        h = self._through(self.blocks4, self.noise4(_double(self.up4(h)) + e4, code), code)
-        h = self.noise2(self.fuse2(_double(self.up2(h))), code)
+        h = self._through(self.blocks4, self.noise4(double(self.up4(h)) + e4, code), code)
+        h = self.noise2(self.fuse2(double(self.up2(h))), code)
         h = F.relu(self.norm2(h, code))
         gain = self.pixel_gain(code)[:, :, None, None]
-        h = F.relu(torch.addcmul(_double(self.up1(h)), self.pixels(x), gain))
+        h = F.relu(torch.addcmul(double(self.up1(h)), self.pixels(x), gain))
         sample = torch.tanh(self.to_rgb(h))[..., top : top + height, left : left + width]
         return GeneratorOutput(sample=sample, cam_logits=cam_logits, attention=attention)
 
@@ -109,27 +111,27 @@ class StyleGenerator(StyleAdaptModel):
         return h
 
 
-def _pad(x: torch.Tensor, margin: int = 4) -> tuple[torch.Tensor, tuple[int, int], tuple[int, int]]:
-    """Repeats the border by `margin` at least, to sides that 8 divides; returns the offset and size to crop to as well.
+def padding(side: int, margin: int = 4) -> tuple[int, int]:
+    """How many rows or columns are added before and after `side` of them: `margin` at least, to a length that 8 divides.
 
     The margin keeps the zero padding of the two light scales out of the picture.
+
+    >>> padding(50), padding(48)
+    ((7, 7), (4, 4))
     """
-    height, width = x.shape[-2:]
-    extra_h, extra_w = (2 * margin + -(side + 2 * margin) % 8 for side in (height, width))
-    top, left = extra_h // 2, extra_w // 2
-    return F.pad(x, (left, extra_w - left, top, extra_h - top), mode="replicate"), (top, left), (height, width)
+    extra = 2 * margin + -(side + 2 * margin) % 8
+    return extra // 2, extra - extra // 2
+
+
+def double(x: torch.Tensor) -> torch.Tensor:
+    """Twice the size, bilinear: `(B, C, H, W)` -> `(B, C, 2 * H, 2 * W)`."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def _conv(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(c_in, c_out, 3, stride, padding=1, padding_mode="replicate", bias=False)
 
 
-def _double(x: torch.Tensor) -> torch.Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _instance_norm(x: torch.Tensor, eps: float = 1e-4) -> torch.Tensor:
-    mean, var = channel_moments(x)
-    scale = torch.rsqrt(var + eps)
-    shift = -mean * scale
+def _instance_norm(x: torch.Tensor) -> torch.Tensor:
+    scale, shift = instance_coefficients(*channel_moments(x))
     return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))

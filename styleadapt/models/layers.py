@@ -17,6 +17,12 @@ def channel_moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return mean, ((x * x).mean((2, 3)) - mean * mean).clamp_min(0)
 
 
+def instance_coefficients(mean: torch.Tensor, var: torch.Tensor, eps: float = 1e-4) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale and shift of instance normalisation from the channels' means and variances: two of `(B, C)` -> two of `(B, C)`."""
+    scale = torch.rsqrt(var + eps)
+    return scale, -mean * scale
+
+
 class AdaLIN(nn.Module):
     """Adaptive layer-instance normalisation, driven by a style code (U-GAT-IT, arXiv 1907.10830, eq. 1).
 
@@ -46,17 +52,19 @@ class AdaLIN(nn.Module):
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         """`(B, C, H, W)`, `(B, D)` -> `(B, C, H, W)`."""
+        scale, shift = self.coefficients(*channel_moments(x), code)
+        return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
+
+    def coefficients(self, mean: torch.Tensor, var: torch.Tensor, code: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scale and shift of every channel, two of `(B, C)` in float32, from the channels' means and variances, `(B, C)` each."""
         gamma, beta = self.affine(code).float().chunk(2, dim=1)
-        mean, var = channel_moments(x)
         layer_mean = mean.mean(1, keepdim=True)
         layer_var = (var + (mean - layer_mean) ** 2).mean(1, keepdim=True)
         rho = self.rho.clamp(0, 1)
         instance = rho * torch.rsqrt(var + self.eps)
         layer = (1 - rho) * torch.rsqrt(layer_var + self.eps)
         gain = 1 + gamma
-        scale = gain * (instance + layer)
-        shift = beta - gain * (instance * mean + layer * layer_mean)
-        return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
+        return gain * (instance + layer), beta - gain * (instance * mean + layer * layer_mean)
 
 
 class AdaLINBlock(nn.Module):
@@ -102,13 +110,22 @@ class StyleNoise(nn.Module):
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         """`(B, C, H, W)`, `(B, D)` -> `(B, C, H, W)`."""
-        tile = self.tile
-        if self.training:
-            tile = tile.roll(torch.randint(tile.shape[-1], (2,)).tolist(), (2, 3))
-        height, width = x.shape[-2:]
-        repeats = (-(-height // tile.shape[-2]), -(-width // tile.shape[-1]))
-        noise = tile.repeat(1, 1, *repeats)[..., :height, :width]
+        noise = self.noise(*x.shape[-2:])
         return torch.addcmul(x, noise.to(x.dtype), self.gain(code)[:, :, None, None].to(x.dtype))
+
+    def noise(self, height: int, width: int, top: int = 0) -> torch.Tensor:
+        """The map itself from row `top` on, `(1, 1, height, width)`."""
+        tile = self.tile
+        side = tile.shape[-1]
+        if self.training:
+            tile = tile.roll(torch.randint(side, (2,)).tolist(), (2, 3))
+        # repeated by products with rows of the identity: torch.compile fails on a repeated or indexed tile before a padding
+        identity = torch.eye(side, dtype=tile.dtype, device=tile.device)
+        rows, columns = (
+            identity[torch.arange(start, start + length, device=tile.device) % side]
+            for start, length in ((top, height), (0, width))
+        )
+        return rows @ tile @ columns.T
 
 
 class ClassActivationMap(nn.Module):
@@ -129,10 +146,11 @@ class ClassActivationMap(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """`(B, C, H, W)` -> attended features `(B, C, H, W)`, logits `(B, 2)` (average, maximum), heat map `(B, 1, H, W)`."""
-        w_avg, w_max = self.average.weight, self.maximum.weight
-        logits = torch.cat([F.linear(x.mean((2, 3)), w_avg), F.linear(x.amax((2, 3)), w_max)], 1)
-        # fuse(cat(x * w_avg, x * w_max)) is one 1x1 convolution whose kernel has the class weights folded in
+        average, maximum = F.linear(x.mean((2, 3)), self.average.weight), F.linear(x.amax((2, 3)), self.maximum.weight)
+        attended = F.relu(F.conv2d(x, self.folded_kernel(), self.fuse.bias))
+        return attended, torch.cat([average, maximum], 1), attended.sum(1, keepdim=True)
+
+    def folded_kernel(self) -> torch.Tensor:
+        """Of the one 1x1 convolution that `fuse(cat(x * w_avg, x * w_max))` is, w the class weights: `(C, C, 1, 1)`."""
         kernel_avg, kernel_max = self.fuse.weight[:, :, 0, 0].chunk(2, 1)
-        kernel = kernel_avg * w_avg + kernel_max * w_max
-        attended = F.relu(F.conv2d(x, kernel[:, :, None, None], self.fuse.bias))
-        return attended, logits, attended.sum(1, keepdim=True)
+        return (kernel_avg * self.average.weight + kernel_max * self.maximum.weight)[:, :, None, None]

@@ -1,7 +1,6 @@
 """Writes a style transfer pipeline for other runtimes, and checks what it wrote against torch."""
 
 import copy
-import operator
 import os
 import tempfile
 import warnings
@@ -126,14 +125,6 @@ def _to_onnx(network: nn.Module, inputs: dict[str, tuple[torch.Tensor, Sides]], 
         inputs: by name, an example of each and the names of its sides that may change.
         output, sides: its name, and the names of its sides that may change.
     """
-    # not installed with the package
-    from onnxscript import INT64
-    from onnxscript import opset18 as op
-
-    # onnxscript's own truncates, and a count of tiles is computed as -(-height // 64)
-    def floor_division(a: INT64, b: INT64) -> INT64:
-        return op.Div(op.Sub(a, op.Mod(a, b)), b)
-
     with warnings.catch_warnings():
         # of torch about its own parts
         warnings.simplefilter("ignore")
@@ -147,7 +138,6 @@ def _to_onnx(network: nn.Module, inputs: dict[str, tuple[torch.Tensor, Sides]], 
             dynamo=True,
             external_data=False,
             verbose=False,
-            custom_translation_table={operator.floordiv: floor_division},
         )
         assert program is not None
         model = program.model_proto

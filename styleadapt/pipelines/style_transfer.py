@@ -1,8 +1,7 @@
-"""The style transfer pipeline: photos and paintings in, stylised photos out; adapting, and adapters."""
+"""The style transfer pipeline: photos and paintings in, stylised photos out, and adaptation to a style."""
 
 import copy
-import hashlib
-import math
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,25 +9,33 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers.utils import BaseOutput
 from PIL import Image
 
 from ..adaptation.adapt import AdaptationProgress, adapt, check_budget
-from ..adaptation.adapter import PACKAGED, AdapterError, StyleAdapter
-from ..adaptation.deltas import check_deltas, weight_deltas
+from ..adaptation.adapter import PACKAGED, StyleAdapter
 from ..adaptation.settings import AdaptationConfig
 from ..data.datasets import list_images
 from ..data.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
 from ..data.resizing import resize_within, working_size
+from ..models.bands import render
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
+from .adapters import AdapterMixin
 from .backends import ExportedNetwork, load_exported, own_style_code
+from .compiling import CompiledRender
+from .precision import fast_compute_dtype, loading_dtype
+from .regions import check_regions, read_mask, region_opacities
 from .strict import StrictPipeline
+from .strips import side_by_side
+from .style_codes import StyleCodes
 
 ImageLike = Image.Image | str | os.PathLike
-MAX_WORKING_PIXELS = 40_000_000
+MAX_WORKING_PIXELS = 100_000_000  # 6 GB in float32
+MAX_EXPORTED_PIXELS = 16_000_000  # the other backends hold the maps of the full resolution, 300 bytes a pixel and more
 STYLE_PIXELS = 512 * 512
 
 
@@ -42,7 +49,7 @@ class StyleTransferOutput(BaseOutput):
     images: list[Image.Image]
 
 
-class StyleTransferPipeline(StrictPipeline):
+class StyleTransferPipeline(AdapterMixin, StrictPipeline):
     """Stylises any photo with any painting, and adapts itself to a style from a few images.
 
     Args:
@@ -75,14 +82,19 @@ class StyleTransferPipeline(StrictPipeline):
             module.eval().requires_grad_(False)
             module.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps it
         self.set_progress_bar_config(disable=True)
-        self._fingerprint: str | None = None
-        self._adapters: dict[str, StyleAdapter] = {}
-        self._active: dict[str, float] = {}
-        self._base_weights: dict[str, torch.Tensor] = {}
+        self._style_codes = StyleCodes()
+        self._auto_dtype = False
+        self._compute_dtype: torch.dtype | None = None
+        self._compiled: CompiledRender | None = None
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path: str | os.PathLike | None = None, backend: str = "torch", **kwargs: Any
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike | None = None,
+        backend: str = "torch",
+        dtype: torch.dtype | str | None = None,
+        torch_dtype: torch.dtype | str | None = None,
+        **kwargs: Any,
     ):
         """Loads the packaged weights, a folder, or a repository of the Hub.
 
@@ -90,15 +102,26 @@ class StyleTransferPipeline(StrictPipeline):
             pretrained_model_name_or_path: folder or `user/repo`; the packaged weights if left out.
             backend: what the networks run in: "torch", or "onnx" or "openvino" for what `scripts/export.py` wrote. Those run on
                 the CPU, stylise, and do not adapt.
+            dtype: of the weights; float32 if left out. "auto" calculates in bfloat16 where that is faster on the device in use,
+                in torch with float32 weights, which adaptation needs.
+            torch_dtype: the older name of `dtype`.
             kwargs: see `StrictPipeline`, and what it raises; for the other backends `backends.load_exported`.
+
+        Raises:
+            ValueError: an unknown backend, or a `dtype` that is none, or that the backend does not calculate in.
         """
         path = pretrained_model_name_or_path or str(resources.files("styleadapt") / "assets" / "weights")
+        wanted = dtype or torch_dtype or torch.float32
+        chosen = loading_dtype(wanted, backend)
         if backend == "torch":
-            pipe = super().from_pretrained(path, **kwargs)
+            pipe = super().from_pretrained(path, dtype=chosen, **kwargs)
+            pipe._auto_dtype = wanted == "auto"
+            pipe._choose_compute_dtype()
         else:
-            networks, index = load_exported(path, backend, **kwargs)
+            networks, index = load_exported(path, backend, dtype=chosen, **kwargs)
             cls._check_index(str(path), index)
             pipe = cls(**networks)  # type: ignore[arg-type]  # they stand in for the torch models
+            pipe._compute_dtype = chosen
             pipe.register_to_config(_name_or_path=Path(path).name if Path(path).exists() else str(path))
             pipe._take_from_index(str(path), index)
         if pretrained_model_name_or_path is None:
@@ -107,6 +130,36 @@ class StyleTransferPipeline(StrictPipeline):
 
     def _take_from_index(self, path: str, index: dict[str, Any]) -> None:
         self.register_to_config(**own_style_code(path, index, self.generator.config.code_dim))
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """What the generator calculates in, whatever its weights are held in."""
+        return self._compute_dtype or self.generator.dtype
+
+    def _choose_compute_dtype(self) -> None:
+        if self._auto_dtype:
+            self._compute_dtype = fast_compute_dtype(self.generator.device, self.generator.dtype)
+
+    def to(self, *args: Any, **kwargs: Any) -> "StyleTransferPipeline":
+        """Moves the models, as in diffusers; what `dtype="auto"` stands for is chosen anew."""
+        super().to(*args, **kwargs)
+        self._choose_compute_dtype()
+        return self
+
+    def compile(self, mode: str = "default") -> None:
+        """Has the generator compiled for every size of photo that it meets, up to seven; see `compiling.CompiledRender`.
+
+        The first photo of a size then waits for the compiler, a quarter of a minute or so; it pays for many photos, or frames, of
+        the same size. Adapting is as before, and clones share what was compiled.
+
+        Args:
+            mode: of `torch.compile`. On a CPU that needs a C++ compiler.
+
+        Raises:
+            ValueError: an unknown mode, or a pipeline of another backend than torch.
+        """
+        self._require_torch("`compile`")
+        self._compiled = CompiledRender(mode)
 
     @torch.inference_mode()
     def __call__(
@@ -117,38 +170,76 @@ class StyleTransferPipeline(StrictPipeline):
         strength: float = 1.0,
         preserve_color: bool = False,
         max_size: int | None = None,
+        mask: ImageLike | Sequence[ImageLike] | None = None,
+        mask_feather: float = 0.02,
+        adapter_blend: float = 0.0,
     ) -> StyleTransferOutput:
         """Stylises one photo or several.
 
         Args:
             image: photo or photos: PIL images or paths, of any size and mode.
-            style: style image or images, blended into one style; may be left out while an adapter is active or where one is
-                fused into an exported model.
+            style: style image or images, blended into one style unless there are masks; may be left out while an adapter is
+                active or where one is fused into an exported model.
             style_weights: one number a style image; equal weights if left out.
             strength: 0 gives the photo back, 1 the full style.
             preserve_color: keep the photo's colours and take the style's brightness and texture alone.
             max_size: longest side in pixels that is worked at; a larger photo is stylised at that size and scaled back.
+            mask: one mask a style, white where that style goes and grey where it goes in part, of any size and stretched to the
+                photo; of an image that is not opaque all over, the alpha channel. The photo stays where no mask is, or takes the
+                last style if there is one style more than masks. Where masks sum to more than white they share. Every style is
+                painted over the whole photo first, so that n styles take n times as long.
+            mask_feather: width of the soft border between regions, as a share of the photo's longer side.
+            adapter_blend: of the style images' code and that of the active adapters, while there are both: 0 the images', 1 the
+                adapters'.
 
         Returns:
             `StyleTransferOutput` with `images`, a list even for one photo.
 
         Raises:
-            ValueError: no style and no active adapter, numbers out of range, an image that cannot be read (`ImageError`).
+            ValueError: no style and no active adapter, numbers out of range, masks that do not match the styles in number or
+                cover nothing, an image that cannot be read (`ImageError`).
         """
-        if not 0 <= strength <= 1:
-            raise ValueError(f"`strength` is {strength}; it must lie between 0 and 1")
+        for name, share in (("strength", strength), ("mask_feather", mask_feather), ("adapter_blend", adapter_blend)):
+            _check_share(share, name)
         if max_size is not None and max_size < 1:
             raise ValueError(f"`max_size` is {max_size}; it must be 1 pixel at least")
         photos = _as_list(image, "image")
-        code = self._style_code(style, style_weights)
-        return StyleTransferOutput(images=[self._stylize(p, code, strength, preserve_color, max_size) for p in photos])
+        given = [] if mask is None else _as_list(mask, "mask")
+        masks = [read_mask(m, f"`mask` {n} of {len(given)}") for n, m in enumerate(given, 1)]
+        codes = self._codes(style, style_weights, adapter_blend, len(masks))
+        options = (masks, mask_feather, strength, preserve_color, max_size)
+        return StyleTransferOutput(images=[self._stylize(photo, codes, *options) for photo in photos])
+
+    def strength_strip(
+        self,
+        image: ImageLike,
+        style: ImageLike | Sequence[ImageLike] | None = None,
+        strengths: Sequence[float] = (0, 0.25, 0.5, 0.75, 1.0),
+        **options: Any,
+    ) -> Image.Image:
+        """One photo at each strength, side by side, each as large as the photo.
+
+        Args:
+            image, style: as in a call of the pipeline, but one photo.
+            strengths: from 0 to 1, from left to right.
+            options: all others of a call.
+
+        Raises:
+            ValueError: no strength, or what a call raises.
+        """
+        if not strengths:
+            raise ValueError("`strengths` is empty; pass one number at least")
+        for strength in strengths:
+            _check_share(strength, "strengths")
+        photo = load_image(image)
+        return side_by_side([self(photo, style, strength=strength, **options).images[0] for strength in strengths])
 
     def encode_style(
         self, style: ImageLike | Sequence[ImageLike] | None = None, style_weights: Sequence[float] | None = None
     ) -> torch.Tensor:
         """The style code `(1, D)` of one or several style images; the one used without a style image, if they are left out."""
         with torch.inference_mode():
-            return self._style_code(style, style_weights)
+            return self._codes(style, style_weights, 0.0, 0)[0]
 
     def adapt(
         self,
@@ -206,107 +297,15 @@ class StyleTransferPipeline(StrictPipeline):
         self.set_adapters([name])
         return adapter
 
-    @property
-    def fingerprint(self) -> str:
-        """Identifies the base generator's weights, whatever adapter is active and at whatever precision they are held; adapters
-        are bound to it."""
-        if self._fingerprint is None:
-            self._require_torch("`fingerprint`")
-            state = {**self.generator.state_dict(), **self._base_weights}
-            digest = hashlib.sha256()
-            for key in sorted(state):
-                digest.update(key.encode())
-                rounded = state[key].detach().to("cpu", torch.bfloat16).contiguous()
-                digest.update(rounded.view(torch.int16).numpy().tobytes())
-            self._fingerprint = digest.hexdigest()[:16]
-        return self._fingerprint
-
-    def load_adapter(
-        self,
-        adapter: StyleAdapter | str | os.PathLike,
-        name: str = "default",
-        *,
-        revision: str | None = None,
-        token: str | bool | None = None,
-    ) -> None:
-        """Loads an adapter and makes it the only active one.
-
-        Args:
-            adapter: an adapter, a file, or a folder or repository of the Hub that holds `adapter.safetensors`.
-            name: what `set_adapters` calls it.
-            revision, token: of the repository.
-
-        Raises:
-            AdapterError: no readable adapter, or one made for another base.
-        """
-        self._require_torch("`load_adapter`")
-        loaded = adapter if isinstance(adapter, StyleAdapter) else StyleAdapter.load(_adapter_file(adapter, revision, token))
-        if loaded.base != self.fingerprint:
-            raise AdapterError(
-                f"this adapter was made for the base {loaded.base} ({loaded.base_name or 'unnamed'}), the pipeline holds "
-                f"{self.fingerprint}; load the base that the adapter names, or adapt anew"
-            )
-        try:
-            check_deltas(loaded.deltas, {key: p.shape for key, p in self.generator.named_parameters()})
-        except ValueError as error:
-            raise AdapterError(f"the adapter does not fit the generator: {error}") from None
-        expected = (1, self.generator.config.code_dim)
-        for kind, code in (("style code", loaded.code), ("zero-shot style code", loaded.start_code)):
-            if code.shape != expected:
-                raise AdapterError(f"the adapter's {kind} is {tuple(code.shape)}, expected {expected}")
-        self._adapters[name] = loaded
-        self.set_adapters([name])
-
-    def set_adapters(self, names: str | Sequence[str], weights: float | Sequence[float] | None = None) -> None:
-        """Activates adapters and fuses them, each by its weight, into the generator: inference costs nothing more.
-
-        Args:
-            names: of loaded adapters; none deactivates all.
-            weights: one number an adapter, 1 the full adapter, 0 the zero-shot style; all 1 for one adapter, and shares that sum
-                to 1 for several, if left out.
-
-        Raises:
-            ValueError: a name that is not loaded, or another number of weights than of names.
-        """
-        self._require_torch("`set_adapters`")
-        names = [names] if isinstance(names, str) else list(names)
-        if weights is None:
-            weights = [1 / len(names)] * len(names) if names else []
-        weights = [float(weights)] if isinstance(weights, (int, float)) else [float(w) for w in weights]
-        if len(weights) != len(names):
-            raise ValueError(f"`weights` has {len(weights)} entries for {len(names)} adapters")
-        for name, weight in zip(names, weights):
-            if name not in self._adapters:
-                raise ValueError(f"no adapter {name!r} is loaded; loaded: {', '.join(self._adapters) or 'none'}")
-            if not math.isfinite(weight):
-                raise ValueError(f"the weight of adapter {name!r} is {weight}; it must be a finite number")
-        self._restore_base()
-        self._active = dict(zip(names, weights))
-        parameters = dict(self.generator.named_parameters())
-        with torch.inference_mode(False), torch.no_grad():
-            for name, weight in self._active.items():
-                for key, change in weight_deltas(self._adapters[name].deltas).items():
-                    parameter = parameters[key]
-                    self._base_weights.setdefault(key, parameter.detach().clone())
-                    parameter.add_(change.to(parameter.device, parameter.dtype), alpha=weight)
-
-    def get_active_adapters(self) -> list[str]:
-        """Names of the active adapters."""
-        return list(self._active)
-
-    def unload_adapters(self) -> None:
-        """Forgets all adapters; the generator is bit for bit what it was before."""
-        self._restore_base()
-        self._adapters.clear()
-
     def clone(self) -> "StyleTransferPipeline":
         """An independent pipeline with a generator of its own and no adapters; the other models are shared."""
         self._require_torch("`clone`")
         generator = copy.deepcopy(self.generator)
         pipe = type(self)(generator, self.style_encoder, self.discriminator)
         generator.load_state_dict({**generator.state_dict(), **self._base_weights})
-        pipe._fingerprint = self.fingerprint
+        pipe._fingerprint, pipe._style_codes, pipe._auto_dtype = self.fingerprint, self._style_codes, self._auto_dtype
         pipe.register_to_config(**{key: value for key, value in self.config.items() if key in ("_name_or_path", "_style_code")})
+        pipe._compute_dtype, pipe._compiled = self._compute_dtype, self._compiled
         return pipe
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
@@ -319,66 +318,77 @@ class StyleTransferPipeline(StrictPipeline):
         finally:
             self.set_adapters(list(active), list(active.values()))
 
-    def _require_torch(self, what: str) -> None:
-        if isinstance(self.generator, ExportedNetwork):
-            raise ValueError(
-                f"{what} needs the torch models, and these run in {self.generator.backend}: load the pipeline with "
-                "backend='torch'; an adapter is fused into what scripts/export.py --adapter writes"
-            )
-
-    def _restore_base(self) -> None:
-        parameters = dict(self.generator.named_parameters())
-        with torch.inference_mode(False), torch.no_grad():
-            for key, value in self._base_weights.items():
-                parameters[key].copy_(value)
-        self._base_weights, self._active = {}, {}
-
-    def _style_code(self, style: Any, weights: Sequence[float] | None) -> torch.Tensor:
+    def _codes(self, style: Any, weights: Sequence[float] | None, adapter_blend: float, regions: int) -> list[torch.Tensor]:
+        """The style codes `(1, D)` of the regions and, if there is one more, of the rest; without regions of the whole photo."""
+        own = self._adapter_code()
         if style is None:
             if weights is not None:
                 raise ValueError("`style_weights` is given without `style`; adapters are blended by `set_adapters`")
-            if self._active:
-                return self._adapter_code()
-            own = self.config.get("_style_code")
             if own is None:
                 raise ValueError("no style: pass `style=` an image, or load an adapter, which knows its style")
-            return torch.tensor([own]).to(self.generator.device, self.generator.dtype)
-        images = [resize_within(open_image(s), STYLE_PIXELS, 64) for s in _as_list(style, "style")]
-        codes = torch.cat([self.style_encoder(self._tensor(image)) for image in images])
-        return self.style_encoder.mix(codes, None if weights is None else list(weights))
-
-    def _adapter_code(self) -> torch.Tensor:
-        """Mean of the zero-shot codes by weight, plus every adapter's change of its code by weight."""
-        active = [(self._adapters[name], weight) for name, weight in self._active.items()]
-        total = sum(weight for _, weight in active)
-        shares = [weight / total if abs(total) > 1e-6 else 1 / len(active) for _, weight in active]
-        codes = (s * a.start_code + w * (a.code - a.start_code) for (a, w), s in zip(active, shares))
-        return sum(codes, torch.zeros(())).to(self.generator.device, self.generator.dtype)
-
-    def _stylize(self, source: ImageLike, code, strength: float, preserve_color: bool, max_size: int | None) -> Image.Image:
-        photo, alpha = split_alpha(load_image(source))
-        if strength == 0:
-            result = photo
+            codes = own
         else:
-            work = working_size(photo, max_size, MAX_WORKING_PIXELS)
-            if strength < 1:
-                own = self.style_encoder(self._tensor(resize_within(photo, STYLE_PIXELS, 64)))
-                code = torch.lerp(own, code, strength)
-            tensor = self._tensor(work)
-            result = tensor_to_image(self.generator(tensor, code).sample.float())[0]
-            if result.size != photo.size:
-                result = result.resize(photo.size, Image.Resampling.BICUBIC)
-            if strength < 0.5:
-                result = Image.blend(photo, result, 2 * strength)
-        if preserve_color:
-            _, *chroma = photo.convert("YCbCr").split()
-            result = Image.merge("YCbCr", (result.convert("L"), *chroma)).convert("RGB")
+            codes = torch.cat([self._code_of(open_image(image)) for image in _as_list(style, "style")])
+            if adapter_blend:
+                if own is None:
+                    raise ValueError(f"`adapter_blend` is {adapter_blend}, but no adapter is active; load one, or leave it out")
+                codes = torch.lerp(codes, own, adapter_blend)
+        if not regions:
+            return [self.style_encoder.mix(codes, None if weights is None else list(weights))]
+        check_regions(regions, len(codes), weights)
+        return list(codes.split(1))
+
+    def _code_of(self, image: Image.Image) -> torch.Tensor:
+        small = resize_within(image, STYLE_PIXELS, 64)
+        return self._style_codes.of(small, self.style_encoder, self.generator.device, self.generator.dtype)
+
+    def _stylize(
+        self,
+        source: ImageLike,
+        codes: list[torch.Tensor],
+        masks: list[Image.Image],
+        mask_feather: float,
+        strength: float,
+        preserve_color: bool,
+        max_size: int | None,
+    ) -> Image.Image:
+        """A photo in the styles of `codes`: one a mask and, if there is one more, the last for what no mask covers."""
+        photo, alpha = split_alpha(load_image(source))
+        result = photo
+        if strength > 0:
+            paint = functools.partial(self._paint, photo, strength=strength, preserve_color=preserve_color, max_size=max_size)
+            for code in codes[len(masks) :]:
+                result = paint(code)
+            for code, opacity in zip(codes, region_opacities(masks, photo.size, mask_feather)):
+                result = Image.composite(paint(code), result, opacity)
         if alpha is not None:
             result.putalpha(alpha)
         return result
 
-    def _tensor(self, image: Image.Image) -> torch.Tensor:
-        return image_to_tensor(image).to(self.generator.device, self.generator.dtype)
+    def _paint(
+        self, photo: Image.Image, code: torch.Tensor, strength: float, preserve_color: bool, max_size: int | None
+    ) -> Image.Image:
+        """The whole of an "RGB" photo in one style."""
+        exported = isinstance(self.generator, ExportedNetwork)
+        work = working_size(photo, max_size, MAX_EXPORTED_PIXELS if exported else MAX_WORKING_PIXELS)
+        if strength < 1:
+            code = torch.lerp(self._code_of(photo), code, strength)
+        result = self._render(work, code)
+        if result.size != photo.size:
+            result = result.resize(photo.size, Image.Resampling.BICUBIC)
+        if strength < 0.5:
+            result = Image.blend(photo, result, 2 * strength)
+        if preserve_color:
+            _, *chroma = photo.convert("YCbCr").split()
+            result = Image.merge("YCbCr", (result.convert("L"), *chroma)).convert("RGB")
+        return result
+
+    def _render(self, photo: Image.Image, code: torch.Tensor) -> Image.Image:
+        """The generator's picture of an "RGB" photo, of the same size."""
+        if isinstance(self.generator, ExportedNetwork):
+            return tensor_to_image(self.generator(image_to_tensor(photo), code).sample)[0]
+        painted = (self._compiled or render)(self.generator, torch.from_numpy(np.array(photo)), code, self._compute_dtype)
+        return Image.fromarray(painted.numpy())
 
 
 def _as_list(value: Any, name: str) -> list[Any]:
@@ -388,18 +398,6 @@ def _as_list(value: Any, name: str) -> list[Any]:
     return items
 
 
-def _adapter_file(source: str | os.PathLike, revision: str | None, token: str | bool | None) -> Path:
-    """A local path; a `user/repo` of the Hub is downloaded."""
-    path = Path(source)
-    text = str(source)
-    if path.is_dir():
-        return path / "adapter.safetensors"
-    if path.exists() or text.endswith(".safetensors") or text.count("/") != 1:
-        return path
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(text, "adapter.safetensors", revision=revision, token=token))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise AdapterError(f"no adapter file at {text}, and no such repository could be reached on the Hub") from error
+def _check_share(value: float, name: str) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` is {value}; it must lie between 0 and 1")

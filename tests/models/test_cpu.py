@@ -1,6 +1,10 @@
+import sys
+
+import psutil
+import pytest
 import torch
 
-from styleadapt.models.cpu import configure_cpu, supports_bf16
+from styleadapt.models.cpu import configure_cpu, release_memory, supports_bf16
 
 
 def test_threads_are_set_and_reported():
@@ -19,3 +23,16 @@ def test_the_users_choice_of_threads_stands(monkeypatch):
 
 def test_bf16_support_is_a_plain_answer():
     assert supports_bf16(torch.device("cpu")) in (True, False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_released_memory_is_no_longer_the_process_s():
+    process = psutil.Process()
+    configure_cpu(torch.get_num_threads())
+    blocks = [torch.ones(1 << 20) for _ in range(60)]
+    held = torch.ones(8)  # behind them, so that they are not at the heap's end
+    full = process.memory_info().rss
+    del blocks
+    release_memory()
+    assert held.sum() == 8
+    assert process.memory_info().rss < full - 100e6

@@ -16,6 +16,8 @@ onnx = pytest.importorskip("onnx", reason="needs styleadapt[export]")
 pytest.importorskip("onnxruntime", reason="needs styleadapt[export]")
 openvino = pytest.importorskip("openvino", reason="needs styleadapt[export]")
 
+pytestmark = pytest.mark.export
+
 BACKENDS = ("onnx", "openvino")
 CODE_DIM = 3
 

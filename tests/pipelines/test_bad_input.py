@@ -106,3 +106,24 @@ def test_the_transparent_colour_of_a_palette_becomes_alpha(stylise, photo, tmp_p
     palette.save(tmp_path / "sticker.png", transparency=3)
     result = stylise(tmp_path / "sticker.png")
     assert_same(result.getchannel("A"), Image.fromarray(np.where(np.asarray(palette) == 3, 0, 255).astype(np.uint8)))
+
+
+def test_a_truncated_mask_is_refused_by_name(tiny_pipe, photo, painting, tmp_path):
+    photo.save(tmp_path / "half.png")
+    (tmp_path / "half.png").write_bytes((tmp_path / "half.png").read_bytes()[:100])
+    with pytest.raises(ImageError, match="half.png"):
+        tiny_pipe(photo, style=painting, mask=tmp_path / "half.png")
+
+
+def test_a_rotated_mask_is_taken_upright(tiny_pipe, photo, painting, tmp_path):
+    mask = Image.new("L", photo.size)
+    mask.paste(255, (0, 0, photo.width, 16))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    mask.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    results = [tiny_pipe(photo, style=painting, mask=m, mask_feather=0).images[0] for m in (mask, tmp_path / "turned.png")]
+    assert_same(*results)
+
+
+def test_a_mask_of_one_pixel_covers_all(tiny_pipe, photo, painting, stylise):
+    assert_same(tiny_pipe(photo, style=painting, mask=Image.new("1", (1, 1), 1)).images[0], stylise(photo))

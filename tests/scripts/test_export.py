@@ -16,6 +16,8 @@ from .exported import RUNTIME, SCRIPT, exported
 for package in ("onnxscript", "onnxruntime", "openvino"):
     pytest.importorskip(package, reason="needs styleadapt[export]")
 
+pytestmark = pytest.mark.export
+
 
 @pytest.fixture(scope="module")
 def adapted():

@@ -1,0 +1,168 @@
+"""What a style transfer pipeline does with adapters: loading, blending and fusing them into the generator's weights."""
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..adaptation.adapter import AdapterError, StyleAdapter
+from ..adaptation.deltas import check_deltas, weight_deltas
+from ..models.generator import StyleGenerator
+from .backends import ExportedNetwork
+
+
+class AdapterMixin:
+    """For a pipeline with a `generator`, whose weights hold the base or, while adapters are active, the sum of both."""
+
+    generator: StyleGenerator
+    config: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fingerprint: str | None = None
+        self._adapters: dict[str, StyleAdapter] = {}
+        self._active: dict[str, float] = {}
+        self._base_weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the base generator's weights, whatever adapter is active and at whatever precision they are held; adapters
+        are bound to it."""
+        if self._fingerprint is None:
+            self._require_torch("`fingerprint`")
+            state = {**self.generator.state_dict(), **self._base_weights}
+            digest = hashlib.sha256()
+            for key in sorted(state):
+                digest.update(key.encode())
+                rounded = state[key].detach().to("cpu", torch.bfloat16).contiguous()
+                digest.update(rounded.view(torch.int16).numpy().tobytes())
+            self._fingerprint = digest.hexdigest()[:16]
+        return self._fingerprint
+
+    def load_adapter(
+        self,
+        adapter: StyleAdapter | str | os.PathLike,
+        name: str = "default",
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> None:
+        """Loads an adapter and makes it the only active one.
+
+        Args:
+            adapter: an adapter, a file, or a folder or repository of the Hub that holds `adapter.safetensors`.
+            name: what `set_adapters` calls it.
+            revision, token: of the repository.
+
+        Raises:
+            AdapterError: no readable adapter, or one made for another base.
+        """
+        self._require_torch("`load_adapter`")
+        loaded = adapter if isinstance(adapter, StyleAdapter) else StyleAdapter.load(_adapter_file(adapter, revision, token))
+        if loaded.base != self.fingerprint:
+            raise AdapterError(
+                f"this adapter was made for the base {loaded.base} ({loaded.base_name or 'unnamed'}), the pipeline holds "
+                f"{self.fingerprint}; load the base that the adapter names, or adapt anew"
+            )
+        try:
+            check_deltas(loaded.deltas, {key: p.shape for key, p in self.generator.named_parameters()})
+        except ValueError as error:
+            raise AdapterError(f"the adapter does not fit the generator: {error}") from None
+        expected = (1, self.generator.config.code_dim)
+        for kind, code in (("style code", loaded.code), ("zero-shot style code", loaded.start_code)):
+            if code.shape != expected:
+                raise AdapterError(f"the adapter's {kind} is {tuple(code.shape)}, expected {expected}")
+        self._adapters[name] = loaded
+        self.set_adapters([name])
+
+    def set_adapters(self, names: str | Sequence[str], weights: float | Sequence[float] | None = None) -> None:
+        """Activates adapters and fuses them, each by its weight, into the generator: inference costs nothing more.
+
+        Args:
+            names: of loaded adapters; none deactivates all.
+            weights: one number an adapter, 1 the full adapter, 0 the zero-shot style; all 1 for one adapter, and shares that sum
+                to 1 for several, if left out.
+
+        Raises:
+            ValueError: a name that is not loaded, or another number of weights than of names.
+        """
+        self._require_torch("`set_adapters`")
+        names = [names] if isinstance(names, str) else list(names)
+        if weights is None:
+            weights = [1 / len(names)] * len(names) if names else []
+        weights = [float(weights)] if isinstance(weights, (int, float)) else [float(w) for w in weights]
+        if len(weights) != len(names):
+            raise ValueError(f"`weights` has {len(weights)} entries for {len(names)} adapters")
+        for name, weight in zip(names, weights):
+            if name not in self._adapters:
+                raise ValueError(f"no adapter {name!r} is loaded; loaded: {', '.join(self._adapters) or 'none'}")
+            if not math.isfinite(weight):
+                raise ValueError(f"the weight of adapter {name!r} is {weight}; it must be a finite number")
+        self._restore_base()
+        self._active = dict(zip(names, weights))
+        parameters = dict(self.generator.named_parameters())
+        with torch.inference_mode(False), torch.no_grad():
+            for name, weight in self._active.items():
+                for key, change in weight_deltas(self._adapters[name].deltas).items():
+                    parameter = parameters[key]
+                    self._base_weights.setdefault(key, parameter.detach().clone())
+                    parameter.add_(change.to(parameter.device, parameter.dtype), alpha=weight)
+
+    def get_active_adapters(self) -> list[str]:
+        """Names of the active adapters."""
+        return list(self._active)
+
+    def unload_adapters(self) -> None:
+        """Forgets all adapters; the generator is bit for bit what it was before."""
+        self._restore_base()
+        self._adapters.clear()
+
+    def _adapter_code(self) -> torch.Tensor | None:
+        """The style code `(1, D)` of the active adapters: mean of the zero-shot codes by weight, plus every adapter's change of
+        its code by weight. Without them, that of an adapter that was fused into an exported model."""
+        if self._active:
+            active = [(self._adapters[name], weight) for name, weight in self._active.items()]
+            total = sum(weight for _, weight in active)
+            shares = [weight / total if abs(total) > 1e-6 else 1 / len(active) for _, weight in active]
+            codes = (s * a.start_code + w * (a.code - a.start_code) for (a, w), s in zip(active, shares))
+            code = sum(codes, torch.zeros(()))
+        elif "_style_code" in self.config:
+            code = torch.tensor([self.config["_style_code"]])
+        else:
+            return None
+        return code.to(self.generator.device, self.generator.dtype)
+
+    def _restore_base(self) -> None:
+        parameters = dict(self.generator.named_parameters())
+        with torch.inference_mode(False), torch.no_grad():
+            for key, value in self._base_weights.items():
+                parameters[key].copy_(value)
+        self._base_weights, self._active = {}, {}
+
+    def _require_torch(self, what: str) -> None:
+        if isinstance(self.generator, ExportedNetwork):
+            raise ValueError(
+                f"{what} needs the torch models, and these run in {self.generator.backend}: load the pipeline with "
+                "backend='torch'; an adapter is fused into what scripts/export.py --adapter writes"
+            )
+
+
+def _adapter_file(source: str | os.PathLike, revision: str | None, token: str | bool | None) -> Path:
+    """A local path; a `user/repo` of the Hub is downloaded."""
+    path = Path(source)
+    text = str(source)
+    if path.is_dir():
+        return path / "adapter.safetensors"
+    if path.exists() or text.endswith(".safetensors") or text.count("/") != 1:
+        return path
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(text, "adapter.safetensors", revision=revision, token=token))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise AdapterError(f"no adapter file at {text}, and no such repository could be reached on the Hub") from error
