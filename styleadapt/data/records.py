@@ -61,7 +61,7 @@ class EncodedImage(NamedTuple):
             raise ImageError("there is no image in this row")
         try:
             if isinstance(data, str) and "://" in data:
-                data = _fetch(data)
+                data = fetch(data)
             return ImageSample(open_image(data), self.label, self.name)
         except ImageError as error:
             spoken_of = self.data if isinstance(self.data, str) else "the image"
@@ -198,7 +198,7 @@ def _kind(feature: Any) -> str:
     return "a structure" if isinstance(feature, Mapping) else getattr(feature, "dtype", None) or type(feature).__name__
 
 
-def _fetch(address: str) -> bytes:
+def fetch(address: str) -> bytes:
     """The bytes at an address of any file system that fsspec knows; a failing network is no failing image and is raised."""
     import fsspec
 

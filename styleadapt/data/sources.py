@@ -170,7 +170,9 @@ def open_source(
     source: ImageTable | ImageStream
     if dataset_name is not None:
         name = dataset_name
-        dataset = _load(name, dataset_name, name=dataset_config_name, split=split, streaming=streaming, cache_dir=cache_dir)
+        dataset = load_dataset(
+            name, dataset_name, name=dataset_config_name, split=split, streaming=streaming, cache_dir=cache_dir
+        )
     else:
         assert train_data_dir is not None
         name = str(train_data_dir)
@@ -181,7 +183,7 @@ def open_source(
             return source
         options = {"data_dir": name} if builder in ("folder", "imagefolder") else {"data_files": {"train": files}}
         builder = "imagefolder" if builder == "folder" else builder
-        dataset = _load(name, builder, **options, split="train", streaming=streaming, cache_dir=cache_dir)
+        dataset = load_dataset(name, builder, **options, split="train", streaming=streaming, cache_dir=cache_dir)
     if dataset.features is None:
         raise SourceError(f"{name} does not say what its columns hold; convert it to parquet")
     columns = find_columns(dataset.features, name, image_column, label_column)
@@ -242,7 +244,17 @@ def _open_folder(folder: str, files: list[str], label_column: str | None) -> Ima
     return ImageTable(rows, folder, tuple(classes) if labelled else None)
 
 
-def _load(where: str, path: str, **options: Any) -> Any:
+def load_dataset(where: str, path: str, **options: Any) -> Any:
+    """`datasets.load_dataset`, whose failures say in one line what could not be loaded.
+
+    Args:
+        where: what a message calls it.
+        path, options: of `datasets.load_dataset`; `cache_dir` among them.
+
+    Raises:
+        SourceError: it cannot be loaded.
+        ImportError: datasets is not installed.
+    """
     try:
         import datasets
     except ImportError as error:

@@ -93,7 +93,7 @@ def push_run_to_hub(
     api = HfApi(endpoint=endpoint, token=token)
 
     def attempt(what: str, call: Callable[[], T]) -> T:
-        return _retried(what, call, retries, token)
+        return retried(what, call, retries, token)
 
     full_id = attempt(f"create {repo_id}", lambda: api.create_repo(repo_id, private=private, exist_ok=True).repo_id)
     if revision is not None:
@@ -114,7 +114,7 @@ def push_run_to_hub(
     return address
 
 
-def _retried(what: str, call: Callable[[], T], retries: int, token: str | None) -> T:
+def retried(what: str, call: Callable[[], T], retries: int, token: str | None) -> T:
     """The result of `call`, tried again while the failure is one that may pass."""
     attempt = 0
     while True:

@@ -1,7 +1,33 @@
+"""`scripts/stylize.py`: in processes of its own where they matter, else in this one."""
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import datasets
+import numpy as np
 import pytest
-from PIL import Image
+import torch
+from PIL import ExifTags, Image
+
+from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.data.images import load_image
+from styleadapt.models.style_encoder import StyleEncoder
+from styleadapt.pipelines.style_transfer import StyleTransferPipeline
 
 from ..conftest import smooth_noise
+from ..data.made_sets import make_parquet
+from ..training.fake_hub import TOKEN, connected
+from .conftest import ROOT
+from .exported import exported
+
+SCRIPT = str(ROOT / "scripts" / "stylize.py")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
 
 
 def test_a_folder_with_a_bad_file_goes_on_and_lists_it(command, repo, painting, tmp_path):
@@ -97,3 +123,205 @@ def test_a_number_out_of_range_is_reported_before_any_work(refusal, option, valu
 def test_an_unusable_device_ends_with_one_line(refusal):
     line = refusal("stylize", "--content", "p.png", "--style", "style.png", "--output", "out", "--device", "toaster")
     assert "'toaster' cannot be used here" in line and "\n" not in line
+
+
+@pytest.fixture
+def gallery(painting, tmp_path) -> Path:
+    """A folder of three photos and a broken one; `style.png` lies beside it."""
+    painting.save(tmp_path / "style.png")
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    for n, name in enumerate(("a.png", "b.jpg", "sub/c.png")):
+        smooth_noise((40, 30), n).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image")
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def stylize(repo, gallery, monkeypatch, capsys):
+    """Runs the script in this process with the options that all runs share; gives its exit status, and what it printed."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def run(*arguments: object) -> tuple[object, str]:
+        shared = ("--pretrained_model_name_or_path", repo, "--style", gallery.parent / "style.png", "--device", "cpu")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", [SCRIPT, *map(str, (*shared, *arguments))])
+            with pytest.raises(SystemExit) as end:
+                runpy.run_path(SCRIPT, run_name="__main__")
+        printed = capsys.readouterr()
+        return end.value.code, printed.out + printed.err
+
+    return run
+
+
+def manifest(gallery: Path) -> list[dict]:
+    return [json.loads(line) for line in (gallery / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_share_a_folder(gallery, repo, tmp_path):
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    arguments = ["--input_dir", gallery, "--style", tmp_path / "style.png", "--output_dir", tmp_path / "out"]
+    line = [*launcher, SCRIPT, *map(str, arguments), "--pretrained_model_name_or_path", repo]
+    (gallery / "broken.png").unlink()
+    smooth_noise((30, 20), 5).save(gallery / "z.webp", lossless=True)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=ENVIRONMENT, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "4 results, 2 processes" in done.stdout
+    lines = manifest(tmp_path / "out")
+    assert [entry["output"] for entry in lines] == ["a.png", "b.jpg", "sub/c.png", "z.webp"]
+    style = Image.open(tmp_path / "style.png")
+    expected = StyleTransferPipeline.from_pretrained(repo)(gallery / "sub" / "c.png", style=style).images[0]
+    difference = np.abs(np.asarray(load_image(tmp_path / "out" / "sub" / "c.png"), int) - np.asarray(expected, int))
+    assert difference.max() <= 1
+    assert not list((tmp_path / "out").glob("manifest.part-*"))
+
+
+def test_a_killed_run_goes_on_where_it_was(gallery, repo, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--input_dir", gallery, "--style", tmp_path / "style.png", "--output_dir", out]
+    line = [sys.executable, SCRIPT, *map(str, arguments), "--pretrained_model_name_or_path", repo]
+    # nobody writes to this pipe, so that the third of four photos is never read to its end
+    (gallery / "broken.png").unlink()
+    os.mkfifo(gallery / "c.png")
+    part = out / "manifest.part-0.jsonl"
+    deadline = time.monotonic() + 200
+    log = tmp_path / "log"
+    with open(log, "wb") as stderr, subprocess.Popen(line, stdout=stderr, stderr=stderr, env=ENVIRONMENT) as run:
+        while time.monotonic() < deadline and run.poll() is None and not (part.is_file() and part.read_text().count("\n") == 2):
+            time.sleep(0.01)
+        run.kill()
+    assert run.returncode == -signal.SIGKILL, log.read_text()
+    before = {name: (out / name).stat().st_mtime_ns for name in ("a.png", "b.jpg")}
+    assert {path.name for path in out.iterdir()} == {*before, part.name, "settings.json"}
+    (gallery / "c.png").unlink()
+    smooth_noise((40, 30), 5).save(gallery / "c.png")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert "2/2" in done.stderr, "the bar counts what was missing"
+    assert {name: (out / name).stat().st_mtime_ns for name in before} == before
+    assert [entry["output"] for entry in manifest(out)] == ["a.png", "b.jpg", "c.png", "sub/c.png"]
+    assert {path.name for path in out.iterdir()} == {*before, "c.png", "sub", "manifest.jsonl", "settings.json"}
+
+
+def test_a_bad_photo_is_listed_and_the_style_is_encoded_once(stylize, gallery, tmp_path, monkeypatch):
+    calls = []
+    forward = StyleEncoder.forward
+    monkeypatch.setattr(StyleEncoder, "forward", lambda self, images: calls.append(1) or forward(self, images))
+    status, printed = stylize("--input_dir", gallery, "--output_dir", tmp_path / "out")
+    assert status == 1 and "1 of 4 photos failed: broken.png" in printed and "3 results" in printed
+    assert len(calls) == 1
+
+
+def test_settings_are_held_to_whatever_decides_the_pixels(stylize, gallery, tmp_path):
+    (gallery / "broken.png").unlink()
+    arguments = ("--input_dir", gallery, "--output_dir", tmp_path / "out")
+    assert stylize(*arguments)[0] == 0
+    for changed, message in (
+        (("--strength", 0.5), "error: `strength` is 0.5"),
+        (("--preserve_color",), "error: `preserve_color` is True"),
+        (("--metadata", "none"), "error: `metadata` is 'none'"),
+        (("--push_to_hub",), "error: `metadata` is 'no-location'"),
+    ):
+        status, _ = stylize(*arguments, *changed)
+        assert isinstance(status, str) and message in status and "\n" not in status
+    smooth_noise((50, 50), 8).save(tmp_path / "style.png")
+    status, _ = stylize(*arguments)
+    assert status.startswith("error: `styles` is "), "another picture under the same name"
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    assert stylize(*arguments, "--overwrite")[0] == 0
+    assert (tmp_path / "out" / "a.png").read_bytes() != before
+
+
+def test_masks_and_strips(stylize, gallery, tmp_path):
+    (gallery / "broken.png").unlink()
+    mask = tmp_path / "mask.png"
+    half = Image.new("L", (40, 30))
+    half.paste(255, (0, 0, 20, 30))
+    half.save(mask)
+    inputs = ("--input_dir", gallery, "--output_dir")
+    assert stylize(*inputs, tmp_path / "masked", "--mask", mask, "--mask_feather", 0)[0] == 0
+    masked, photo = (np.asarray(load_image(parent / "a.png")) for parent in (tmp_path / "masked", gallery))
+    assert (masked[:, 20:] == photo[:, 20:]).all() and (masked[:, :20] != photo[:, :20]).any()
+    assert stylize(*inputs, tmp_path / "strip", "--strip")[0] == 0
+    strip = load_image(tmp_path / "strip" / "a.png")
+    assert strip.width >= 5 * 40 and (np.asarray(strip)[:30, :40] == photo).all()
+    status, _ = stylize(*inputs, tmp_path / "none", *("--mask", mask, mask, mask))
+    assert status.startswith("error: ") and not (tmp_path / "none").exists(), "refused before the first photo"
+
+
+def test_adapters_are_blended_by_weight(stylize, tiny_pipe, gallery, tmp_path):
+    photo, adapters = load_image(gallery / "a.png"), []
+    for n in range(2):
+        code = torch.randn(1, 16, generator=torch.Generator().manual_seed(n))
+        adapters.append(StyleAdapter({}, code, torch.zeros(1, 16), tiny_pipe.fingerprint).save(tmp_path / f"{n}.safetensors"))
+        tiny_pipe.load_adapter(adapters[n], name=str(n))
+    tiny_pipe.set_adapters(["0", "1"], [0.8, 0.2])
+    expected = tiny_pipe(photo, style=tmp_path / "style.png", adapter_blend=0.5).images[0]
+    options = ("--content", gallery / "a.png", "--output", tmp_path / "o.png", "--adapter_blend", 0.5)
+    assert stylize(*options, "--adapter", *adapters, "--adapter_weights", 0.8, 0.2)[0] == 0
+    assert load_image(tmp_path / "o.png").tobytes() == expected.tobytes()
+    status, _ = stylize(*options, "--adapter", *adapters, "--adapter_weights", 0.8)
+    assert "1 entries for 2 adapters" in status
+
+
+def test_another_backend_gives_the_same(stylize, gallery, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    folder = exported() / "export"
+    photo, style = load_image(gallery / "a.png"), gallery.parent / "style.png"
+    expected = StyleTransferPipeline.from_pretrained(folder, backend="onnx")(photo, style=style).images[0]
+    options = ("--pretrained_model_name_or_path", folder, "--backend", "onnx", "--output_dir", tmp_path / "out")
+    status, printed = stylize("--input_dir", gallery, *options)
+    assert status == 1 and "1 of 4 photos failed: broken.png" in printed
+    assert load_image(tmp_path / "out" / "a.png").tobytes() == expected.tobytes()
+    status, _ = stylize("--input_dir", gallery, *options, "--pretrained_model_name_or_path", exported() / "base")
+    assert status.startswith("error: ") and "has no file style_encoder.onnx" in status
+
+
+def test_one_photo_keeps_its_metadata(stylize, gallery, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "Ann", 6
+    smooth_noise((40, 30), 0).save(gallery / "turned.jpg", exif=exif, dpi=(240, 240))
+    for metadata, artist in (("all", "Ann"), ("none", None)):
+        assert stylize("--content", gallery / "turned.jpg", "--output", tmp_path / "o.jpg", "--metadata", metadata)[0] == 0
+        with Image.open(tmp_path / "o.jpg") as out:
+            assert out.size == (30, 40) and out.getexif().get(ExifTags.Base.Artist) == artist
+
+
+def test_a_data_set_becomes_a_data_set_and_is_published(stylize, tmp_path, monkeypatch):
+    source = make_parquet(tmp_path / "set", 4, broken=[2])
+    named = ("--dataset_name", source, "--name_column", "caption", "--cache_dir", tmp_path / "cache")
+    for hub in connected(monkeypatch):
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        publish = ("--push_to_hub", "--hub_dataset_id", "user/reds", "--hub_license", "cc0-1.0")
+        status, printed = stylize(*named, "--output_dir", tmp_path / "reds", *publish)
+        assert status == 1 and "failed: red 2 (row 2)" in printed and "/user/reds/commit/abc" in printed
+        published = sorted(path for _, _, path in hub.files)
+    assert published == ["README.md", "train/metadata.jsonl", "train/red 0.png", "train/red 1.png", "train/red 3.png"]
+    loaded = datasets.load_dataset(str(tmp_path / "reds"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded["caption"][:] == ["red 0", "red 1", "red 3"] and loaded[0]["image"].size == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--output_dir", "out"), "give one of --content, --input_dir and --dataset_name"),
+        (("--input_dir", "in", "--dataset_name", "x", "--output_dir", "out"), "give one of --content"),
+        (("--input_dir", "in", "--output", "out"), "with --input_dir and --dataset_name give --output_dir and no --output"),
+        (("--content", "p.png", "--output_dir", "out"), "with --content give --output and no --output_dir"),
+        (("--content", "p.png", "--output", "out", "--push_to_hub"), "--push_to_hub goes with --input_dir"),
+        (("--input_dir", "in", "--output_dir", "o", "--push_to_hub", "--output_format", "folder"), "leave out --output_format"),
+        (("--input_dir", "in", "--output_dir", "o", "--backend", "onnx", "--device", "cuda"), "--backend onnx runs on the CPU"),
+        (("--input_dir", "in", "--output_dir", "o", "--num_threads", "0"), "--num_threads is 0; it must be 1 at least"),
+        (("--input_dir", "absent", "--output_dir", "out"), "no image folder at absent"),
+        (("--dataset_name", "absent/set", "--output_dir", "out"), "cannot load absent/set"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_any_work(refusal, arguments, message):
+    line = refusal("stylize", *arguments, "--style", "style.png")
+    assert message in line and "\n" not in line
+
+
+def test_results_do_not_go_among_the_photos(refusal, gallery):
+    line = refusal("stylize", "--input_dir", gallery, "--style", "s.png", "--output_dir", gallery / "sub" / "out")
+    assert "lies in --input_dir" in line and not (gallery / "sub" / "out").exists()

@@ -1,0 +1,126 @@
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from styleadapt.data.images import load_image, save_image
+from styleadapt.data.metadata import ImageMetadata, read_metadata
+
+from ..conftest import smooth_noise
+
+
+def described(orientation: int = 6) -> Image.Exif:
+    exif = Image.Exif()
+    exif.update({ExifTags.Base.Make: "Pinhole", ExifTags.Base.Copyright: "Ann", ExifTags.Base.Orientation: orientation})
+    exif.get_ifd(ExifTags.IFD.Exif).update(
+        {
+            ExifTags.Base.DateTimeOriginal: "2020:02:03 04:05:06",
+            ExifTags.Base.ExifImageWidth: 40,
+            ExifTags.Base.ExifImageHeight: 30,
+            ExifTags.Base.ColorSpace: 65535,
+            ExifTags.Base.MakerNote: b"offset 1234",
+        }
+    )
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (52.0, 31.0, 12.0)})
+    return exif
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    return smooth_noise((40, 30), 0)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_exif_comes_over_upright_between_all_formats(photo, kind, suffix, tmp_path):
+    source = encoded(photo, kind, exif=described().tobytes())
+    upright = load_image(source)
+    assert upright.size == (30, 40)
+    metadata = read_metadata(source)
+    assert metadata.format == kind
+    save_image(upright, tmp_path / f"out{suffix}", **metadata.options(suffix, upright.size))
+    with Image.open(tmp_path / f"out{suffix}") as out:
+        exif = out.getexif()
+        details, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
+        assert out.size == (30, 40) and exif[ExifTags.Base.Orientation] == 1
+    assert (exif[ExifTags.Base.Make], exif[ExifTags.Base.Copyright]) == ("Pinhole", "Ann")
+    assert details[ExifTags.Base.DateTimeOriginal] == "2020:02:03 04:05:06"
+    assert (details[ExifTags.Base.ExifImageWidth], details[ExifTags.Base.ExifImageHeight]) == (30, 40)
+    assert details[ExifTags.Base.ColorSpace] == 1 and ExifTags.Base.MakerNote not in details
+    assert place[1] == "N" and tuple(map(float, place[2])) == (52, 31, 12)
+    assert load_image(tmp_path / f"out{suffix}").size == (30, 40), "it is not turned a second time"
+
+
+def wide_gamut_profile() -> bytes:
+    """sRGB's profile with red and green exchanged: whoever ignores it shows wrong colours, plainly."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"....", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"....", b"gXYZ", 1)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_a_photo_with_a_profile_becomes_a_tagged_srgb_picture(photo, suffix, tmp_path):
+    source = encoded(photo, "PNG", icc_profile=wide_gamut_profile())
+    shown, metadata = load_image(source), read_metadata(source)
+    assert np.abs(np.asarray(shown, int) - np.asarray(photo, int)).max() > 50, "the profile matters"
+    save_image(shown, tmp_path / f"out{suffix}", **metadata.options(suffix, shown.size))
+    with Image.open(tmp_path / f"out{suffix}") as out:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(out.info["icc_profile"])))
+        assert "sRGB" in name
+    difference = np.abs(np.asarray(load_image(tmp_path / f"out{suffix}"), int) - np.asarray(shown, int))
+    assert difference.mean() < 3, "a viewer shows the colours that were shown before"
+
+
+def test_a_photo_without_metadata_gets_none(photo):
+    metadata = read_metadata(encoded(photo, "PNG"))
+    assert metadata == ImageMetadata(format="PNG")
+    assert all(metadata.options(suffix, photo.size) == {} for suffix in (".jpg", ".png", ".webp", ".tif", ".bmp", ".gif"))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+def test_resolution_comes_over(photo, suffix, tmp_path):
+    metadata = read_metadata(encoded(photo, "JPEG", dpi=(240, 240)))
+    save_image(photo, tmp_path / f"out{suffix}", **metadata.options(suffix, photo.size))
+    assert Image.open(tmp_path / f"out{suffix}").info["dpi"] == pytest.approx((240, 240), abs=0.1)
+
+
+def test_what_a_format_cannot_hold_is_left_out(photo, tmp_path):
+    metadata = read_metadata(encoded(photo, "JPEG", exif=described().tobytes(), dpi=(240, 240), icc_profile=wide_gamut_profile()))
+    for suffix in (".bmp", ".gif"):
+        save_image(photo, tmp_path / f"out{suffix}", **metadata.options(suffix, photo.size))
+        assert Image.open(tmp_path / f"out{suffix}").size == photo.size
+
+
+def test_the_place_can_be_left_out(photo):
+    metadata = dataclasses.replace(read_metadata(encoded(photo, "JPEG", exif=described().tobytes())), location=())
+    written = Image.Exif()
+    written.load(metadata.options(".jpg", photo.size)["exif"])
+    assert written[ExifTags.Base.Make] == "Pinhole" and not written.get_ifd(ExifTags.IFD.GPSInfo)
+
+
+@pytest.mark.parametrize("cut", [1, 12, 30, 60, 120, 300])
+def test_damaged_metadata_stops_nothing(photo, cut, tmp_path):
+    whole = encoded(photo, "JPEG", exif=described().tobytes(), dpi=(72, 72))
+    damaged = whole[:cut] + bytes(20) + whole[cut + 20 :]
+    metadata = read_metadata(damaged)
+    save_image(photo, tmp_path / "out.jpg", **metadata.options(".jpg", photo.size))
+    assert load_image(tmp_path / "out.jpg").size == photo.size
+
+
+def test_too_much_for_a_jpeg_file_is_left_out(photo, tmp_path):
+    source = read_metadata(encoded(photo, "JPEG", exif=described().tobytes()))
+    metadata = dataclasses.replace(source, photo=((ExifTags.Base.ImageDescription, "x" * 70000),))
+    save_image(photo, tmp_path / "out.jpg", **metadata.options(".jpg", photo.size))
+    assert not Image.open(tmp_path / "out.jpg").getexif()
+
+
+@pytest.mark.parametrize("source", [b"", b"no image", "absent.jpg"])
+def test_no_image_has_no_metadata(source):
+    assert read_metadata(source) == ImageMetadata()
