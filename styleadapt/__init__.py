@@ -12,6 +12,8 @@ _PUBLIC = {
     "AdapterError": "adaptation.adapter",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
+    "stylize_video": "pipelines.video",
+    "VideoError": "pipelines.video_reading",
     "AdaptationConfig": "adaptation.settings",
     "AdaptationProgress": "adaptation.adapt",
     "StyleGenerator": "models.generator",
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline
+    from .pipelines.video import stylize_video
+    from .pipelines.video_reading import VideoError
 
 
 def __getattr__(name: str):
