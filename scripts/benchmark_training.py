@@ -13,7 +13,6 @@ them. Each row is a process of its own, so that its peak memory is its own. Any 
 import argparse
 import json
 import multiprocessing
-import resource
 import statistics
 import sys
 import tempfile
@@ -66,6 +65,7 @@ def worker(args: argparse.Namespace, size: int, batch: int, options: list[str], 
     import torch
     from torch.utils.data import Dataset
 
+    from styleadapt.metrics.race import own_peak_mb
     from styleadapt.models.cpu import configure_cpu
     from styleadapt.training import finetuning, stylization, translation
     from styleadapt.training.config import ConfigError, parse_config
@@ -121,7 +121,7 @@ def worker(args: argparse.Namespace, size: int, batch: int, options: list[str], 
             sys.exit(f"error: {error}")
         Trainer(config, timed(task), Noise()).train()
     seconds = statistics.median(b - a for a, b in zip(started[WARM_UP:], started[WARM_UP + 1 :]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = own_peak_mb()
     pipe.send({"size": size, "batch": batch, "seconds": seconds, "images_per_second": batch / seconds, "peak_mb": peak})
 
 

@@ -13,7 +13,6 @@ Times are medians of whole steps. A ratio below 1 is faster.
 import argparse
 import json
 import multiprocessing
-import resource
 import statistics
 import sys
 import time
@@ -71,6 +70,7 @@ def worker(method: str, args: argparse.Namespace, pipe) -> None:
     """Answers True with the seconds of one step, and False with the peak memory in MB."""
     import torch
 
+    from styleadapt.metrics.race import own_peak_mb
     from styleadapt.models.cpu import configure_cpu
 
     configure_cpu(args.threads)
@@ -81,7 +81,7 @@ def worker(method: str, args: argparse.Namespace, pipe) -> None:
         start = time.perf_counter()
         step(a, b)
         pipe.send(time.perf_counter() - start)
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    pipe.send(own_peak_mb())
 
 
 def reference_step(args: argparse.Namespace) -> Callable:

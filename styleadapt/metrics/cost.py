@@ -1,13 +1,13 @@
 """What a result costs: memory, parameters, bytes."""
 
 import os
-import resource
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 import torch.nn as nn
+
+from .race import own_peak_mb
 
 
 def peak_memory_mb(device: torch.device | str = "cpu") -> float:
@@ -18,8 +18,7 @@ def peak_memory_mb(device: torch.device | str = "cpu") -> float:
     """
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return own_peak_mb()
 
 
 def count_parameters(modules: Iterable[nn.Module | None]) -> int:
