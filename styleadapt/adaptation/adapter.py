@@ -1,6 +1,7 @@
 """A style adapter: one small safetensors file that turns the base generator into one for a certain style."""
 
 import json
+import math
 import os
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,9 @@ from safetensors.torch import save
 FORMAT = "styleadapt-adapter-1"
 PACKAGED = "packaged weights"  # the name of the base that comes with the library
 MAX_FILE_BYTES = 64 << 20
+LONGEST_NAME = 1000  # a base may be named by a path
+
+_FIELDS: dict[str, Any] = {"config": dict, "scores": dict, "images": int, "steps": int, "seconds": int | float}
 
 
 class AdapterError(ValueError):
@@ -96,16 +100,23 @@ class StyleAdapter:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != FORMAT:
                     raise AdapterError(
-                        f"{path.name} is no style adapter (format {metadata.get('format')!r}, expected {FORMAT!r})"
+                        f"{path.name} is no style adapter (format {_brief(metadata.get('format'))!r}, expected {FORMAT!r})"
                     )
                 tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            described = json.loads(metadata["adapter"])
             code, start_code = tensors.pop("code"), tensors.pop("start_code")
-            adapter = cls(tensors, code, start_code, metadata["base"], metadata.get("base_name", ""), **described)
+            described = _described(metadata["adapter"])
+            base, base_name = metadata["base"], metadata.get("base_name", "")
+            adapter = cls(tensors, code, start_code, base, base_name, **described)
         except (SafetensorError, OSError) as error:
-            raise AdapterError(f"{path.name} is not a readable safetensors file: {error}") from None
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise AdapterError(f"{path.name} is damaged: {error} is missing or malformed") from None
+            raise AdapterError(f"{path.name} is not a readable safetensors file: {_brief(error)}") from None
+        except KeyError as error:
+            raise AdapterError(f"{path.name} is damaged: {error} is missing") from None
+        except _Malformed as error:
+            raise AdapterError(f"{path.name} is damaged: its metadata {error}") from None
+        # Later errors quote them.
+        for name in (base, base_name, *tensors):
+            if len(name) > LONGEST_NAME or not name.isprintable():
+                raise AdapterError(f"{path.name} is damaged: {_brief(name)!r} is no name of a tensor or a base")
         for name, tensor in {"code": code, "start_code": start_code, **tensors}.items():
             if not torch.isfinite(tensor).all():
                 raise AdapterError(f"{path.name} holds values that are not finite in `{name}`")
@@ -153,6 +164,35 @@ pipe("photo.jpg").images[0].save("styled.png")
 |---|---|
 {rows}
 """
+
+
+def _brief(text: object) -> str:
+    """A line for a message, of text from a stranger's file, which may be of any length."""
+    return " ".join(str(text).split())[:200]
+
+
+class _Malformed(Exception):
+    """Says what an adapter's description is, to be read after "its metadata"."""
+
+
+def _described(text: str) -> dict[str, Any]:
+    """The plain fields that `StyleAdapter._metadata` wrote into a file, each of the type it had."""
+    try:
+        fields = json.loads(text)
+    # Python reads neither JSON of great depth nor numbers of thousands of digits.
+    except (ValueError, RecursionError):
+        raise _Malformed("is not JSON that can be read") from None
+    if not isinstance(fields, dict):
+        raise _Malformed(f"describes the adapter by a {type(fields).__name__}, expected an object")
+    for name, value in fields.items():
+        if name not in _FIELDS:
+            raise _Malformed(f"has the unknown field {_brief(name)!r}, expected {', '.join(_FIELDS)}")
+        if not isinstance(value, _FIELDS[name]):
+            raise _Malformed(f"has a {type(value).__name__} for `{name}`")
+    for name, value in fields.get("scores", {}).items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise _Malformed(f"has no finite number for the score {_brief(name)!r}")
+    return fields
 
 
 def asdict_without_tensors(adapter: StyleAdapter) -> dict[str, Any]:

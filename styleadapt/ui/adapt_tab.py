@@ -14,15 +14,17 @@ from styleadapt.ui.examples import example_images, example_strip, fill_from
 from styleadapt.ui.limits import (
     DEFAULT_SECONDS,
     LIVE_PREVIEW_SIDE,
+    LONG_WORK,
     MAX_ADAPTER_BYTES,
     MAX_SECONDS,
     MIN_SECONDS,
     clamp,
 )
 from styleadapt.ui.live_adaptation import Finished
+from styleadapt.ui.long_work import LongWork
 from styleadapt.ui.progress import bar, report_text, scores_text, status
 from styleadapt.ui.session import Visitor, Visitors
-from styleadapt.ui.studio import Studio
+from styleadapt.ui.studio import Look, Studio
 from styleadapt.ui.uploads import StyleFiles, fit, photo_input, read_photo, read_styles, styles_input, uploaded_path
 
 IDLE = status("Choose style images and a photo, then press Adapt.")
@@ -45,18 +47,10 @@ class AdaptTab:
     use: gr.Button
 
 
-class AdaptEvents:
+class AdaptEvents(LongWork):
     """What happens on the tab, free of layout."""
 
-    def __init__(self, studio: Studio, visitors: Visitors):
-        self.studio = studio
-        self.visitors = visitors
-
-    def prepare(self, visitor: Visitor | None) -> tuple[str, dict, dict, Visitor]:
-        """Take the place in the queue: from now on the visitor can stop what is waiting or running."""
-        visitor = self.visitors.of(visitor)
-        visitor.begin_run()
-        return status("Waiting for a free place …"), gr.update(interactive=False), gr.update(interactive=True), visitor
+    kept = "the best state so far"
 
     def adapt(self, photo: str | None, styles: StyleFiles | None, seconds: float, visitor: Visitor | None) -> Iterator[Shown]:
         """Learn the style of one or more images in up to five minutes, with a live preview on a photo.
@@ -83,7 +77,7 @@ class AdaptEvents:
                 if stop_file.exists():
                     yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
                     return
-                zero_shot = self.studio.stylise(content, paintings, 1.0, False)
+                zero_shot = self.studio.stylise(content, Look(paintings))
                 yield status("Preparing …"), zero_shot, None, gr.update(interactive=False), visitor
                 for item in self.studio.adapt(paintings, content, seconds, visitor.adapter_file, stop_file):
                     visitor.touch()
@@ -97,14 +91,14 @@ class AdaptEvents:
                 visitor.end_run()
 
     def stop(self, visitor: Visitor | None) -> str:
-        """End this session's waiting or running adaptation and keep its best state so far.
+        """End the adaptation, batch and video that this session has waiting or running.
+
+        An adaptation keeps its best state so far, a batch the pictures that are ready.
 
         Returns:
-            Whether there was one to stop, as HTML text.
+            Whether there was anything to stop, as HTML text.
         """
-        if visitor and visitor.stop():
-            return status("Stopping, and keeping the best state so far …")
-        return status("There is nothing to stop.")
+        return super().stop(visitor)
 
     def load_adapter(self, file: str | None, visitor: Visitor | None) -> tuple[str, dict, Visitor]:
         """Load an adapter saved earlier, so that /stylise can use it in this session.
@@ -112,7 +106,7 @@ class AdaptEvents:
         Parameters:
             file: An adapter, a safetensors file made for the same base model.
         Returns:
-            What was loaded, as HTML text.
+            What was loaded and how healthy it is, as HTML text.
             The adapter, as the file to download.
         """
         with plain_errors():
@@ -120,16 +114,17 @@ class AdaptEvents:
                 raise gr.Error("Choose an adapter file first.", print_exception=False)
             if Path(file).stat().st_size > MAX_ADAPTER_BYTES:
                 raise gr.Error("This file is too large to be an adapter.", print_exception=False)
-            self.studio.check_adapter(Path(file))
+            scores = self.studio.check_adapter(Path(file))
             visitor = self.visitors.of(visitor)
             visitor.keep_adapter(Path(file))
             text = "The adapter is loaded. Use it on the Stylise tab."
-            return status(text), gr.update(value=visitor.adapter_file, interactive=True), visitor
+            return status(text) + health_list(scores), gr.update(value=visitor.adapter_file, interactive=True), visitor
 
 
 def health_list(scores: dict[str, float]) -> str:
-    """HTML: what an adapter's scores say in plain words, a line for each finding."""
-    return f"<ul>{''.join(f'<li>{finding}</li>' for finding in health(scores, ADVICE))}</ul>"
+    """HTML: what an adapter's scores say in plain words, a line for each finding; nothing for a file without scores."""
+    findings = "".join(f"<li>{finding}</li>" for finding in health(scores, ADVICE))
+    return findings and f"<ul>{findings}</ul>"
 
 
 def free(visitor: Visitor | None) -> tuple[dict, dict, dict]:
@@ -185,9 +180,9 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
         [photo, styles, seconds, visitor],
         [progress, before, after, download, visitor],
         show_progress_on=progress,
-        concurrency_limit=1,
-        concurrency_id="cpu",
+        scroll_to_output=True,
         api_name="adapt",
+        **LONG_WORK,
     )
     ran.then(free, visitor, [run, stop, use], queue=False, show_progress="hidden", api_visibility="private")
     ran.failure(lambda: IDLE, None, progress, queue=False, show_progress="hidden", api_visibility="private")

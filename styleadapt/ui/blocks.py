@@ -1,17 +1,25 @@
-"""The whole interface: two tabs around one pipeline, and the terms on which it is served."""
+"""The whole interface: five tabs around one pipeline, and the terms on which it is served."""
 
+import importlib.util
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from styleadapt.ui.adapt_tab import AdaptTab, build_adapt_tab
+from styleadapt.ui.batch_tab import build_batch_tab
+from styleadapt.ui.disk import housekeeping, own_cache
 from styleadapt.ui.examples import serve_examples
+from styleadapt.ui.fetching import limit_fetching
+from styleadapt.ui.labels import LABELS
 from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SWEEP_EVERY
+from styleadapt.ui.regions_tab import RegionsTab, build_regions_tab
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio, load_packaged
 from styleadapt.ui.stylize_tab import MY_ADAPTER, StylizeTab, build_stylize_tab, show_source
 from styleadapt.ui.theme import CSS, THEME
+from styleadapt.ui.video_tab import build_video_tab
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
@@ -19,9 +27,10 @@ if TYPE_CHECKING:
 INTRO = """# styleadapt
 Give a photo the style of any picture at once, or spend a minute to learn a style properly and keep it as a small file."""
 
-# In the browser, because both values are there: the Adapt tab opens with what the visitor chose on the Stylise tab.
+# In the browser, because both values are there: another tab opens with what the visitor chose on the Stylise tab.
 CARRY_OVER = """(photo, styles, adapt_photo, adapt_styles) =>
 [adapt_photo ?? photo, adapt_styles?.length ? adapt_styles : styles]"""
+CARRY_ONE_STYLE_OVER = "(photo, styles, region_photo, inside) => [region_photo ?? photo, inside ?? styles?.[0]?.image ?? null]"
 
 
 def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visitors: Visitors | None = None) -> gr.Blocks:
@@ -31,6 +40,8 @@ def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visit
         load: makes the pipeline that all visitors share; it is called in the background while the server starts.
         visitors: where visitors' files go; by default the system's temporary folder.
     """
+    own_cache()
+    limit_fetching()
     visitors = visitors or Visitors()
     studio = Studio(load)
     serve_examples()
@@ -41,9 +52,15 @@ def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visit
         with gr.Tabs() as tabs:
             with gr.Tab("Stylise", id="stylise", elem_id="tab-stylise"):
                 stylize = build_stylize_tab(studio, visitors, visitor)
+            with gr.Tab("Regions", id="regions", elem_id="tab-regions") as regions_page:
+                regions = build_regions_tab(studio, visitors, visitor)
+            with gr.Tab("Batch", id="batch", elem_id="tab-batch"):
+                build_batch_tab(studio, visitors, visitor)
+            with gr.Tab("Video", id="video", elem_id="tab-video"):
+                build_video_tab(studio, visitors, visitor)
             with gr.Tab("Adapt", id="adapt", elem_id="tab-adapt") as adapt_page:
                 adapt = build_adapt_tab(studio, visitors, visitor)
-        _connect(tabs, stylize, adapt, adapt_page)
+        _connect(tabs, stylize, regions, regions_page, adapt, adapt_page)
 
         def arrive(request: gr.Request) -> Visitor:
             return visitors.open(request.session_hash)
@@ -53,15 +70,23 @@ def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visit
 
         app.load(arrive, None, visitor, queue=False, show_progress="hidden", api_visibility="private")
         app.unload(depart)
+    app.visitors = visitors  # type: ignore[attr-defined]  # for `housekeeping`
     return app.queue(max_size=MAX_QUEUE, api_open=False)
 
 
 def launch_options() -> dict:
-    """Arguments for the app's `launch`: looks and limits, no share link, nothing fetched from elsewhere."""
+    """Arguments for the app's `launch`: looks and limits, no share link, nothing fetched from elsewhere.
+
+    The named functions are tools of an MCP server too where the package `mcp` is there, unless GRADIO_MCP_SERVER is "false".
+    """
+    mcp = importlib.util.find_spec("mcp") is not None and os.environ.get("GRADIO_MCP_SERVER", "true").lower() == "true"
     return {
         "theme": THEME,
         "css": CSS,
+        "js": LABELS,
         "share": False,
+        "mcp_server": mcp,
+        "app_kwargs": {"lifespan": housekeeping},
         "max_file_size": MAX_FILE_SIZE,
         "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api"],
@@ -72,8 +97,17 @@ def launch_options() -> dict:
     }
 
 
-def _connect(tabs: gr.Tabs, stylize: StylizeTab, adapt: AdaptTab, adapt_page: gr.Tab) -> None:
+def _connect(
+    tabs: gr.Tabs, stylize: StylizeTab, regions: RegionsTab, regions_page: gr.Tab, adapt: AdaptTab, adapt_page: gr.Tab
+) -> None:
     """What one tab hands to the other."""
+    regions_page.select(
+        None,
+        [stylize.photo, stylize.styles, regions.photo, regions.inside],
+        [regions.photo, regions.inside],
+        js=CARRY_ONE_STYLE_OVER,
+        api_visibility="private",
+    )
     adapt_page.select(
         None,
         [stylize.photo, stylize.styles, adapt.photo, adapt.styles],
@@ -84,7 +118,7 @@ def _connect(tabs: gr.Tabs, stylize: StylizeTab, adapt: AdaptTab, adapt_page: gr
     adapt.use.click(
         lambda: (gr.Tabs(selected="stylise"), MY_ADAPTER, *show_source(MY_ADAPTER)),
         None,
-        [tabs, stylize.source, stylize.styles_column, stylize.weight],
+        [tabs, stylize.source, stylize.styles_column, stylize.weight, stylize.blend],
         queue=False,
         show_progress="hidden",
         api_visibility="private",

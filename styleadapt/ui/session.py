@@ -1,8 +1,9 @@
-"""What belongs to one visitor: an adapter, pictures to download, a running adaptation. All of it is files in one folder.
+"""What belongs to one visitor: an adapter, pictures to download, a run to stop. All of it is files in one folder.
 
 Nothing of a visitor is kept in the shared pipeline, so one visitor's adapter cannot reach another.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -12,7 +13,9 @@ import time
 import weakref
 from pathlib import Path
 
-from styleadapt.ui.limits import FILE_LIFETIME
+from gradio.context import LocalContext
+
+from styleadapt.ui.limits import FILE_LIFETIME, MAX_VISITS_BYTES
 
 
 class Visitor:
@@ -25,6 +28,7 @@ class Visitor:
     def __init__(self, folder: Path):
         self.folder = folder
         self.stop_file: Path | None = None
+        self._runs = 0
 
     @property
     def adapter_file(self) -> Path:
@@ -40,6 +44,26 @@ class Visitor:
         """Where the full-size picture goes. The next one replaces it, so a visitor holds one at a time."""
         return self.folder / "stylised.png"
 
+    @property
+    def strip_file(self) -> Path:
+        """Where the strip of strengths goes."""
+        return self.folder / "strengths.png"
+
+    @property
+    def regions_file(self) -> Path:
+        """Where the full-size picture of the Regions tab goes."""
+        return self.folder / "regions.png"
+
+    @property
+    def zip_file(self) -> Path:
+        """Where a batch's pictures go."""
+        return self.folder / "stylised.zip"
+
+    @property
+    def video_file(self) -> Path:
+        """Where the stylised clip goes."""
+        return self.folder / "stylised.mp4"
+
     def touch(self) -> Path:
         """Make the folder, or mark it as in use, and return it."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -47,16 +71,22 @@ class Visitor:
         return self.folder
 
     def begin_run(self) -> Path:
-        """A new stop file for an adaptation that is about to wait in the queue or start. It exists once `stop` is asked for.
+        """The stop file of long work that is about to wait in the queue or start. It exists once `stop` is asked for.
 
-        A file and not a flag in memory, because on ZeroGPU the adaptation runs in another process.
+        All that one visitor has waiting or running is stopped together. A file and not a flag in memory, because on ZeroGPU the
+        work runs in another process.
         """
-        self.stop_file = self.touch() / f"{secrets.token_hex(8)}.stop"
+        folder = self.touch()
+        if self.stop_file is None or self.stop_file.exists():
+            self.stop_file = folder / f"{secrets.token_hex(8)}.stop"
+        self._runs += 1
         return self.stop_file
 
     def end_run(self) -> None:
-        """The adaptation has ended: there is nothing to stop any more."""
-        self.stop_file = None
+        """Work has ended; after the last there is nothing to stop any more."""
+        self._runs = max(self._runs - 1, 0)
+        if not self._runs:
+            self.stop_file = None
 
     def keep_adapter(self, file: Path) -> None:
         """Make a copy of `file` the visitor's adapter, in place of any before it."""
@@ -65,7 +95,7 @@ class Visitor:
         os.replace(part, self.adapter_file)
 
     def stop(self) -> bool:
-        """Ask a waiting or running adaptation to end with its best state so far. False when there is none."""
+        """Ask what waits or runs to end with what it has so far. False when there is nothing."""
         if self.stop_file is None:
             return False
         self.touch()
@@ -73,9 +103,13 @@ class Visitor:
         return True
 
     def leave(self) -> None:
-        """The page was closed: stop the work and drop the pictures. The adapter stays, for a phone that only slept."""
+        """The page was closed: stop the work and drop the results. The adapter stays, for a phone that only slept.
+
+        It holds no memory; an hour later gradio ends the visit, which removes it too.
+        """
         self.stop()
-        self.picture_file.unlink(missing_ok=True)
+        for file in (self.picture_file, self.strip_file, self.regions_file, self.zip_file, self.video_file):
+            file.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """The visit is over: stop the work and delete everything."""
@@ -89,17 +123,22 @@ class Visitors:
     Parameters:
         root: the folder that holds every visitor's folder; by default one in the system's temporary folder.
         lifetime: seconds after its last use until a visitor's folder is swept.
+        quota: bytes that all folders may hold; beyond that, those unused for longest are swept.
     """
 
-    def __init__(self, root: Path | None = None, lifetime: float = FILE_LIFETIME):
+    def __init__(self, root: Path | None = None, lifetime: float = FILE_LIFETIME, quota: int = MAX_VISITS_BYTES):
         self.root = root or Path(tempfile.gettempdir()) / f"styleadapt-{os.getuid() if hasattr(os, 'getuid') else 'ui'}"
         self.lifetime = lifetime
+        self.quota = quota
         self._by_session: weakref.WeakValueDictionary[str, Visitor] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
     def of(self, visitor: Visitor | None) -> Visitor:
-        """The given visitor, marked as present; a new one for a client that came without opening the page."""
-        if visitor is None:
+        """The given visitor, marked as present; a new one for a client that came without opening the page.
+
+        All of MCP's callers share one session of gradio's, which therefore tells nothing about whose call it is.
+        """
+        if visitor is None or _from_mcp():
             return self.open()
         visitor.touch()
         return visitor
@@ -122,13 +161,29 @@ class Visitors:
             visitor.leave()
 
     def sweep(self) -> None:
-        """Delete folders that nobody used for `lifetime` seconds, of this process or of one that was killed."""
+        """Delete folders that nobody used for `lifetime` seconds, of this process or of one that was killed, and those unused for
+        longest as long as all together are larger than `quota`."""
         if not self.root.is_dir():
             return
+        folders = []
         for folder in self.root.iterdir():
-            try:
-                expired = time.time() - folder.stat().st_mtime > self.lifetime
-            except FileNotFoundError:
-                continue
-            if expired:
+            with contextlib.suppress(OSError):
+                folders.append((folder.stat().st_mtime, _bytes(folder), folder))
+        total = sum(size for _, size, _ in folders)
+        for used, size, folder in sorted(folders):
+            if time.time() - used > self.lifetime or total > self.quota:
                 shutil.rmtree(folder, ignore_errors=True)
+                total -= size
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += file.stat().st_size
+    return total
+
+
+def _from_mcp() -> bool:
+    request = LocalContext.request.get(None)
+    return request is not None and request.headers.get("x-gradio-user") == "mcp"

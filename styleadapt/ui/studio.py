@@ -1,4 +1,4 @@
-"""The model's work for the interface: stylise a photo, adapt to a style, take in an adapter.
+"""The model's work for the interface: pictures, strips, regions, batches and clips; adapting, and taking in an adapter.
 
 Every call works on a copy of the one shared pipeline, so that nothing of a visitor stays in it.
 """
@@ -6,28 +6,57 @@ Every call works on a copy of the one shared pipeline, so that nothing of a visi
 import copy
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
 from styleadapt.models.device import usable_device
 from styleadapt.ui.gpu import FORKS, on_gpu
-from styleadapt.ui.limits import MAX_WORK_SIDE
+from styleadapt.ui.limits import (
+    GPU_START_SECONDS,
+    MAX_VIDEO_FRAMES,
+    MAX_WORK_SIDE,
+    STRIP_SIDE,
+    STRIP_STRENGTHS,
+    gpu_seconds,
+)
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
+from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
+from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
+from styleadapt.ui.uploads import fit
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
 
 ADAPTER_NAME = "visitor"
-GPU_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where a style comes from: style images, an adapter, or both.
+
+    Parameters:
+        paintings: the style images; None for the adapter's style alone.
+        shares: one number a style image; None for equal parts.
+        adapter_file: the adapter; None for the style images alone.
+        weight: how far to follow the adapter.
+        blend: with both, how much of the style code is the adapter's, from 0 to 1; the style images have the rest.
+    """
+
+    paintings: list[Image.Image] | None = None
+    shares: list[float] | None = None
+    adapter_file: Path | None = None
+    weight: float = 1.0
+    blend: float = 0.0
 
 
 def load_packaged() -> "StyleTransferPipeline":
-    """The pipeline with the packaged weights. Importing it takes seconds."""
+    """The pipeline with the packaged weights, in bfloat16 where that is faster. Importing it takes seconds."""
     from styleadapt import StyleTransferPipeline
 
-    return StyleTransferPipeline.from_pretrained()
+    return StyleTransferPipeline.from_pretrained(dtype="auto")
 
 
 class Studio:
@@ -45,9 +74,14 @@ class Studio:
             self._loading.set_result(_place(load))
         else:
             self._loading = ThreadPoolExecutor(1, thread_name_prefix="load-pipeline").submit(_place, load)
-        self.stylise = on_gpu(self._stylise, duration=GPU_SECONDS)
-        self.stylise_adapted = on_gpu(self._stylise_adapted, duration=GPU_SECONDS)
-        self.adapt = on_gpu(self._adapt, duration=lambda paintings, photo, seconds, *_: int(seconds) + GPU_SECONDS)
+        self.stylise = on_gpu(self._stylise, duration=lambda photo, *_: gpu_seconds(_megapixels(photo)))
+        self.strip = on_gpu(self._strip, duration=gpu_seconds(STRIP_SIDE**2 / 1e6, len(STRIP_STRENGTHS)))
+        self.regions = on_gpu(
+            self._regions, duration=lambda photo, styles, *_: gpu_seconds(_megapixels(photo), passes=len(styles))
+        )
+        self.adapt = on_gpu(self._adapt, duration=lambda paintings, photo, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
+        self.batch = on_gpu(self._batch, duration=lambda photos, *_: gpu_seconds(MAX_WORK_SIDE**2 / 1e6, len(photos)))
+        self.video = on_gpu(self._video, duration=_video_seconds)
 
     @property
     def pipeline(self) -> "StyleTransferPipeline":
@@ -56,19 +90,30 @@ class Studio:
 
     def first_look(self, photo: Image.Image, painting: Image.Image) -> Image.Image:
         """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
-        return _paint(self._loading.result().on_cpu.clone(), photo, 1.0, False, style=[painting])
+        return _paint(self._loading.result().on_cpu, photo, Look([painting]))
 
-    def _stylise(self, photo: Image.Image, paintings: list[Image.Image], strength: float, preserve_color: bool) -> Image.Image:
-        """`photo` in the style of `paintings`."""
-        return _paint(self.pipeline.clone(), photo, strength, preserve_color, style=paintings)
+    def _stylise(self, photo: Image.Image, look: Look, strength: float = 1.0, preserve_color: bool = False) -> Image.Image:
+        """`photo` in the style of `look`."""
+        return _paint(self.pipeline, photo, look, strength=strength, preserve_color=preserve_color)
 
-    def _stylise_adapted(
-        self, photo: Image.Image, adapter_file: Path, weight: float, strength: float, preserve_color: bool
+    def _strip(self, photo: Image.Image, look: Look, preserve_color: bool) -> Image.Image:
+        """`photo`, made small, at each of `STRIP_STRENGTHS`, side by side."""
+        session = _dressed(self.pipeline, look)
+        options = {**_style_options(look), "preserve_color": preserve_color}
+        return session.strength_strip(fit(photo, STRIP_SIDE), strengths=STRIP_STRENGTHS, **options)
+
+    def _regions(
+        self,
+        photo: Image.Image,
+        styles: list[Image.Image],
+        masks: list[Image.Image],
+        feather: float,
+        strength: float,
+        preserve_color: bool,
     ) -> Image.Image:
-        """`photo` in the style that the adapter has learnt."""
-        session = _with_adapter(self.pipeline, adapter_file)
-        session.set_adapters([ADAPTER_NAME], [weight])
-        return _paint(session, photo, strength, preserve_color)
+        """`photo` with each style in its mask; one style more than masks takes the rest, which otherwise stays the photo."""
+        options = {"mask": masks, "mask_feather": feather, "strength": strength, "preserve_color": preserve_color}
+        return _paint(self.pipeline, photo, Look(styles), **options)
 
     def _adapt(
         self, paintings: list[Image.Image], photo: Image.Image, seconds: float, adapter_file: Path, stop_file: Path
@@ -76,9 +121,21 @@ class Studio:
         """Learn the style of `paintings`; see `adapt_live`."""
         yield from adapt_live(self.pipeline, paintings, photo, seconds, adapter_file, stop_file)
 
-    def check_adapter(self, file: Path) -> None:
-        """Raise the library's error when `file` is not an adapter for this pipeline. It takes no GPU."""
-        _with_adapter(self._loading.result().on_cpu, file)
+    def _batch(self, *arguments, **options) -> Iterator[BatchReport | BatchFinished]:
+        """Stylise many photos; see `batch_live`."""
+        yield from batch_live(self.pipeline, *arguments, **options)
+
+    def _video(self, *arguments, **options) -> Iterator[VideoReport | VideoFinished]:
+        """Stylise a clip; see `video_live`."""
+        yield from video_live(self.pipeline, *arguments, **options)
+
+    def check_adapter(self, file: Path) -> dict[str, float]:
+        """The scores in an adapter's file. Raises the library's error when it is none for this pipeline. It takes no GPU."""
+        from styleadapt.adaptation.adapter import StyleAdapter
+
+        adapter = StyleAdapter.load(file)
+        self._loading.result().on_cpu.clone().load_adapter(adapter, name=ADAPTER_NAME)
+        return dict(adapter.scores)
 
 
 class _Placed(NamedTuple):
@@ -97,18 +154,29 @@ def _place(load: Callable[[], "StyleTransferPipeline"]) -> _Placed:
     return _Placed(pipeline.to(device), on_cpu)
 
 
-def _with_adapter(pipeline: "StyleTransferPipeline", file: Path) -> "StyleTransferPipeline":
+def _dressed(pipeline: "StyleTransferPipeline", look: Look) -> "StyleTransferPipeline":
+    """A copy of `pipeline` with the adapter of `look`, if it has one."""
     session = pipeline.clone()
-    session.load_adapter(file, name=ADAPTER_NAME)
+    if look.adapter_file is not None:
+        session.load_adapter(look.adapter_file, name=ADAPTER_NAME)
+        session.set_adapters([ADAPTER_NAME], [look.weight])
     return session
 
 
-def _paint(
-    session: "StyleTransferPipeline",
-    photo: Image.Image,
-    strength: float,
-    preserve_color: bool,
-    style: list[Image.Image] | None = None,
-) -> Image.Image:
-    output = session(photo, style=style, strength=strength, preserve_color=preserve_color, max_size=MAX_WORK_SIDE)
-    return output.images[0]
+def _style_options(look: Look) -> dict[str, Any]:
+    return {"style": look.paintings, "style_weights": look.shares, "adapter_blend": look.blend}
+
+
+def _paint(pipeline: "StyleTransferPipeline", photo: Image.Image, look: Look, **options: Any) -> Image.Image:
+    session = _dressed(pipeline, look)
+    return session(photo, **_style_options(look), max_size=MAX_WORK_SIDE, **options).images[0]
+
+
+def _video_seconds(source, target, paintings, adapter_file, strength, preserve_color, max_size: int, *_) -> int:
+    """For a clip of the usual shape and the largest number of frames."""
+    return gpu_seconds(max_size**2 * 9 / 16 / 1e6, passes=MAX_VIDEO_FRAMES)
+
+
+def _megapixels(photo: Image.Image) -> float:
+    """At the size that `photo` is worked at."""
+    return photo.width * photo.height * min(1, MAX_WORK_SIDE / max(photo.size)) ** 2 / 1e6

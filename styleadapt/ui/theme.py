@@ -19,16 +19,20 @@ THEME = gr.themes.Default(
     button_primary_text_color="white",
     slider_color="*primary_700",
     slider_color_dark="*primary_500",
+    checkbox_border_color="*neutral_500",
+    checkbox_border_color_dark="*neutral_400",
     checkbox_background_color_selected="*primary_700",
     checkbox_background_color_selected_dark="*primary_600",
-    color_accent="*primary_600",
+    color_accent="*primary_700",
     body_text_color_subdued="*neutral_500",
     block_info_text_color="*neutral_500",
 )
 
 CSS = """
 .dark { --color-accent: var(--primary-500); }
-.gradio-container { max-width: 1240px !important; margin: 0 auto; }
+.gradio-container { width: 100%; max-width: 1240px !important; margin: 0 auto; }
+#stylize-result .icon, #regions-result .icon { color: white; }
+.dark #stylize-result .icon, .dark #regions-result .icon { color: black; }
 #intro h1 { margin: 0; }
 #intro p { margin: 0.25rem 0 0; }
 footer .divider { display: none !important; }
@@ -39,6 +43,12 @@ footer .divider { display: none !important; }
 .example-strip .grid-container { display: flex; gap: 6px; height: auto; }
 .example-strip .gallery-item, .example-strip .thumbnail-lg { width: 64px; height: 64px; flex: none; aspect-ratio: 1; }
 .example-strip .caption-label { display: none; }
+
+/* On a phone all five tabs are in sight, none in a menu. */
+@media (max-width: 480px) {
+  .main.app { padding-left: 16px !important; padding-right: 16px !important; }
+  .tab-container button { padding-left: 8px !important; padding-right: 8px !important; }
+}
 
 .run-status p { margin: 0 0 8px; font-variant-numeric: tabular-nums; }
 .run-status progress { display: block; width: 100%; height: 8px; border: none; border-radius: 4px; }

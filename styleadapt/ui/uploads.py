@@ -10,6 +10,20 @@ from styleadapt.ui.limits import MAX_PIXELS, MAX_STYLES
 
 StyleFiles = list[tuple[str, str | None]]
 
+FILE_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "description": "An http or https address, or the path that an upload was answered with."},
+        "meta": {
+            "type": "object",
+            "properties": {"_type": {"type": "string", "enum": ["gradio.FileData"]}},
+            "required": ["_type"],
+        },
+    },
+    "required": ["path", "meta"],
+}
+"""A file in a list, for programs. Gradio's own schemas of lists hold references that lead nowhere in a tool's schema."""
+
 
 def uploaded_path(payload: gr.FileData | None) -> str | None:
     """The path of an upload that gradio has stored, unopened."""
@@ -40,7 +54,7 @@ def photo_input(label: str, elem_id: str, value: str | None = None) -> gr.Image:
 
 def styles_input(label: str, elem_id: str, value: list[Path] | None = None) -> gr.Gallery:
     """An input for one or more style images, given to events as `StyleFiles`."""
-    return gr.Gallery(
+    gallery = gr.Gallery(
         value=value,
         label=label,
         elem_id=elem_id,
@@ -53,13 +67,16 @@ def styles_input(label: str, elem_id: str, value: list[Path] | None = None) -> g
         object_fit="cover",
         interactive=True,
     )
+    item = {"type": "object", "properties": {"image": FILE_SCHEMA}, "required": ["image"]}
+    gallery.api_info = lambda: {"type": "array", "items": item}  # type: ignore[method-assign]
+    return gallery
 
 
 def read_photo(path: str | None) -> Image.Image:
     """The photo at `path`, upright. Raises `gr.Error` when there is none, `ImageError` when it cannot be used."""
     if not path:
         raise gr.Error("Choose a photo first.", print_exception=False)
-    return _read(path)
+    return read_image(path)
 
 
 def read_styles(files: StyleFiles | None) -> list[Image.Image]:
@@ -68,7 +85,7 @@ def read_styles(files: StyleFiles | None) -> list[Image.Image]:
         raise gr.Error("Choose at least one style image first.", print_exception=False)
     if len(files) > MAX_STYLES:
         raise gr.Error(f"{len(files)} style images are too many here: use up to {MAX_STYLES}.", print_exception=False)
-    return [_read(path) for path, _ in files]
+    return [read_image(path) for path, _ in files]
 
 
 def fit(image: Image.Image, side: int) -> Image.Image:
@@ -79,7 +96,8 @@ def fit(image: Image.Image, side: int) -> Image.Image:
     return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS)
 
 
-def _read(path: str) -> Image.Image:
+def read_image(path: str) -> Image.Image:
+    """The image at `path`, upright, mode "RGB" or "RGBA". Raises `ImageError` when it cannot be used."""
     try:
         return load_image(path, max_pixels=MAX_PIXELS)
     except ImageError as error:

@@ -85,6 +85,44 @@ def test_damaged_files_are_refused_by_name(adapter, tmp_path, kind):
         StyleAdapter.load(file)
 
 
+def described(good: bytes, text: str) -> bytes:
+    """The file with another description of the adapter in its metadata."""
+    length = struct.unpack("<Q", good[:8])[0]
+    header = json.loads(good[8 : 8 + length])
+    header["__metadata__"]["adapter"] = text
+    encoded = json.dumps(header).encode()
+    return struct.pack("<Q", len(encoded)) + encoded + good[8 + length :]
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ('{"steps": "many"}', "a str for `steps`"),
+        ('{"config": [1]}', "a list for `config`"),
+        ('{"scores": {"style_before": "low"}}', "no finite number for the score 'style_before'"),
+        ('{"scores": {"style_before": NaN}}', "no finite number"),
+        ('{"surprise": 1}', "the unknown field 'surprise'"),
+        ("[]", "by a list"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"steps": ' + "9" * 5000 + "}", "not JSON"),
+    ],
+    ids=["text", "list", "text score", "NaN score", "unknown", "no object", "no JSON", "deep", "long number"],
+)
+def test_a_description_of_another_form_is_refused(adapter, tmp_path, text, reason):
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(described(adapter.save(tmp_path / "good.safetensors").read_bytes(), text))
+    with pytest.raises(AdapterError, match=f"bad.safetensors is damaged: .*{reason}"):
+        StyleAdapter.load(file)
+
+
+def test_a_long_name_is_refused_in_a_short_line(adapter, tmp_path):
+    adapter.deltas["line\n" * 10_000] = torch.zeros(2)
+    with pytest.raises(AdapterError) as caught:
+        StyleAdapter.load(adapter.save(tmp_path / "bad.safetensors"))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
 def test_foreign_safetensors_are_refused(tmp_path):
     save_file({"weight": torch.zeros(3)}, tmp_path / "foreign.safetensors")
     with pytest.raises(AdapterError, match="no style adapter"):

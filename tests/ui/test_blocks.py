@@ -1,4 +1,7 @@
+import importlib.util
+
 import pytest
+from gradio.utils import get_function_description
 
 from styleadapt.ui import build_app, launch_options
 
@@ -10,16 +13,30 @@ def app(pipeline, visitors):
 
 def test_the_public_api_is_named_and_documented(app):
     endpoints = app.get_api_info()["named_endpoints"]
-    assert set(endpoints) == {"/stylise", "/adapt", "/stop", "/load_adapter"}
+    assert set(endpoints) == {
+        "/stylise",
+        "/strip",
+        "/regions",
+        "/batch",
+        "/video",
+        "/adapt",
+        "/stop",
+        "/load_adapter",
+    }
     functions = {function.api_name: function for function in app.fns.values()}
-    for endpoint in endpoints:
-        assert functions[endpoint[1:]].fn.__doc__
+    for name, endpoint in endpoints.items():
+        description, parameters, returns = get_function_description(functions[name[1:]].fn)
+        assert description
+        assert parameters.keys() - {"visitor"} == {parameter["parameter_name"] for parameter in endpoint["parameters"]}
+        assert all(text for parameter, text in parameters.items() if parameter != "visitor")
+        assert len(returns) == len(endpoint["returns"])
 
 
 def test_the_queue_is_limited(app):
     assert app._queue.max_size
-    adapt = next(function for function in app.fns.values() if function.api_name == "adapt")
-    assert (adapt.concurrency_limit, adapt.concurrency_id) == (1, "cpu")
+    classes = {function.api_name: (function.concurrency_id, function.concurrency_limit) for function in app.fns.values()}
+    assert classes["adapt"] == classes["batch"] == classes["video"] == ("cpu", 1)
+    assert classes["stylise"] == classes["strip"] == classes["regions"] == ("stylise", 1)
 
 
 def test_temporary_files_and_visits_expire(app):
@@ -40,3 +57,12 @@ def test_the_app_is_served_without_share_link_and_with_an_upload_limit():
     options = launch_options()
     assert options["share"] is False
     assert options["max_file_size"]
+
+
+@pytest.mark.parametrize(("package", "variable", "served"), [(True, None, True), (True, "false", False), (False, "true", False)])
+def test_the_functions_are_tools_of_an_mcp_server_where_its_package_is_there(monkeypatch, package, variable, served):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: "spec" if package else None)
+    monkeypatch.delenv("GRADIO_MCP_SERVER", raising=False)
+    if variable:
+        monkeypatch.setenv("GRADIO_MCP_SERVER", variable)
+    assert launch_options()["mcp_server"] is served

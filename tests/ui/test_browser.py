@@ -1,99 +1,24 @@
-"""The real app in a real browser: upload, stylise, adapt, stop, download, load again; and two visitors side by side."""
+"""The real app in a real browser: every tab from upload to download, stopping, errors, and two visitors side by side."""
 
-import shutil
-from importlib import resources
+import zipfile
 
-import pytest
+import av
 from PIL import Image
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-expect = sync_api.expect
+from .browsing import download, expect, needs_chromium, open_tab, stylise, upload, wait_for_canvas
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SECONDS = 1000
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Where the app is served, with the packaged weights."""
-    if not (resources.files("styleadapt") / "assets" / "weights" / "model_index.json").is_file():
-        pytest.skip("needs the packaged weights")
-    from styleadapt.ui import build_app, launch_options
-    from styleadapt.ui.session import Visitors
-
-    app = build_app(visitors=Visitors(tmp_path_factory.mktemp("visits")))
-    _, url, _ = app.launch(**launch_options(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
-    yield url
-    app.close(verbose=False)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=120 * SECONDS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Opens the app as a new visitor; called twice, there are two of them."""
-    contexts = []
-
-    def open_page():
-        context = browser.new_context(accept_downloads=True)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(120 * SECONDS)
-        page.requests = []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.goto(address)
-        expect(page.locator("#stylize-run")).to_be_visible()
-        return page
-
-    expect.set_options(timeout=120 * SECONDS)
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
-def _upload(page, where, path):
-    page.locator(f"{where} input[type=file]").set_input_files(path)
-    expect(page.locator(f"{where} img[src*='{path.name}']")).to_be_visible()
-
-
-def _stylise(page):
-    before = page.locator("#stylize-note").inner_text()
-    page.locator("#stylize-run").click()
-    expect(page.locator("#stylize-download")).to_be_enabled()
-    expect(page.locator("#stylize-note")).not_to_have_text(before)
-
-
-def _download(page, button):
-    with page.expect_download() as download:
-        page.locator(button).click()
-    return download.value
-
-
-@pytest.fixture
-def picture(tmp_path):
-    """A photo of an unusual size, told from the examples by its name."""
-    path = tmp_path / "upload.png"
-    Image.linear_gradient("L").resize((203, 117)).convert("RGB").save(path)
-    return path
+pytestmark = needs_chromium
 
 
 def test_a_photo_is_uploaded_stylised_and_downloaded_in_its_size(visit, picture):
     page = visit()
-    _upload(page, "#stylize-photo", picture)
-    _upload(page, "#stylize-styles", picture)
-    _stylise(page)
+    upload(page, "#stylize-photo", picture)
+    upload(page, "#stylize-styles", picture)
+    stylise(page)
     expect(page.locator("#stylize-note")).to_contain_text("203 × 117 px")
-    download = _download(page, "#stylize-download")
-    assert download.suggested_filename == "stylised.png"
-    assert Image.open(download.path()).size == (203, 117)
+    file = download(page, "#stylize-download")
+    assert file.suggested_filename == "stylised.png"
+    assert Image.open(file.path()).size == (203, 117)
 
 
 def test_a_click_on_an_example_stylises_it(visit):
@@ -117,41 +42,155 @@ def test_a_bad_file_is_answered_with_a_plain_line(visit, tmp_path):
     assert "/" not in message.inner_text()
 
 
+def test_two_styles_are_blended_by_their_shares(visit, picture):
+    page = visit()
+    upload(page, "#stylize-styles", picture)
+    expect(page.get_by_label("Shares of the style images")).to_be_visible()
+    page.get_by_label("Shares of the style images").fill("3")
+    page.locator("#stylize-run").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("2 numbers")
+    page.get_by_label("Shares of the style images").fill("3, 1")
+    stylise(page)
+
+
+def test_strengths_are_compared_side_by_side(visit, picture):
+    page = visit()
+    upload(page, "#stylize-photo", picture)
+    page.get_by_role("button", name="Compare strengths").click()
+    page.locator("#strip-run").click()
+    expect(page.locator("#strip-result img")).to_be_visible()
+    expect(page.locator("#strip-download")).to_be_enabled()
+    file = download(page, "#strip-download")
+    strip = Image.open(file.path())
+    assert strip.width > 5 * 203 - 1 and strip.height >= 117
+
+
+def test_a_region_is_painted_and_only_it_takes_the_style(visit, tmp_path):
+    path = tmp_path / "plain.png"
+    Image.new("RGB", (400, 300), (120, 160, 200)).save(path)
+    page = visit()
+    upload(page, "#stylize-photo", path)
+    open_tab(page, "Regions")
+    expect(page.locator("#regions-photo img[src*='plain.png']")).to_be_visible()
+    expect(page.locator("#regions-inside img")).to_be_visible()
+    canvas = wait_for_canvas(page)
+    page.locator("#regions-run").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Paint on the photo")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 10, y + 10, steps=5)
+    page.mouse.up()
+    page.locator("#regions-run").click()
+    expect(page.locator("#regions-download")).to_be_enabled()
+    expect(page.locator("#regions-note")).to_contain_text("400 × 300 px")
+    result = Image.open(download(page, "#regions-download").path()).convert("RGB")
+    assert result.getpixel((2, 2)) == result.getpixel((397, 297)) == (120, 160, 200)
+    assert result.getpixel((200, 150)) != (120, 160, 200)
+
+
+def test_a_region_can_be_given_without_painting(visit, picture, tmp_path):
+    mask = tmp_path / "mask.png"
+    Image.linear_gradient("L").resize((20, 10)).save(mask)
+    page = visit()
+    open_tab(page, "Regions")
+    upload(page, "#regions-photo", picture)
+    page.get_by_role("button", name="Or give the region as an image").click()
+    upload(page, "#regions-mask", mask)
+    page.locator("#regions-outside").scroll_into_view_if_needed()
+    page.locator("#regions-example-outside button").nth(1).click()
+    expect(page.locator("#regions-outside img")).to_be_visible()
+    page.locator("#regions-run").click()
+    expect(page.locator("#regions-note")).to_contain_text("203 × 117 px")
+
+
+def test_a_batch_is_downloaded_as_one_file(visit, picture, tmp_path):
+    page = visit()
+    open_tab(page, "Batch")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"not an image")
+    page.locator("#batch-photos input[type=file]").set_input_files([picture, bad])
+    expect(page.locator("#batch-photos")).to_contain_text("bad")
+    page.locator("#batch-run").click()
+    expect(page.locator("#batch-status")).to_contain_text("1 of 2 photos are stylised")
+    expect(page.locator("#batch-status")).to_contain_text("bad.png")
+    expect(page.locator("#batch-pictures img").first).to_be_visible()
+    with zipfile.ZipFile(download(page, "#batch-download").path()) as archive:
+        assert archive.namelist() == ["upload.png"]
+
+
+def test_a_clip_is_stylised_played_and_downloaded(visit, tmp_path):
+    clip = tmp_path / "clip.mp4"
+    save_clip(clip)
+    page = visit()
+    open_tab(page, "Video")
+    page.locator("#video-clip input[type=file]").set_input_files(clip)
+    expect(page.locator("#video-clip video")).to_be_visible()
+    page.locator("#video-run").click()
+    expect(page.locator("#video-download")).to_be_enabled()
+    expect(page.locator("#video-status")).to_contain_text("8 frames")
+    page.wait_for_function("document.querySelector('#video-result video')?.readyState >= 2")
+    assert download(page, "#video-download").suggested_filename.endswith(".mp4")
+
+
+def save_clip(path):
+    """Eight frames of 96 x 64 px."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("h264", rate=8, width=96, height=64, pix_fmt="yuv420p")
+        for shift in range(8):
+            frame = Image.linear_gradient("L").resize((96, 64)).rotate(shift).convert("RGB")
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+
+
+def test_an_adaptation_in_progress_does_not_keep_a_picture_waiting(visit, picture):
+    busy, other = visit(), visit()
+    open_tab(busy, "Adapt")
+    upload(busy, "#adapt-photo", picture)
+    busy.locator("#adapt-run").click()
+    expect(busy.locator("#adapt-status")).to_contain_text("s left")
+    upload(other, "#stylize-photo", picture)
+    stylise(other)
+    expect(busy.locator("#adapt-stop")).to_be_enabled()
+    busy.locator("#adapt-stop").click()
+    expect(busy.locator("#adapt-status")).to_contain_text("ready")
+
+
 def test_an_adaptation_is_watched_stopped_used_and_loaded_by_its_owner_alone(visit, picture):
     page = visit()
-    page.get_by_role("tab", name="Adapt").click()
-    _upload(page, "#adapt-photo", picture)
+    open_tab(page, "Adapt")
+    upload(page, "#adapt-photo", picture)
     page.locator("#adapt-run").click()
     status = page.locator("#adapt-status")
     expect(status).to_contain_text("s left")
     expect(page.locator("#adapt-before img")).to_be_visible()
     page.locator("#adapt-stop").click()
     expect(status).to_contain_text("ready")
+    expect(status).to_contain_text("Style gained")
     expect(page.locator("#adapt-after img")).to_be_visible()
     expect(page.locator("#adapt-stop")).to_be_disabled()
 
-    download = _download(page, "#adapt-download")
-    assert download.suggested_filename.endswith(".safetensors")
+    file = download(page, "#adapt-download")
+    assert file.suggested_filename.endswith(".safetensors")
     page.locator("#adapt-use").click()
     expect(page.get_by_label("My adapter")).to_be_checked()
-    _stylise(page)
+    stylise(page)
 
     other = visit()
     other.get_by_label("My adapter").check()
     other.locator("#stylize-run").click()
     expect(other.get_by_test_id("toast-body")).to_contain_text("no adapter yet")
 
-    other.get_by_role("tab", name="Adapt").click()
+    open_tab(other, "Adapt")
     with other.expect_file_chooser() as chooser:
         other.locator("#adapt-load").click()
-    chooser.value.set_files(download.path().rename(picture.with_name("mine.safetensors")))
+    chooser.value.set_files(file.path().rename(picture.with_name("mine.safetensors")))
     expect(other.locator("#adapt-status")).to_contain_text("loaded")
+    expect(other.locator("#adapt-status")).to_contain_text("Style gained")
     other.locator("#adapt-use").click()
-    _stylise(other)
-
-
-def test_nothing_is_fetched_from_another_server_and_a_phone_needs_no_sideways_scrolling(visit, address):
-    page = visit()
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert [url for url in page.requests if not url.startswith((address, "data:", "blob:"))] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    stylise(other)
+    other.get_by_label("Both").check()
+    other.get_by_label("range slider for Blend").fill("0.25")
+    stylise(other)

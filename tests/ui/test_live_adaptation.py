@@ -11,7 +11,7 @@ PAINTINGS = [Image.new("RGB", (8, 8), "red")]
 
 
 def _run(pipeline, folder):
-    return adapt_live(pipeline, PAINTINGS, PHOTO, 60, folder / "adapter", folder / "stop")
+    return adapt_live(pipeline, PAINTINGS, PHOTO, 60, folder / "adapter.safetensors", folder / "stop")
 
 
 def test_reports_come_before_the_adapter(pipeline, tmp_path, monkeypatch):
@@ -24,7 +24,7 @@ def test_reports_come_before_the_adapter(pipeline, tmp_path, monkeypatch):
     assert reports[1].preview is None
     assert reports[4].style == (pytest.approx(0.38), pytest.approx(0.3))
     assert isinstance(finished, Finished) and finished.preview.size == PHOTO.size
-    assert (tmp_path / "adapter").is_file()
+    assert (tmp_path / "adapter.safetensors").is_file()
 
 
 def test_the_shared_pipeline_is_left_alone(pipeline, tmp_path):

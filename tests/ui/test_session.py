@@ -1,5 +1,8 @@
 import os
 import time
+from types import SimpleNamespace
+
+from gradio.context import LocalContext
 
 from styleadapt.ui.session import Visitors
 
@@ -40,14 +43,34 @@ def test_stop_reaches_the_run_that_was_begun_last(visitor):
     assert not visitor.begin_run().exists()
 
 
-def test_a_closed_page_stops_the_work_and_drops_pictures_but_not_the_adapter(visitors, tmp_path):
+def test_all_of_a_visitors_work_is_stopped_together_and_later_work_is_not(visitor):
+    first, second = visitor.begin_run(), visitor.begin_run()
+    visitor.end_run()
+    assert visitor.stop()
+    assert first.exists() and second.exists()
+    assert not visitor.begin_run().exists()
+
+
+def test_callers_through_mcp_share_a_session_of_gradios_but_no_visit(visitors, visitor):
+    token = LocalContext.request.set(SimpleNamespace(headers={"x-gradio-user": "mcp"}))
+    try:
+        assert visitors.of(visitor) is not visitor
+    finally:
+        LocalContext.request.reset(token)
+    assert visitors.of(visitor) is visitor
+
+
+def test_a_closed_page_stops_the_work_and_drops_results_but_not_the_adapter(visitors, tmp_path):
     visitor = visitors.open(session="tab")
     stop_file = visitor.begin_run()
-    visitor.picture_file.write_bytes(b"picture")
+    results = [visitor.picture_file, visitor.strip_file, visitor.regions_file, visitor.zip_file, visitor.video_file]
+    assert len({file.name for file in results}) == 5
+    for file in results:
+        file.write_bytes(b"result")
     visitor.adapter_file.write_bytes(b"weights")
     visitors.leave("tab")
     assert stop_file.exists()
-    assert not visitor.picture_file.exists()
+    assert not any(file.exists() for file in results)
     assert visitor.has_adapter
     visitors.leave("unknown")
     visitors.leave(None)
@@ -75,6 +98,16 @@ def test_only_folders_unused_for_long_are_swept(tmp_path):
     visitors.of(used)
     visitors.sweep()
     assert [visitor.folder.exists() for visitor in (old, used, fresh)] == [False, True, True]
+
+
+def test_folders_unused_for_longest_go_when_all_are_too_large(tmp_path):
+    visitors = Visitors(tmp_path, quota=250)
+    opened = [visitors.open() for _ in range(4)]
+    for age, visitor in enumerate(opened):
+        visitor.adapter_file.write_bytes(bytes(100))
+        os.utime(visitor.folder, (time.time() - age,) * 2)
+    visitors.sweep()
+    assert [visitor.folder.exists() for visitor in opened] == [True, True, False, False]
 
 
 def test_sweeping_an_absent_root_is_nothing(tmp_path):

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from styleadapt.ui import examples
-from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES, StylizeEvents, show_source
+from styleadapt.ui.studio import Look
+from styleadapt.ui.stylize_tab import BOTH, MY_ADAPTER, STYLE_IMAGES, StylizeEvents, read_shares, show_source
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_the_page_opens_with_the_first_examples_stylised_once(events, studio, tm
 
 
 def test_a_photo_takes_a_style_and_keeps_its_size(events, photo, styles, visitor):
-    (before, after), download, note, same = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, visitor)
+    (before, after), download, note, same = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, visitor)
     assert same is visitor
     assert before.size == after.size == (300, 200)
     assert "300 × 200 px" in note
@@ -35,46 +36,90 @@ def test_a_photo_takes_a_style_and_keeps_its_size(events, photo, styles, visitor
 def test_the_preview_is_small_and_the_download_is_not(events, tmp_path, styles, visitor):
     path = tmp_path / "large.png"
     Image.new("L", (2600, 1300)).save(path)
-    (before, after), download, _, _ = events.stylise(str(path), styles, STYLE_IMAGES, 1.0, False, 1.0, visitor)
+    (before, after), download, _, _ = events.stylise(str(path), styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, visitor)
     assert before.size == after.size == (1280, 640)
     assert Image.open(download["value"]).size == (2600, 1300)
 
 
 def test_a_client_without_a_page_gets_a_visit(events, photo, styles):
-    *_, visitor = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, None)
+    *_, visitor = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, None)
     assert visitor.picture_file.is_file()
 
 
 def test_settings_are_clamped(events, studio, photo, styles, visitor, monkeypatch):
     seen = []
-    monkeypatch.setattr(studio, "stylise", lambda photo, paintings, *settings: seen.append(settings) or photo)
-    events.stylise(photo, styles, STYLE_IMAGES, 40.0, None, None, visitor)
+    monkeypatch.setattr(studio, "stylise", lambda photo, look, *settings: seen.append(settings) or photo)
+    events.stylise(photo, styles, STYLE_IMAGES, 40.0, None, None, "", 0.5, visitor)
     assert seen == [(1, False)]
 
 
 def test_the_adapter_styles_without_style_images(events, photo, visitor):
     visitor.adapter_file.write_text('{"color": [0, 0, 200]}')
-    (_, after), *_ = events.stylise(photo, None, MY_ADAPTER, 1.0, False, 0.5, visitor)
+    (_, after), *_ = events.stylise(photo, None, MY_ADAPTER, 1.0, False, 0.5, "", 0.5, visitor)
     assert after.getpixel((0, 0)) == (0, 0, 50)
 
 
 def test_without_an_adapter_the_visitor_is_told_where_to_get_one(events, photo, visitor):
     with pytest.raises(gr.Error, match="Adapt tab"):
-        events.stylise(photo, None, MY_ADAPTER, 1.0, False, 1.0, visitor)
+        events.stylise(photo, None, MY_ADAPTER, 1.0, False, 1.0, "", 0.5, visitor)
 
 
 def test_one_visitors_adapter_never_reaches_another(events, studio, photo, styles, visitors):
     owner, other = visitors.open(), visitors.open()
     owner.adapter_file.write_text('{"color": [0, 0, 200]}')
-    (_, plain), *_ = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, other)
-    events.stylise(photo, None, MY_ADAPTER, 1.0, False, 1.0, owner)
-    (_, again), *_ = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, other)
+    (_, plain), *_ = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, other)
+    events.stylise(photo, None, MY_ADAPTER, 1.0, False, 1.0, "", 0.5, owner)
+    (_, again), *_ = events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, other)
     assert plain.tobytes() == again.tobytes()
     assert studio.pipeline.color is None
     with pytest.raises(gr.Error):
-        events.stylise(photo, None, MY_ADAPTER, 1.0, False, 1.0, other)
+        events.stylise(photo, None, MY_ADAPTER, 1.0, False, 1.0, "", 0.5, other)
 
 
-def test_the_source_decides_which_settings_show():
-    assert [update["visible"] for update in show_source(STYLE_IMAGES)] == [True, False]
-    assert [update["visible"] for update in show_source(MY_ADAPTER)] == [False, True]
+def test_both_blends_the_adapter_with_the_style_images_by_their_shares(events, photo, styles, visitor, tmp_path):
+    visitor.adapter_file.write_text('{"color": [0, 0, 200]}')
+    black = tmp_path / "black.png"
+    Image.new("RGB", (8, 8)).save(black)
+    (_, after), *_ = events.stylise(photo, [*styles, (str(black), None)], BOTH, 1.0, False, 1.0, "3, 1", 0.75, visitor)
+    assert after.getpixel((0, 0)) == (24, 0, 75)
+
+
+def test_an_unknown_source_is_refused(events, photo, styles, visitor):
+    with pytest.raises(gr.Error, match="Style images, My adapter, Both"):
+        events.stylise(photo, styles, "the moon", 1.0, False, 1.0, "", 0.5, visitor)
+
+
+@pytest.mark.parametrize(
+    ("text", "styles", "shares"),
+    [(None, 2, None), ("  ", 2, None), ("3, 1", 2, [3, 1]), ("0.5;0", 2, [0.5, 0]), ("2 : 1 : 1", 3, [2, 1, 1]), ("1,", 1, [1])],
+)
+def test_shares_are_read_as_people_write_them(text, styles, shares):
+    assert read_shares(text, styles) == shares
+
+
+@pytest.mark.parametrize("text", ["1", "1, 2, 3", "a, b", "-1, 2", "0, 0", "nan, 1", "inf, 1", "9" * 400 + ", 1"])
+def test_shares_that_do_not_fit_are_refused_with_an_example(text):
+    with pytest.raises(gr.Error, match="2 numbers, one a style image, such as 3, 1"):
+        read_shares(text, 2)
+
+
+def test_a_strip_can_be_looked_at_and_downloaded(events, photo, styles, visitor):
+    shown, download, same = events.strip(photo, styles, STYLE_IMAGES, False, 1.0, "", 0.5, visitor)
+    assert same is visitor and shown == str(download["value"]) and download["interactive"]
+    assert Image.open(shown).size == (5 * 300, 200)
+
+
+def test_a_strip_knows_the_adapter(events, studio, photo, styles, visitor, monkeypatch):
+    seen = []
+    monkeypatch.setattr(studio, "strip", lambda photo, look, keep: seen.append((look, keep)) or photo)
+    visitor.adapter_file.write_bytes(b"weights")
+    events.strip(photo, None, MY_ADAPTER, True, 0.7, "", 0.5, visitor)
+    assert seen == [(Look(adapter_file=visitor.adapter_file, weight=0.7), True)]
+
+
+@pytest.mark.parametrize(
+    ("source", "visible"),
+    [(STYLE_IMAGES, [True, False, False]), (MY_ADAPTER, [False, True, False]), (BOTH, [True, True, True])],
+)
+def test_the_source_decides_which_settings_show(source, visible):
+    assert [update["visible"] for update in show_source(source)] == visible

@@ -1,10 +1,12 @@
+import json
+
 import gradio as gr
 import pytest
 from PIL import Image
 
 from styleadapt.ui import uploads
 from styleadapt.ui.errors import plain_errors
-from styleadapt.ui.uploads import fit, photo_input, read_photo, read_styles
+from styleadapt.ui.uploads import fit, photo_input, read_photo, read_styles, styles_input
 
 
 def test_a_bad_upload_is_answered_with_one_line_and_no_server_path(tmp_path):
@@ -47,3 +49,11 @@ def test_too_many_pixels_are_refused_without_advice_for_programmers(photo, monke
 @pytest.mark.parametrize(("size", "fitted"), [((300, 200), (100, 67)), ((50, 20), (50, 20)), ((5000, 1), (100, 1))])
 def test_fit(size, fitted):
     assert fit(Image.new("RGB", size), 100).size == fitted
+
+
+def test_the_schema_of_style_images_describes_what_the_server_takes():
+    schema = styles_input("Styles", "styles").api_info_as_input()
+    assert "$ref" not in json.dumps(schema)
+    payload = [{"image": {"path": "https://example.org/a.png", "meta": {"_type": "gradio.FileData"}}}]
+    assert schema["items"]["required"] == ["image"] and schema["items"]["properties"]["image"]["required"] == ["path", "meta"]
+    assert gr.Gallery.data_model(root=payload).root[0].image.path == "https://example.org/a.png"

@@ -1,0 +1,166 @@
+"""A clip one can watch being stylised: it runs in a thread of its own, and its progress comes out as a stream of reports."""
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from styleadapt.ui.limits import (
+    LIVE_PREVIEW_SIDE,
+    MAX_VIDEO_FRAMES,
+    MAX_VIDEO_PIXELS,
+    MAX_VIDEO_SECONDS,
+    SECONDS_BETWEEN_PREVIEWS,
+    SECONDS_BETWEEN_REPORTS,
+    SECONDS_BETWEEN_TICKS,
+)
+from styleadapt.ui.uploads import fit
+
+if TYPE_CHECKING:
+    from styleadapt import StyleTransferPipeline
+    from styleadapt.pipelines.video import VideoProgress, VideoSummary
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """How far the clip is.
+
+    Parameters:
+        frame: frames done.
+        frames: how many there are; None if the file does not say.
+        seconds_left: estimated time left; None if unknown.
+        fraction: the part done, 0 to 1.
+        preview: the last frame that was stylised, small; None when the last preview is still fresh.
+    """
+
+    frame: int
+    frames: int | None = None
+    seconds_left: float | None = None
+    fraction: float = 0.0
+    preview: Image.Image | None = None
+
+
+@dataclass(frozen=True)
+class VideoFinished:
+    """The clip is saved.
+
+    Parameters:
+        summary: its size, what it holds, and whether it ends early: because of `stop_file`, or at the limit of frames.
+    """
+
+    summary: "VideoSummary"
+
+
+def check_clip(source: Path) -> None:
+    """Raise `VideoError` for what is no clip, or a larger or longer one than is taken here. It decodes the first frame alone."""
+    from styleadapt.pipelines.video_reading import VideoError, VideoReader
+
+    with VideoReader(source) as clip:
+        width, height = clip.size
+        if width * height > MAX_VIDEO_PIXELS:
+            has, limit = f"{width} x {height} pixels", f"{MAX_VIDEO_PIXELS / 1e6:.1f} million pixels"
+        elif clip.seconds and clip.seconds >= MAX_VIDEO_SECONDS + 1:
+            has, limit = f"{clip.seconds:.0f} seconds", f"{MAX_VIDEO_SECONDS} seconds"
+        elif clip.frames and clip.frames > MAX_VIDEO_FRAMES:
+            has, limit = f"{clip.frames} frames", f"{MAX_VIDEO_FRAMES} frames"
+        else:
+            return
+    raise VideoError(f"{source.name} has {has}, the limit here is {limit}; make it smaller or shorter first")
+
+
+def video_live(
+    pipeline: "StyleTransferPipeline",
+    source: Path,
+    target: Path,
+    paintings: list[Image.Image] | None,
+    adapter_file: Path | None,
+    strength: float,
+    preserve_color: bool,
+    max_size: int,
+    stop_file: Path,
+    smoothing: float,
+) -> Iterator[VideoReport | VideoFinished]:
+    """Stylise the clip `source` with a copy of `pipeline` into `target`, in the style of `paintings` or of the adapter.
+
+    The clip ends early, with the frames that are ready, once `stop_file` exists or the caller closes the stream.
+    """
+    from styleadapt.pipelines.video import stylize_video
+
+    session = pipeline.clone()
+    if adapter_file is not None:
+        session.load_adapter(adapter_file, name="visitor")
+    news: queue.Queue[VideoReport | VideoFinished | BaseException] = queue.Queue()
+    reporter = _Reporter(stop_file, news)
+
+    def work() -> None:
+        try:
+            summary = stylize_video(
+                session,
+                source,
+                target,
+                style=paintings,
+                strength=strength,
+                preserve_color=preserve_color,
+                max_size=max_size,
+                smoothing=smoothing,
+                callback=reporter,
+            )
+            news.put(VideoFinished(summary))
+        except BaseException as error:
+            news.put(error)
+
+    threading.Thread(target=work, name="video", daemon=True).start()
+    try:
+        last = VideoReport(0)
+        yield last
+        while True:
+            try:
+                item = news.get(timeout=SECONDS_BETWEEN_TICKS)
+            except queue.Empty:
+                # A stream is closed between items only.
+                yield last
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+            if isinstance(item, VideoFinished):
+                return
+            last = replace(item, preview=None)
+    except GeneratorExit:
+        # The caller must not wait here for the thread, which sees the file at its next frame, or that its folder is gone.
+        with contextlib.suppress(FileNotFoundError):
+            stop_file.touch()
+        raise
+
+
+class _Reporter:
+    """The callback of a clip: passes on its progress now and then, and stops it when asked to."""
+
+    def __init__(self, stop_file: Path, news: queue.Queue):
+        self.stop_file = stop_file
+        self.news = news
+        self.reported = self.previewed = float("-inf")
+
+    def __call__(self, progress: "VideoProgress") -> None:
+        # The folder goes with the visitor, and then the work is for nobody.
+        unwanted = self.stop_file.exists() or not self.stop_file.parent.exists()
+        # What the file says about its length may be wrong.
+        too_long = progress.frame >= MAX_VIDEO_FRAMES and progress.frame != progress.frames
+        if unwanted or too_long:
+            progress.stop()
+            return
+        now = time.monotonic()
+        if now - self.reported < SECONDS_BETWEEN_REPORTS:
+            return
+        self.reported = now
+        preview = None
+        if now - self.previewed >= SECONDS_BETWEEN_PREVIEWS:
+            preview = fit(progress.preview(), LIVE_PREVIEW_SIDE)
+            self.previewed = now
+        self.news.put(VideoReport(progress.frame, progress.frames, progress.seconds_left, progress.fraction, preview))

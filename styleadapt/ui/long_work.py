@@ -1,0 +1,58 @@
+"""Work of minutes that a visitor watches: its place in the queue, its Stop button, and how the events follow each other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from styleadapt.ui.limits import LONG_WORK
+from styleadapt.ui.progress import status
+from styleadapt.ui.session import Visitor, Visitors
+from styleadapt.ui.studio import Studio
+
+
+class LongWork:
+    """What the events of such work share, free of layout. `kept` says what is there after Stop."""
+
+    kept: str
+
+    def __init__(self, studio: Studio, visitors: Visitors):
+        self.studio = studio
+        self.visitors = visitors
+
+    def prepare(self, visitor: Visitor | None) -> tuple[str, dict, dict, Visitor]:
+        """Take the place in the queue: from now on the visitor can stop what is waiting or running."""
+        visitor = self.visitors.of(visitor)
+        visitor.begin_run()
+        return status("Waiting for a free place …"), gr.update(interactive=False), gr.update(interactive=True), visitor
+
+    def stop(self, visitor: Visitor | None) -> str:
+        """Ask what is waiting or running to end."""
+        if visitor and visitor.stop():
+            return status(f"Stopping, and keeping {self.kept} …")
+        return status("There is nothing to stop.")
+
+
+def connect(
+    events: LongWork,
+    work: Callable,
+    run: gr.Button,
+    stop: gr.Button,
+    progress: gr.HTML,
+    idle: str,
+    visitor: gr.State,
+    **event: Any,
+) -> None:
+    """Let `run` wait for its turn and do `work`, one visitor's at a time, and `stop` end it.
+
+    Parameters:
+        progress: shows how it goes, and `idle` again after an error.
+        event: inputs, outputs and `api_name` of the work.
+    """
+    aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    started = run.click(events.prepare, visitor, [progress, run, stop, visitor], **aside)
+    ran = started.then(work, **event, show_progress_on=progress, scroll_to_output=True, **LONG_WORK)
+    ran.then(lambda: (gr.update(interactive=True), gr.update(interactive=False)), None, [run, stop], **aside)
+    ran.failure(lambda: idle, None, progress, **aside)
+    # A name of its own, since gradio gives "stop" to the first, private or not.
+    stop.click(events.stop, visitor, progress, api_name=f"stop_{event['api_name']}", **aside)

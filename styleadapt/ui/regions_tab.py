@@ -1,0 +1,205 @@
+"""The Regions tab: a style inside what the visitor paints on the photo, and another style, or the photo, outside."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components.image_editor import EditorData
+from PIL import Image, ImageChops
+
+from styleadapt.data.images import save_image, split_alpha
+from styleadapt.ui.errors import plain_errors
+from styleadapt.ui.examples import example_images, example_strip, fill_from
+from styleadapt.ui.limits import CANVAS_SIDE, MAX_FEATHER, PREVIEW_SIDE, SHORT_WORK, clamp
+from styleadapt.ui.session import Visitor, Visitors
+from styleadapt.ui.studio import Studio
+from styleadapt.ui.uploads import fit, photo_input, read_image, read_photo, uploaded_path
+
+FIRST_NOTE = "Choose a photo, paint on it where the style goes, and press Stylise regions."
+DEFAULT_FEATHER = 0.02
+
+Shown = tuple[tuple[Image.Image, Image.Image], dict, str, Visitor]
+
+
+@dataclass(frozen=True)
+class RegionsTab:
+    """The components that other tabs set."""
+
+    photo: gr.Image
+    inside: gr.Image
+
+
+class RegionsEvents:
+    """What happens on the tab, free of layout."""
+
+    def __init__(self, studio: Studio, visitors: Visitors):
+        self.studio = studio
+        self.visitors = visitors
+
+    def show_canvas(self, photo: str | None) -> dict[str, Any] | None:
+        """The photo, made small, to paint on; nothing without a photo."""
+        with plain_errors():
+            background = fit(read_photo(photo), CANVAS_SIDE) if photo else None
+            return {"background": background, "layers": [], "composite": None}
+
+    def regions(
+        self,
+        photo: str | None,
+        mask: str | None,
+        inside: str | None,
+        feather: float,
+        strength: float,
+        keep_colours: bool,
+        outside: str | None = None,
+        visitor: Visitor | None = None,
+    ) -> Shown:
+        """Paint one region of a photo in a style, and the rest in another or not at all, with a soft border between them.
+
+        Parameters:
+            photo: The photo, an image file of any size up to 24 megapixels.
+            mask: An image of the region, of any size: white is inside, black outside, grey between them.
+            inside: The style image for the region.
+            feather: The width of the soft border, from 0 to 0.1 of the photo's longer side.
+            strength: How much of the styles to take, from 0 (the photo) to 1.
+            keep_colours: Whether the photo keeps its own colours and takes only the brushwork.
+            outside: The style image for the rest; without one the rest stays the photo.
+        Returns:
+            The photo and the stylised photo, small enough to preview.
+            The stylised photo in full size, a PNG file.
+            The size and the time taken, as text.
+        """
+        return self.painted_regions(photo, None, mask, inside, feather, strength, keep_colours, outside, visitor)
+
+    def painted_regions(
+        self,
+        photo: str | None,
+        layers: list[str] | None,
+        mask: str | None,
+        inside: str | None,
+        feather: float,
+        strength: float,
+        keep_colours: bool,
+        outside: str | None,
+        visitor: Visitor | None,
+    ) -> Shown:
+        """As `regions`, where the region may be painted: `layers` are files of transparent layers. An image of it goes first."""
+        with plain_errors():
+            before = read_photo(photo)
+            region = read_image(mask) if mask else read_painted(layers)
+            if not inside:
+                raise gr.Error("Choose a style image for the inside first.", print_exception=False)
+            styles = [read_image(path) for path in (inside, outside) if path]
+            feather = clamp(feather, 0, MAX_FEATHER, default=DEFAULT_FEATHER)
+            strength = clamp(strength, 0, 1, default=1)
+            visitor = self.visitors.of(visitor)
+            started = time.monotonic()
+            after = self.studio.regions(before, styles, [region], feather, strength, bool(keep_colours))
+            note = f"{after.width} × {after.height} px in {time.monotonic() - started:.1f} s"
+            visitor.touch()
+            save_image(after, visitor.regions_file, compress_level=1)
+            preview = fit(before, PREVIEW_SIDE), fit(after, PREVIEW_SIDE)
+            return preview, gr.update(value=visitor.regions_file, interactive=True), note, visitor
+
+
+def read_painted(layers: list[str] | None) -> Image.Image:
+    """White where anything is painted in one of the layer files, else black. Raises `gr.Error` when nothing is painted."""
+    region: Image.Image | None = None
+    for path in layers or []:
+        colours, alpha = split_alpha(read_image(path))
+        painted = Image.new("L", colours.size, 255) if alpha is None else alpha.point([0] + 255 * [255])
+        region = painted if region is None else ImageChops.lighter(region, painted.resize(region.size))
+    if region is None or region.getbbox() is None:
+        raise gr.Error("Paint on the photo where the style goes, or give an image of the region.", print_exception=False)
+    return region
+
+
+def uploaded_layers(payload: EditorData | None) -> list[str] | None:
+    """The paths of an editor's layers, which gradio has stored, unopened."""
+    return [path for layer in payload.layers if (path := uploaded_path(layer))] if payload else None
+
+
+def canvas(label: str, elem_id: str) -> gr.ImageEditor:
+    """An editor to paint on an image that is set from an event; its layers, as files, are its value.
+
+    Do not listen to its `change` or `input`, which would send every stroke to the server.
+    """
+    editor = gr.ImageEditor(
+        label=label,
+        elem_id=elem_id,
+        sources=(),
+        transforms=(),
+        layers=False,
+        buttons=[],
+        brush=gr.Brush(default_size=48, colors=["#e11d8f"], color_mode="fixed"),
+        eraser=gr.Eraser(default_size=48),
+        canvas_size=(CANVAS_SIDE, CANVAS_SIDE * 3 // 4),
+        interactive=True,
+    )
+    # Gradio's own opens the files without limits.
+    editor.preprocess = uploaded_layers  # type: ignore[method-assign, assignment]
+    # It keeps in memory, without any limit, what strokes send to it.
+    editor.accept_blobs = None  # type: ignore[method-assign, assignment]
+    return editor
+
+
+def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> RegionsTab:
+    """Lay out the tab inside the current blocks and connect its events."""
+    photos, paintings = example_images("photos"), example_images("styles")
+    events = RegionsEvents(studio, visitors)
+
+    with gr.Row():
+        with gr.Column(scale=5, min_width=320):
+            photo = photo_input("Photo", "regions-photo")
+            photo_strip = example_strip(photos, "Example photos", "regions-example-photos")
+            with gr.Row():
+                with gr.Column(min_width=240):
+                    inside = photo_input("Style inside", "regions-inside")
+                    inside_strip = example_strip(paintings, "Example styles inside", "regions-example-inside")
+                with gr.Column(min_width=240):
+                    outside = photo_input("Style outside (none: the photo)", "regions-outside")
+                    outside_strip = example_strip(paintings, "Example styles outside", "regions-example-outside")
+            feather = gr.Slider(
+                0,
+                MAX_FEATHER,
+                value=DEFAULT_FEATHER,
+                step=0.005,
+                label="Soft border",
+                info="Its width as a share of the photo's longer side.",
+                elem_id="regions-feather",
+            )
+            strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="regions-strength")
+            keep_colours = gr.Checkbox(label="Keep the photo's colours", elem_id="regions-keep-colours")
+        with gr.Column(scale=6, min_width=320):
+            editor = canvas("Paint the inside", "regions-canvas")
+            with gr.Accordion("Or give the region as an image", open=False, elem_id="regions-mask-panel"):
+                mask = photo_input("Region: white inside, black outside", "regions-mask")
+            run = gr.Button("Stylise regions", variant="primary", elem_id="regions-run")
+            result = gr.ImageSlider(
+                label="Before and after",
+                elem_id="regions-result",
+                buttons=["fullscreen"],
+                interactive=False,
+                max_height=520,
+            )
+            note = gr.Markdown(FIRST_NOTE, elem_id="regions-note")
+            download = gr.DownloadButton("Download in full size", interactive=False, elem_id="regions-download")
+
+    settings = [inside, feather, strength, keep_colours, outside, visitor]
+    outputs = [result, download, note, visitor]
+    fill_from(photo_strip, photos, photo)
+    fill_from(inside_strip, paintings, inside)
+    fill_from(outside_strip, paintings, outside)
+    photo.change(events.show_canvas, photo, editor, queue=False, show_progress="hidden", api_visibility="private")
+    run.click(
+        events.painted_regions,
+        [photo, editor, mask, *settings],
+        outputs,
+        show_progress_on=result,
+        scroll_to_output=True,
+        api_visibility="private",
+        **SHORT_WORK,
+    )
+    # Nothing on the page triggers it: other programs have no canvas to paint on.
+    gr.on([], events.regions, [photo, mask, *settings], outputs, api_name="regions", **SHORT_WORK)
+    return RegionsTab(photo, inside)

@@ -1,0 +1,49 @@
+"""The style of long work: images, or the visitor's adapter. The Batch and the Video tab begin with it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+from PIL import Image
+
+from styleadapt.ui.examples import example_images, example_strip, fill_from
+from styleadapt.ui.session import Visitor
+from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES
+from styleadapt.ui.uploads import StyleFiles, read_styles, styles_input
+
+
+class StyleChoice(NamedTuple):
+    """What to paint with: one of the two is None."""
+
+    paintings: list[Image.Image] | None
+    adapter_file: Path | None
+
+
+def read_choice(source: str, styles: StyleFiles | None, visitor: Visitor) -> StyleChoice:
+    """The style that was chosen. Raises `gr.Error` when there is none, `ImageError` for a bad image."""
+    if source != MY_ADAPTER:
+        return StyleChoice(read_styles(styles), None)
+    if not visitor.has_adapter:
+        raise gr.Error("There is no adapter yet: make or load one on the Adapt tab.", print_exception=False)
+    return StyleChoice(None, visitor.adapter_file)
+
+
+def style_choice(prefix: str) -> tuple[gr.Radio, gr.Gallery]:
+    """Lay out the choice inside the current blocks: where the style comes from, and its images with examples.
+
+    Parameters:
+        prefix: what the ids of the elements begin with.
+    """
+    paintings = example_images("styles")
+    with gr.Column(min_width=240) as column:
+        styles = styles_input("Style images", f"{prefix}-styles", value=paintings[:1])
+        fill_from(example_strip(paintings, "Example styles", f"{prefix}-example-styles"), paintings, styles)
+    source = gr.Radio(
+        [STYLE_IMAGES, MY_ADAPTER],
+        value=STYLE_IMAGES,
+        label="Style from",
+        info="Make an adapter on the Adapt tab, or load one there.",
+        elem_id=f"{prefix}-source",
+    )
+    source.change(lambda source: gr.update(visible=source != MY_ADAPTER), source, column, queue=False, api_visibility="private")
+    return source, styles
