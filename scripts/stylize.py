@@ -92,7 +92,7 @@ def parse_arguments() -> argparse.Namespace:
     running.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
     running.add_argument("--backend", choices=("torch", "onnx", "openvino"), default="torch")
     running.add_argument("--dtype", choices=DTYPES, default="float32", help="auto: bfloat16 where that is faster")
-    running.add_argument("--compile", action="store_true", help="compile the generator: pays for many photos")
+    running.add_argument("--compile", action="store_true", help="compile the generator: pays for many photos of few sizes")
     running.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
     running.add_argument("--num_threads", type=int, metavar="N", help="of each process; the cores are shared by default")
     running.add_argument("--max_size", type=int, help="work at this longest side at most, then scale back")
@@ -214,8 +214,6 @@ def load_pipeline(args: argparse.Namespace, device: torch.device) -> StyleTransf
         pipe.set_adapters(names, args.adapter_weights)
     elif args.adapter_weights:
         raise ValueError("--adapter_weights is given without --adapter")
-    if args.compile:
-        pipe.compile()
     return pipe
 
 
@@ -241,6 +239,8 @@ def make_render(args: argparse.Namespace, pipe: StyleTransferPipeline) -> Render
 
     render = strip if args.strip else picture
     render(Image.new("RGB", (64, 64)))
+    if args.compile:
+        pipe.compile()  # after that, which would cost a minute for a size that does not come again
     return render
 
 

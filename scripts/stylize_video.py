@@ -12,14 +12,19 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.models.device import usable_device
 from styleadapt.pipelines.video import SMOOTHING, VideoProgress, stylize_video
 from styleadapt.pipelines.video_reading import VideoReader
 from styleadapt.pipelines.video_writing import check_target
+
+DTYPES: dict[str, Any] = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def main() -> int:
@@ -34,6 +39,8 @@ def main() -> int:
     parser.add_argument("--max_size", type=int, help="work at this longest side at most, then scale back")
     parser.add_argument("--smoothing", type=float, default=SMOOTHING, help="0: every frame for itself; towards 1: steadier")
     parser.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="auto: bfloat16 where that is faster")
+    parser.add_argument("--compile", action="store_true", help="compile the generator: pays from a few hundred frames on")
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
     parser.add_argument("--output", required=True, metavar="OUT", help="file to write")
     args = parser.parse_args()
@@ -48,7 +55,9 @@ def main() -> int:
         check_target(Path(args.output))
         VideoReader(Path(args.content)).close()
         device = usable_device(args.device)
-        pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path).to(device)
+        pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path, dtype=DTYPES[args.dtype]).to(device)
+        if args.compile:
+            pipe.compile()
         if args.adapter:
             pipe.load_adapter(args.adapter, name="adapter")
             pipe.set_adapters(["adapter"], [args.adapter_weight])

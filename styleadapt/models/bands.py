@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from .cpu import release_memory
 from .generator import StyleGenerator, double, padding
-from .layers import AdaLINBlock, StyleNoise, instance_coefficients
+from .layers import AdaLINBlock, StyleNoise, channel_moments, instance_coefficients
 
 BAND_PIXELS = 5 << 18  # at full resolution; fewer repeat more rows, more take more memory
 LARGE = 1 << 23  # pixels of photos after which memory is given back: below, keeping it saves time
@@ -194,6 +194,8 @@ def _in_bands(step: Callable[[int, int], torch.Tensor], length: int, rows: int, 
 
 def _moments(x: torch.Tensor) -> Moments:
     """Mean and variance of every channel of one map, `(1, C)` each in float32."""
+    if x.device.type not in ("cpu", "cuda"):  # where torch has no such operation
+        return channel_moments(x)
     mean, var = (torch.zeros(x.shape[1], device=x.device) for _ in range(2))
     # with a momentum of 1 the running statistics, which keep their precision, are those of this map
     torch.batch_norm_update_stats(x, mean, var, 1.0)

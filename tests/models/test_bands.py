@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from styleadapt.data.images import tensor_to_image
-from styleadapt.models.bands import render
+from styleadapt.models.bands import _moments, render
 from styleadapt.models.generator import StyleGenerator
-from styleadapt.models.layers import AdaLIN
+from styleadapt.models.layers import AdaLIN, channel_moments
 
 
 def generator() -> StyleGenerator:
@@ -86,9 +86,18 @@ def test_maps_in_bfloat16_give_nearly_the_same_picture():
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-def test_a_generator_in_bfloat16_renders_in_it():
-    model, pixels = generator().bfloat16(), photo(40, 50)
-    assert render(model, pixels, torch.zeros(1, 16, dtype=torch.bfloat16)).shape == (40, 50, 3)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_generator_in_half_precision_renders_in_it(dtype):
+    model, pixels, code = generator(), photo(40, 50), torch.ones(1, 16)
+    exact = render(model, pixels, code).float()
+    assert (render(model.to(dtype), pixels, code.to(dtype)) - exact).abs().mean() < 3
+
+
+def test_moments_are_those_of_all_devices():
+    x = torch.randn(1, 5, 7, 9)
+    for found, expected in zip(_moments(x), channel_moments(x)):
+        torch.testing.assert_close(found, expected)
+    assert [m.shape for m in _moments(x.to("meta"))] == [(1, 5), (1, 5)]
 
 
 def test_the_photo_is_left_as_it_was():

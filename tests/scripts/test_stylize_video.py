@@ -9,12 +9,23 @@ def test_a_clip_is_stylised_with_its_sound(command, repo, painting, tmp_path):
     source = clip(tmp_path / "in.mp4")
     done = command(
         "stylize_video", "--content", source, "--style", tmp_path / "style.png", "--output", tmp_path / "new" / "out.mp4",
-        "--pretrained_model_name_or_path", repo, "--device", "cpu", "--smoothing", 0.5,
+        "--pretrained_model_name_or_path", repo, "--device", "cpu", "--smoothing", 0.5, "--dtype", "auto",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "8 frames, 64 x 48, 0.8 s, with sound" in done.stdout and "frame 8 of 8" in done.stderr
     assert len(shown(tmp_path / "new" / "out.mp4")) == 8
     assert sound_packets(tmp_path / "new" / "out.mp4") == sound_packets(source)
+
+
+@pytest.mark.slow
+def test_a_clip_is_stylised_by_a_compiled_generator(command, repo, painting, tmp_path):
+    painting.save(tmp_path / "style.png")
+    done = command(
+        "stylize_video", "--content", clip(tmp_path / "in.mp4"), "--style", tmp_path / "style.png", "--compile",
+        "--output", tmp_path / "out.mp4", "--pretrained_model_name_or_path", repo, "--device", "cpu",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(shown(tmp_path / "out.mp4")) == 8
 
 
 def test_a_damaged_clip_is_written_as_far_as_it_goes_and_told(command, repo, painting, tmp_path):
