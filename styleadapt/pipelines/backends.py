@@ -163,6 +163,7 @@ def own_style_code(path: str, index: dict[str, Any], length: int) -> dict[str, l
 def open_onnx(file: Path, dtype: torch.dtype = torch.float32) -> Session:
     """A file of ONNX Runtime, which calculates in float32."""
     runtime = _imported("onnxruntime", "onnx")
+    runtime.disable_telemetry_events()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3

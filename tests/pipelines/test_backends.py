@@ -3,6 +3,7 @@
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.pipelines.backends import open_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs styleadapt[export]")
 pytest.importorskip("onnxruntime", reason="needs styleadapt[export]")
@@ -207,3 +209,11 @@ def test_an_unknown_backend_and_an_absent_package_are_named(folder, monkeypatch)
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ModelLoadError, match=r"needs the package openvino; install styleadapt\[export\]"):
         load(folder, "openvino")
+
+
+def test_onnx_runtime_reports_nothing_to_its_makers(monkeypatch):
+    asked = []
+    monkeypatch.setattr("onnxruntime.disable_telemetry_events", lambda: asked.append(1))
+    with pytest.raises(Exception, match="(?i)model|protobuf|load"):
+        open_onnx(Path(__file__))
+    assert asked

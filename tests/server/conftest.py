@@ -53,7 +53,8 @@ class Served:
         """Sizes of all that the server holds on disk for its visitors, by path."""
         found = {}
         for folder, _, names in os.walk(self.temp):
-            for path in (Path(folder) / name for name in names if "torchinductor" not in folder):
+            # ".ses" is of ONNX Runtime, which diffusers imports where it is installed
+            for path in (Path(folder) / name for name in names if name != ".ses" and "torchinductor" not in folder):
                 with contextlib.suppress(FileNotFoundError):
                     found[path] = path.stat().st_size
         return found
