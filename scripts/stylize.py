@@ -36,17 +36,16 @@ from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.data.datasets import IMAGE_EXTENSIONS, list_images
 from styleadapt.data.images import load_image, open_image
 from styleadapt.data.metadata import read_metadata
-from styleadapt.data.resizing import resize_within
 from styleadapt.models.cpu import configure_cpu
 from styleadapt.models.device import usable_device
 from styleadapt.pipelines.batch import FORMATS, METADATA, BatchProgress, join_processes, save_result, stylize_photos
 from styleadapt.pipelines.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
 from styleadapt.pipelines.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
-from styleadapt.pipelines.style_transfer import STYLE_PIXELS
+from styleadapt.pipelines.precision import DTYPES
+from styleadapt.pipelines.style_transfer import encoding_size
 from styleadapt.training.hub import HubError
 
 Render = Callable[[Image.Image], Image.Image]
-DTYPES: dict[str, Any] = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16}
 _MOST_LISTED = 20
 _EXPECTED = (ModelLoadError, HubError, ValueError, OSError, ImportError)
 
@@ -222,7 +221,7 @@ def make_render(args: argparse.Namespace, pipe: StyleTransferPipeline) -> Render
     options: dict[str, Any] = {"preserve_color": args.preserve_color, "max_size": args.max_size}
     if args.style:
         # opened and reduced once for all photos
-        options["style"] = [resize_within(open_image(path), STYLE_PIXELS, 64) for path in args.style]
+        options["style"] = [encoding_size(open_image(path)) for path in args.style]
     if args.style_weights:
         options["style_weights"] = args.style_weights
     if args.mask:

@@ -12,19 +12,15 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import torch
-
 from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.models.device import usable_device
+from styleadapt.pipelines.precision import DTYPES
 from styleadapt.pipelines.video import SMOOTHING, VideoProgress, stylize_video
 from styleadapt.pipelines.video_reading import VideoReader
 from styleadapt.pipelines.video_writing import check_target
-
-DTYPES: dict[str, Any] = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def main() -> int:

@@ -1,8 +1,13 @@
 """What networks are held and calculated in."""
 
+from typing import Any
+
 import torch
 
 from ..models.cpu import supports_bf16
+
+DTYPES: dict[str, Any] = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16}
+"""What the command lines call the `dtype` of `from_pretrained`."""
 
 
 def loading_dtype(wanted: torch.dtype | str, backend: str) -> torch.dtype:

@@ -339,8 +339,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         return list(codes.split(1))
 
     def _code_of(self, image: Image.Image) -> torch.Tensor:
-        small = resize_within(image, STYLE_PIXELS, 64)
-        return self._style_codes.of(small, self.style_encoder, self.generator.device, self.generator.dtype)
+        return self._style_codes.of(encoding_size(image), self.style_encoder, self.generator.device, self.generator.dtype)
 
     def _stylize(
         self,
@@ -389,6 +388,11 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             return tensor_to_image(self.generator(image_to_tensor(photo), code).sample)[0]
         painted = (self._compiled or render)(self.generator, torch.from_numpy(np.array(photo)), code, self._compute_dtype)
         return Image.fromarray(painted.numpy())
+
+
+def encoding_size(image: Image.Image) -> Image.Image:
+    """A style image as small as its style code is read from."""
+    return resize_within(image, STYLE_PIXELS, 64)
 
 
 def _as_list(value: Any, name: str) -> list[Any]:

@@ -11,8 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..data.images import open_image
-from ..data.resizing import resize_within
-from .style_transfer import STYLE_PIXELS, ImageLike, StyleTransferPipeline
+from .style_transfer import ImageLike, StyleTransferPipeline, encoding_size
 from .video_reading import Picture, VideoError, VideoReader
 from .video_smoothing import TemporalSmoother
 from .video_writing import VideoWriter, check_target
@@ -116,7 +115,7 @@ def stylize_video(
     if style is not None:
         # read once, and small, since the pipeline looks at it anew for every frame
         images: list[Any] = list(style) if isinstance(style, (list, tuple)) else [style]
-        style = [resize_within(open_image(image), STYLE_PIXELS, 64) for image in images]
+        style = [encoding_size(open_image(image)) for image in images]
     pipe.encode_style(style, style_weights)
     options: dict[str, Any] = {"style": style, "style_weights": style_weights}
     options |= {"strength": strength, "preserve_color": preserve_color}

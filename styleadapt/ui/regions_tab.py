@@ -8,12 +8,13 @@ import gradio as gr
 from gradio.components.image_editor import EditorData
 from PIL import Image, ImageChops
 
-from styleadapt.data.images import save_image, split_alpha
+from styleadapt.data.images import split_alpha
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
-from styleadapt.ui.limits import CANVAS_SIDE, MAX_FEATHER, PREVIEW_SIDE, SHORT_WORK, clamp
+from styleadapt.ui.limits import CANVAS_SIDE, MAX_FEATHER, SHORT_WORK, clamp
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
+from styleadapt.ui.stylize_tab import before_and_after, shown
 from styleadapt.ui.uploads import fit, photo_input, read_image, read_photo, uploaded_path
 
 FIRST_NOTE = "Choose a photo, paint on it where the style goes, and press Stylise regions."
@@ -95,11 +96,7 @@ class RegionsEvents:
             visitor = self.visitors.of(visitor)
             started = time.monotonic()
             after = self.studio.regions(before, styles, [region], feather, strength, bool(keep_colours))
-            note = f"{after.width} × {after.height} px in {time.monotonic() - started:.1f} s"
-            visitor.touch()
-            save_image(after, visitor.regions_file, compress_level=1)
-            preview = fit(before, PREVIEW_SIDE), fit(after, PREVIEW_SIDE)
-            return preview, gr.update(value=visitor.regions_file, interactive=True), note, visitor
+            return *shown(before, after, visitor, visitor.regions_file, started), visitor
 
 
 def read_painted(layers: list[str] | None) -> Image.Image:
@@ -175,13 +172,7 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             with gr.Accordion("Or give the region as an image", open=False, elem_id="regions-mask-panel"):
                 mask = photo_input("Region: white inside, black outside", "regions-mask")
             run = gr.Button("Stylise regions", variant="primary", elem_id="regions-run")
-            result = gr.ImageSlider(
-                label="Before and after",
-                elem_id="regions-result",
-                buttons=["fullscreen"],
-                interactive=False,
-                max_height=520,
-            )
+            result = before_and_after("regions-result")
             note = gr.Markdown(FIRST_NOTE, elem_id="regions-note")
             download = gr.DownloadButton("Download in full size", interactive=False, elem_id="regions-download")
 

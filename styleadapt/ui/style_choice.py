@@ -8,7 +8,7 @@ from PIL import Image
 
 from styleadapt.ui.examples import example_images, example_strip, fill_from
 from styleadapt.ui.session import Visitor
-from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES
+from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES, own_adapter
 from styleadapt.ui.uploads import StyleFiles, read_styles, styles_input
 
 
@@ -23,9 +23,7 @@ def read_choice(source: str, styles: StyleFiles | None, visitor: Visitor) -> Sty
     """The style that was chosen. Raises `gr.Error` when there is none, `ImageError` for a bad image."""
     if source != MY_ADAPTER:
         return StyleChoice(read_styles(styles), None)
-    if not visitor.has_adapter:
-        raise gr.Error("There is no adapter yet: make or load one on the Adapt tab.", print_exception=False)
-    return StyleChoice(None, visitor.adapter_file)
+    return StyleChoice(None, own_adapter(visitor))
 
 
 def style_choice(prefix: str) -> tuple[gr.Radio, gr.Gallery]:

@@ -5,6 +5,7 @@ import math
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -89,12 +90,7 @@ class StylizeEvents:
             started = time.monotonic()
             look = read_look(styles, source, weight, shares, blend, visitor)
             after = self.studio.stylise(before, look, strength, bool(keep_colours))
-            note = f"{after.width} × {after.height} px in {time.monotonic() - started:.1f} s"
-            visitor.touch()
-            # Little compression: on 12 megapixels the default level takes several seconds more.
-            save_image(after, visitor.picture_file, compress_level=1)
-            preview = fit(before, PREVIEW_SIDE), fit(after, PREVIEW_SIDE)
-            return preview, gr.update(value=visitor.picture_file, interactive=True), note, visitor
+            return *shown(before, after, visitor, visitor.picture_file, started), visitor
 
     def strip(
         self,
@@ -138,13 +134,36 @@ def read_look(styles: StyleFiles | None, source: str, weight: float, shares: str
         return Look(paintings, read_shares(shares, len(paintings)))
     if source not in (MY_ADAPTER, BOTH):
         raise gr.Error(f"Choose one of {STYLE_IMAGES}, {MY_ADAPTER}, {BOTH}.", print_exception=False)
-    if not visitor.has_adapter:
-        raise gr.Error("There is no adapter yet: make or load one on the Adapt tab.", print_exception=False)
+    adapter_file = own_adapter(visitor)
     weight = clamp(weight, 0, 1.5, default=1)
     if source == MY_ADAPTER:
-        return Look(adapter_file=visitor.adapter_file, weight=weight)
+        return Look(adapter_file=adapter_file, weight=weight)
     paintings = read_styles(styles)
-    return Look(paintings, read_shares(shares, len(paintings)), visitor.adapter_file, weight, clamp(blend, 0, 1, default=0.5))
+    return Look(paintings, read_shares(shares, len(paintings)), adapter_file, weight, clamp(blend, 0, 1, default=0.5))
+
+
+def shown(
+    before: Image.Image, after: Image.Image, visitor: Visitor, file: Path, started: float
+) -> tuple[tuple[Image.Image, Image.Image], dict, str]:
+    """What a tab shows of a picture: both to compare, the one to download as `file`, its size and its time since `started`."""
+    note = f"{after.width} × {after.height} px in {time.monotonic() - started:.1f} s"
+    visitor.touch()
+    # Little compression: on 12 megapixels the default level takes several seconds more.
+    save_image(after, file, compress_level=1)
+    preview = fit(before, PREVIEW_SIDE), fit(after, PREVIEW_SIDE)
+    return preview, gr.update(value=file, interactive=True), note
+
+
+def before_and_after(elem_id: str) -> gr.ImageSlider:
+    """Where a tab shows a photo and its picture, one over the other."""
+    return gr.ImageSlider(label="Before and after", elem_id=elem_id, buttons=["fullscreen"], interactive=False, max_height=520)
+
+
+def own_adapter(visitor: Visitor) -> Path:
+    """The file of the visitor's adapter. Raises `gr.Error` when there is none."""
+    if not visitor.has_adapter:
+        raise gr.Error("There is no adapter yet: make or load one on the Adapt tab.", print_exception=False)
+    return visitor.adapter_file
 
 
 def read_shares(text: str | None, styles: int) -> list[float] | None:
@@ -221,13 +240,7 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             keep_colours = gr.Checkbox(label="Keep the photo's colours", elem_id="stylize-keep-colours")
             run = gr.Button("Stylise", variant="primary", elem_id="stylize-run")
         with gr.Column(scale=6, min_width=320):
-            result = gr.ImageSlider(
-                label="Before and after",
-                elem_id="stylize-result",
-                buttons=["fullscreen"],
-                interactive=False,
-                max_height=520,
-            )
+            result = before_and_after("stylize-result")
             note = gr.Markdown(FIRST_NOTE, elem_id="stylize-note")
             download = gr.DownloadButton("Download in full size", interactive=False, elem_id="stylize-download")
             with gr.Accordion("Compare strengths", open=False, elem_id="strip"):
