@@ -33,6 +33,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
+from styleadapt.adaptation.refinement import RefinementProgress
+from styleadapt.adaptation.refinement_budget import RefinementBudget
 from styleadapt.data.datasets import IMAGE_EXTENSIONS, list_images
 from styleadapt.data.images import load_image, open_image
 from styleadapt.data.metadata import read_metadata
@@ -42,6 +44,7 @@ from styleadapt.pipelines.batch import FORMATS, METADATA, BatchProgress, join_pr
 from styleadapt.pipelines.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
 from styleadapt.pipelines.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
 from styleadapt.pipelines.precision import DTYPES
+from styleadapt.pipelines.strokes import AUTO, read_stroke_size
 from styleadapt.pipelines.style_transfer import encoding_size
 from styleadapt.training.hub import HubError
 
@@ -84,6 +87,14 @@ def parse_arguments() -> argparse.Namespace:
     style.add_argument("--adapter_blend", type=float, metavar="B", help="with both: 0 the style images' code, 1 the adapters'")
     style.add_argument("--strength", type=float, default=1.0, help="0: the photo, 1: the full style (default)")
     style.add_argument("--preserve_color", action="store_true", help="keep the photo's colours")
+    style.add_argument(
+        "--stroke_size", metavar="S", default=AUTO,
+        help="width of the strokes, a share of the longer side such as 0.02; auto, the default: alike on photos of any size",
+    )  # fmt: skip
+    style.add_argument(
+        "--refine", metavar="R", default="0",
+        help="then optimize each picture's pixels toward --style: steps such as 200, or seconds such as 60s",
+    )  # fmt: skip
     style.add_argument("--mask", nargs="+", metavar="M", help="a mask for each style: white is its region")
     style.add_argument("--mask_feather", type=float, metavar="F", help="soft border, a share of the photo's longer side")
     style.add_argument("--strip", action="store_true", help="write the photo at several strengths, side by side")
@@ -134,6 +145,13 @@ def _check(args: argparse.Namespace, refuse: Callable[[str], Any]) -> None:
         refuse(f"--device is {args.device}; --backend {args.backend} runs on the CPU")
     if not 0 <= args.strength <= 1:
         refuse(f"--strength is {args.strength}; it must lie between 0 and 1")
+    try:
+        args.stroke_size = read_stroke_size(args.stroke_size, "--stroke_size")
+        refines = RefinementBudget.read(args.refine, "--refine") is not None
+    except ValueError as error:
+        refuse(str(error))
+    if refines and not args.style:
+        refuse("--refine needs the pixels of the style; give --style the images that the adapter was made of")
     for name in ("max_size", "num_threads"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             refuse(f"--{name} is {getattr(args, name)}; it must be 1{' pixel' if name == 'max_size' else ''} at least")
@@ -218,10 +236,12 @@ def load_pipeline(args: argparse.Namespace, device: torch.device) -> StyleTransf
 
 def make_render(args: argparse.Namespace, pipe: StyleTransferPipeline) -> Render:
     """What makes a result of a photo; a style or a mask that cannot be used is refused here, before the first photo."""
-    options: dict[str, Any] = {"preserve_color": args.preserve_color, "max_size": args.max_size}
+    options: dict[str, Any] = {name: getattr(args, name) for name in ("preserve_color", "max_size", "stroke_size")}
+    refines = RefinementBudget.read(args.refine) is not None
     if args.style:
-        # opened and reduced once for all photos
-        options["style"] = [encoding_size(open_image(path)) for path in args.style]
+        # opened once for all photos, and reduced unless refinement reads them at other sizes too
+        images = [open_image(path) for path in args.style]
+        options["style"] = images if refines else [encoding_size(image) for image in images]
     if args.style_weights:
         options["style_weights"] = args.style_weights
     if args.mask:
@@ -231,16 +251,27 @@ def make_render(args: argparse.Namespace, pipe: StyleTransferPipeline) -> Render
             options[name] = getattr(args, name)
 
     def picture(photo: Image.Image) -> Image.Image:
-        return pipe(photo, strength=args.strength, **options).images[0]
+        result = pipe(photo, strength=args.strength, **options).images[0]
+        if "refine" in options:
+            print(file=sys.stderr)  # ends the line of the progress
+        return result
 
     def strip(photo: Image.Image) -> Image.Image:
         return pipe.strength_strip(photo, **options)
 
     render = strip if args.strip else picture
     render(Image.new("RGB", (64, 64)))
+    if refines:
+        options |= {"refine": args.refine, "refine_callback": show_refinement}
     if args.compile:
         pipe.compile()  # after that, which would cost a minute for a size that does not come again
     return render
+
+
+def show_refinement(progress: RefinementProgress) -> None:
+    """A line on the terminal, which the next one replaces."""
+    line = f"\rstep {progress.step:4d}  {progress.seconds_left:4.0f} s left  loss {progress.loss:.3f} "
+    print(line, end="", file=sys.stderr, flush=True)
 
 
 def describe(args: argparse.Namespace, pipe: StyleTransferPipeline) -> dict[str, Any]:
@@ -255,7 +286,8 @@ def describe(args: argparse.Namespace, pipe: StyleTransferPipeline) -> dict[str,
     }
     plain = (
         *("dataset_config_name", "split", "image_column", "name_column", "backend", "dtype", "style_weights", "adapter_weights"),
-        *("adapter_blend", "strength", "preserve_color", "max_size", "mask_feather", "strip"),
+        *("adapter_blend", "strength", "preserve_color", "max_size", "stroke_size", "mask_feather"),
+        *("strip", "refine"),
     )
     return {**described, **{name: getattr(args, name) for name in plain}}
 

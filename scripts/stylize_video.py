@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.models.device import usable_device
 from styleadapt.pipelines.precision import DTYPES
+from styleadapt.pipelines.strokes import AUTO, read_stroke_size
 from styleadapt.pipelines.video import SMOOTHING, VideoProgress, stylize_video
 from styleadapt.pipelines.video_reading import VideoReader
 from styleadapt.pipelines.video_writing import check_target
@@ -32,6 +33,10 @@ def main() -> int:
     parser.add_argument("--adapter_weight", type=float, default=1.0, help="0: zero-shot, 1: the full adapter (default)")
     parser.add_argument("--strength", type=float, default=1.0, help="0: the clip, 1: the full style (default)")
     parser.add_argument("--preserve_color", action="store_true", help="keep the clip's colours")
+    parser.add_argument(
+        "--stroke_size", metavar="S", default=AUTO,
+        help="width of the strokes, a share of the longer side such as 0.02; auto (default): one pass on frames up to 1,280 px",
+    )  # fmt: skip
     parser.add_argument("--max_size", type=int, help="work at this longest side at most, then scale back")
     parser.add_argument("--smoothing", type=float, default=SMOOTHING, help="0: every frame for itself; towards 1: steadier")
     parser.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
@@ -45,6 +50,10 @@ def main() -> int:
     for name in ("strength", "smoothing"):
         if not 0 <= getattr(args, name) <= 1:
             parser.error(f"--{name} is {getattr(args, name)}; it must lie between 0 and 1")
+    try:
+        args.stroke_size = read_stroke_size(args.stroke_size, "--stroke_size")
+    except ValueError as error:
+        parser.error(str(error))
     if args.max_size is not None and args.max_size < 1:
         parser.error(f"--max_size is {args.max_size}; it must be 1 pixel at least")
     try:
@@ -57,7 +66,8 @@ def main() -> int:
         if args.adapter:
             pipe.load_adapter(args.adapter, name="adapter")
             pipe.set_adapters(["adapter"], [args.adapter_weight])
-        options = {name: getattr(args, name) for name in ("style", "style_weights", "strength", "preserve_color", "max_size")}
+        names = ("style", "style_weights", "strength", "preserve_color", "max_size", "stroke_size")
+        options = {name: getattr(args, name) for name in names}
         summary = stylize_video(pipe, args.content, args.output, **options, smoothing=args.smoothing, callback=Ticker())
     except (ModelLoadError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -16,6 +16,8 @@ _PUBLIC = {
     "VideoError": "pipelines.video_reading",
     "AdaptationConfig": "adaptation.settings",
     "AdaptationProgress": "adaptation.adapt",
+    "RefinementConfig": "adaptation.refinement",
+    "RefinementProgress": "adaptation.refinement",
     "StyleGenerator": "models.generator",
     "StyleEncoder": "models.style_encoder",
     "StyleDiscriminator": "models.discriminator",
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     # ruff: noqa: F401
     from .adaptation.adapt import AdaptationProgress
     from .adaptation.adapter import AdapterError, StyleAdapter
+    from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.settings import AdaptationConfig
     from .data.images import ImageError
     from .models.discriminator import StyleDiscriminator

@@ -114,6 +114,7 @@ async function stylise() {
       style: style && pixelsOf(style, styleSize(style), "white"),
       ownCode,
       strength,
+      strokeSize: $("stroke-size").value,
     });
     const blob = await new Promise((resolve) => finished(photo, painted, strength).toBlob(resolve, "image/png"));
     if (run !== runs) return;

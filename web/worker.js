@@ -1,6 +1,7 @@
 // Runs the networks beside the page, so that it stays responsive and can stop them.
 import * as ort from "./ort/ort.wasm.min.mjs";
 import { toBytes, toPlanes } from "./pixels.js";
+import { paintInLevels, strokeLevels } from "./strokes.js";
 
 ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
 // threads share memory, which a browser allows only on isolated pages
@@ -25,16 +26,20 @@ async function encode(image) {
  * @param photo at the size to work at, and `photoForCode` at the size the style encoder reads, both ImageData.
  * @param style ImageData of the style image, or null for `ownCode`, the style of the model.
  * @param strength in (0, 1]: below 1 the style code moves towards the photo's own.
+ * @param strokeSize a share of the photo's longer side, or "auto".
  */
-async function stylise({ photo, photoForCode, style, ownCode, strength }) {
+async function stylise({ photo, photoForCode, style, ownCode, strength, strokeSize }) {
   let code = Float32Array.from(style ? await encode(style) : ownCode);
   if (strength < 1) {
     const start = await encode(photoForCode);
     code = code.map((value, i) => start[i] + strength * (value - start[i]));
   }
-  const inputs = { photo: tensor(photo), code: new ort.Tensor("float32", code, [1, code.length]) };
-  const { stylised } = await (await network("generator")).run(inputs);
-  return new ImageData(toBytes(stylised.data), photo.width, photo.height);
+  const generator = await network("generator");
+  const paint = async (image) => {
+    const inputs = { photo: tensor(image), code: new ort.Tensor("float32", code, [1, code.length]) };
+    return new ImageData(toBytes((await generator.run(inputs)).stylised.data), image.width, image.height);
+  };
+  return paintInLevels(photo, paint, strokeLevels(photo.width, photo.height, strokeSize));
 }
 
 self.onmessage = async ({ data }) => {

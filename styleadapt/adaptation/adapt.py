@@ -6,21 +6,26 @@ convolutions, and the discriminator's upper layers, on random crops of a few pho
 
 import contextlib
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch.func import functional_call
 
+from ..data.drawn_edges import drawn_edge
 from ..data.images import ImageSource, image_to_tensor, tensor_to_image
 from ..data.resizing import resize_within
 from ..losses.adversarial import nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
+from ..losses.features import build_feature_network
 from ..losses.objective import StyleAwareObjective, StyleTarget
+from ..losses.regularization import rim_loss
 from ..losses.style import StyleStatistics
 from ..models.cpu import supports_bf16
 from ..models.discriminator import StyleDiscriminator
@@ -181,6 +186,15 @@ def adapt(
     )
 
 
+@dataclass
+class _Crop:
+    """One sample of an adaptation: a photo, its features that the content losses read, and the distances of a drawn edge."""
+
+    photo: torch.Tensor
+    features: dict[str, torch.Tensor]
+    distance: torch.Tensor | None = None
+
+
 class _Adaptation:
     """State of one adaptation: what trains, its average, the pool of crops, the target."""
 
@@ -190,9 +204,10 @@ class _Adaptation:
         self.random = torch.Generator().manual_seed(seed)
         # what trains and what measures is float32, whatever the pipeline infers in
         generator, style_encoder = (copy.deepcopy(model).float().eval() for model in (generator, style_encoder))
-        self.generator, self.trunk = generator, style_encoder.trunk
+        self.generator = generator
         self.base = {name: p.detach() for name, p in generator.named_parameters()}
-        self.objective = StyleAwareObjective(config.losses)
+        self.network = build_feature_network(config.feature_network, style_encoder.trunk, self.device)
+        self.objective = StyleAwareObjective.for_network(config.losses, self.network)
         # of the device alone: what holds the whole of this object would keep its tensors until the next garbage collection
         device = self.device
         self.autocast = lambda: torch.autocast(device.type, torch.bfloat16) if supports_bf16(device) else contextlib.nullcontext()
@@ -203,6 +218,8 @@ class _Adaptation:
             crops = PhotoCrops(photos, config.crop_size, config.largest_zoom, seed)
             self.pool = [self._with_features(crop) for crop in crops.cut(config.pool_size)]
             self.fixed = [self._with_features(crop) for crop in crops.cut(4)]
+            if config.rim_weight:
+                self.pool += self._edges(seed)
         with self._seeded():
             self.trained = {name: t.to(self.device) for name, t in initial_deltas(generator, config.rank, config.train).items()}
         self.trained["code"] = self.start_code.clone()
@@ -231,20 +248,24 @@ class _Adaptation:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         picked = torch.randint(len(self.pool), (c.batch_size,), generator=self.random)
-        photo = torch.cat([self.pool[i][0] for i in picked])
-        features = {name: torch.cat([self.pool[i][1][name] for i in picked]) for name in self.pool[0][1]}
+        crops = [self.pool[i] for i in picked]
+        photo = torch.cat([crop.photo for crop in crops])
+        features = {name: torch.cat([crop.features[name] for crop in crops]) for name in crops[0].features}
         # in training the generator shifts its noise, which would be learnt by heart
         self.generator.train()
         with self._seeded():
             generated = self._generate(photo, self.trained)
         self.generator.eval()
-        seen = self.trunk(generated)
+        seen = self.network(generated)
         loss, _ = self._loss(generated, seen, photo, features)
         if self.opponent is not None:
             real = torch.cat([self._style_crop() for _ in range(len(generated))])
             code = self.trained["code"].detach().expand(len(generated), -1)
             with self._seeded():
                 loss = loss + self.opponent.loss(generated, real, code, step)
+        for crop, picture in zip(crops, generated):
+            if crop.distance is not None:
+                loss = loss + c.rim_weight / len(crops) * rim_loss(picture[None], crop.distance).mean()
         loss = loss + self._drift(seen, photo)
         self.optimizer.zero_grad()
         loss.backward()
@@ -263,7 +284,7 @@ class _Adaptation:
             loss = loss + c.ewc_weight * elastic_penalty(merged, self.base, self.fisher)
         if c.correspondence_weight:
             with torch.no_grad():
-                before = self.trunk(self._generate(photo, {"code": self.start_code}))
+                before = self.network(self._generate(photo, {"code": self.start_code}))
             distances = correspondence_loss(seen, {name: before[name] for name in self.objective.content_layers})
             loss = loss + c.correspondence_weight * distances.mean()
         return loss
@@ -275,8 +296,8 @@ class _Adaptation:
         parameters = {name: self.base[name].clone().requires_grad_() for name in changed}
 
         def opinions() -> Iterator[torch.Tensor]:
-            for photo, _ in self.pool[: self.config.ewc_samples]:
-                output = functional_call(self.generator, {**self.base, **parameters}, (photo, self.start_code)).sample
+            for crop in self.pool[: self.config.ewc_samples]:
+                output = functional_call(self.generator, {**self.base, **parameters}, (crop.photo, self.start_code)).sample
                 yield nonsaturating_generator_loss(judge(output, self.start_code).logits)
 
         return fisher_diagonal(opinions(), parameters)
@@ -285,9 +306,10 @@ class _Adaptation:
     def check(self) -> dict[str, float]:
         """Style, content and weighted objective of the averaged state on the fixed crops."""
         figures = {"objective": 0.0, "style": 0.0, "content": 0.0}
-        for photo, features in self.fixed:
-            generated = self._generate(photo, self.averaged)
-            loss, means = self._loss(generated, self.trunk(generated), photo, features, torch.eye(3, device=self.device))
+        for crop in self.fixed:
+            generated = self._generate(crop.photo, self.averaged)
+            axes = torch.eye(3, device=self.device)
+            loss, means = self._loss(generated, self.network(generated), crop.photo, crop.features, axes)
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
         return figures
@@ -321,15 +343,16 @@ class _Adaptation:
         loss, means = self.objective(generated, seen, photo, features, self.targets[0], directions)
         for level, target in enumerate(self.targets[1:], 1):
             small = F.interpolate(generated, scale_factor=0.5**level, mode="area")
-            loss = loss + self.objective.style_only(self.trunk(small), target)
+            loss = loss + self.objective.style_only(self.network(small), target)
         return loss, means
 
     def _target(self, scale: float) -> StyleTarget:
-        """Statistics of all style images, averaged, and their pixels side by side."""
+        """Statistics of all style images at all `style_scales`, averaged, and their pixels side by side."""
         targets = []
-        for image in self.styles:
-            small = image if scale == 1 else F.interpolate(image, scale_factor=scale, mode="area")
-            targets.append(self.objective.target(small, self.trunk(small)))
+        for image, share in itertools.product(self.styles, self.config.style_scales):
+            side = [max(16, round(length * scale * share)) for length in image.shape[-2:]]
+            small = image if scale * share == 1 else F.interpolate(image, size=side, mode="bilinear", antialias=True)
+            targets.append(self.objective.target(small, self.network(small)))
         mean = {
             kind: {
                 name: torch.stack([getattr(t.statistics, kind)[name] for t in targets]).mean(0)
@@ -340,11 +363,20 @@ class _Adaptation:
         pixels = torch.cat([t.pixels.flatten(2) for t in targets], 2)[:, :, None]
         return StyleTarget(StyleStatistics(**mean), pixels)
 
-    def _with_features(self, crop: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """A crop, and its features that the content losses read."""
-        crop = crop.to(self.device)
-        features = self.trunk(crop)
-        return crop, {name: features[name] for name in {*self.objective.content_layers, self.objective.structure_layer}}
+    def _with_features(self, photo: torch.Tensor, distance: torch.Tensor | None = None) -> _Crop:
+        photo = photo.to(self.device)
+        features = self.network(photo)
+        read = {*self.objective.content_layers, self.objective.structure_layer}
+        return _Crop(photo, {name: features[name] for name in read}, distance)
+
+    def _edges(self, seed: int) -> list[_Crop]:
+        """Drawn edges, an eighth of the pool; every other one with a photo before it."""
+        rng, edges = np.random.default_rng(seed), []
+        for number in range(math.ceil(len(self.pool) / 8)):
+            before = self.pool[number].photo[0].cpu() if number % 2 else None
+            picture, distance = drawn_edge(self.config.crop_size, rng, before)
+            edges.append(self._with_features(picture[None], distance[None].to(self.device)))
+        return edges
 
     def _style_crop(self) -> torch.Tensor:
         image = self.styles[int(torch.randint(len(self.styles), (), generator=self.random))]
@@ -358,5 +390,5 @@ class _Adaptation:
     def memorization(self, state: dict[str, torch.Tensor]) -> float:
         """Variety of the fixed crops that is lost in `state`, 0 to 1; see `lost_variety`."""
         state = {name: t.to(self.device) for name, t in state.items()}
-        outputs = [self.trunk(self._generate(photo, state)) for photo, _ in self.fixed]
-        return lost_variety(outputs, [features for _, features in self.fixed], self.objective.content_layers)
+        outputs = [self.network(self._generate(crop.photo, state)) for crop in self.fixed]
+        return lost_variety(outputs, [crop.features for crop in self.fixed], self.objective.content_layers)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..models.layers import StyleKernel
 from ..training.parameters import adalin_parameters
 
 PARAMETER_SETS = ("code", "adalin", "small", "low-rank", "low-rank+small", "all")
@@ -24,7 +25,8 @@ def lora_targets(generator: nn.Module) -> list[str]:
 
 def whole_parameters(generator: nn.Module, train: str = "low-rank+small") -> list[str]:
     """Names of the parameters that are trained whole under a name of `PARAMETER_SETS`. The matrices that read the style code are
-    never: with one code, a change of such a matrix is a change of its bias.
+    never: with one code, a change of such a matrix is a change of its bias. Nor are the bases of kernels that follow the code, a
+    change of which is one of the kernel.
 
     Raises:
         ValueError: an unknown name.
@@ -40,7 +42,8 @@ def whole_parameters(generator: nn.Module, train: str = "low-rank+small") -> lis
         for name, m in generator.named_modules()
         if isinstance(m, nn.Linear) and config is not None and m.in_features == config.code_dim
     }
-    parameters = {name: p for name, p in generator.named_parameters() if name not in reads_code}
+    of_kernels = tuple(f"{name}." for name, m in generator.named_modules() if isinstance(m, StyleKernel))
+    parameters = {n: p for n, p in generator.named_parameters() if n not in reads_code and not n.startswith(of_kernels)}
     if train == "all":
         return list(parameters)
     if train == "adalin":

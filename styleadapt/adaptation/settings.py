@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ..losses.features import EFFICIENTNET_LITE0, VGG16
 from ..losses.objective import LossWeights
 from ..training.adversary import AdversarialSettings
 from ..training.config import require_at_least
@@ -9,6 +10,7 @@ from ..training.optimizers import OPTIMIZERS
 from .deltas import PARAMETER_SETS
 from .rates import SCHEDULES
 
+LITE0_LOSSES = LossWeights(gram=240.0, mean_std=16.0, color=9.0, content=10.0, structure=78.0)
 _AT_LEAST_1 = (
     *("rank", "batch_size", "crop_size", "largest_zoom", "pool_size", "style_size", "pyramid"),
     *("check_every", "patience", "ewc_samples"),
@@ -35,8 +37,13 @@ class AdaptationConfig:
             small ones are busy, and smooth areas are what a style is hardest to learn on.
         pool_size: number of crops that are cut out, with their features, before training starts.
         style_size: style images are reduced to this many pixels squared.
+        style_scales: shares of that size at which the style is read; the target is the mean of what is seen at all of them, so
+            that strokes of several sizes are right.
         pyramid: scales of the style loss; 2 compares at half size too.
-        losses: weights of the image losses.
+        feature_network: what the losses see with, see `losses.features.build_feature_network`: `vgg16`, or
+            `efficientnet-lite0`, which costs a fifth of it on processors without bfloat16 and gives far less style.
+        losses: weights of the image losses; those that suit the feature network if left out.
+        rim_weight: of the change of color along drawn edges (`losses.regularization.rim_loss`), which an eighth of the crops are.
         adversarial: form, penalties and augmentation of the game with the discriminator.
         adv_weight: weight of the adversarial loss; 0 leaves the discriminator out.
         feature_weight: weight of the style loss on the discriminator's features.
@@ -62,13 +69,14 @@ class AdaptationConfig:
     largest_zoom: float = 2.5
     pool_size: int = 48
     style_size: int = 512
+    style_scales: tuple[float, ...] = (1.0, 0.6)
     pyramid: int = 1
-    losses: LossWeights = field(
-        default_factory=lambda: LossWeights(gram=240.0, mean_std=16.0, color=9.0, content=10.0, structure=78.0)
-    )
+    feature_network: str = VGG16
+    losses: LossWeights = None  # type: ignore[assignment]  # until `__post_init__`
+    rim_weight: float = 20.0
     adversarial: AdversarialSettings = field(default_factory=lambda: AdversarialSettings(adv_loss="hinge"))
-    adv_weight: float = 0.2
-    feature_weight: float = 1.0
+    adv_weight: float = 0.03
+    feature_weight: float = 0.1
     frozen_layers: int = 2
     ewc_weight: float = 0.0
     ewc_samples: int = 8
@@ -78,6 +86,9 @@ class AdaptationConfig:
     patience: int = 12
 
     def __post_init__(self):
+        if self.losses is None:
+            suited = LITE0_LOSSES if self.feature_network == EFFICIENTNET_LITE0 else LossWeights()
+            object.__setattr__(self, "losses", suited)
         for name in _AT_LEAST_1:
             require_at_least(name, getattr(self, name), 1)
         if not 0 <= self.ema_decay < 1:
@@ -85,6 +96,8 @@ class AdaptationConfig:
         for name, allowed in (("train", PARAMETER_SETS), ("optimizer", OPTIMIZERS), ("lr_scheduler", SCHEDULES)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"`{name}` is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+        if not self.style_scales or not all(0 < scale <= 1 for scale in self.style_scales):
+            raise ValueError(f"`style_scales` is {self.style_scales}; it must hold numbers above 0, 1 at most")
         if self.correspondence_weight and self.batch_size < 3:
             raise ValueError("`correspondence_weight` compares the images of a batch: `batch_size` must be 3 at least")
         self.adversarial.check()

@@ -11,6 +11,9 @@ an image; for patches a smaller one does the same. WGAN-GP takes the gradient of
 
 import torch
 
+# pixels from the edge; nearer ones see the edge itself
+_RIM_BANDS = ((3.0, 8.0), (8.0, 14.0), (14.0, 22.0), (22.0, 32.0))
+
 
 def total_variation(x: torch.Tensor) -> torch.Tensor:
     """Mean absolute difference of neighbouring pixels, both directions added (Rudin, Osher and Fatemi, 1992, anisotropic).
@@ -27,6 +30,40 @@ def total_variation(x: torch.Tensor) -> torch.Tensor:
     horizontal = (x[..., :, 1:] - x[..., :, :-1]).abs().mean((1, 2, 3))
     vertical = (x[..., 1:, :] - x[..., :-1, :]).abs().mean((1, 2, 3))
     return horizontal + vertical
+
+
+def rim_loss(generated: torch.Tensor, distance: torch.Tensor, far: float = 40.0) -> torch.Tensor:
+    """How much the color of a plain ground changes toward an edge: a bright or dark rim along a skyline.
+
+    The mean colors of bands along the edge are compared with the mean color far from it: strokes are free, and a rim is not.
+
+    Args:
+        generated: `(B, 3, H, W)` in [-1, 1].
+        distance: `(B, H, W)`, distance from the edge in pixels of each pixel of a plain ground, negative for a second ground on
+            the other side, 0 for what is no plain ground.
+        far: distance from which a ground counts as far from the edge.
+
+    Returns:
+        `(B,)`, mean squared difference in the image's units; 0 where there is no ground both near and far.
+
+    >>> distance = torch.arange(1.0, 101).expand(1, 64, 100)
+    >>> bool(rim_loss(torch.full((1, 3, 64, 100), 0.3), distance) < 1e-9)
+    True
+    """
+    total, count = generated.new_zeros(len(generated)), 0
+    for ground in (distance, -distance):
+        whole = (ground >= far)[:, None].to(generated.dtype)
+        ground_color = _masked_mean(generated, whole)
+        for low, high in _RIM_BANDS:
+            band = ((ground >= low) & (ground < high))[:, None].to(generated.dtype)
+            known = (band.sum((1, 2, 3)) > 0) & (whole.sum((1, 2, 3)) > 0)
+            total = total + known * (_masked_mean(generated, band) - ground_color).square().mean(1)
+            count += 1
+    return total / count
+
+
+def _masked_mean(images: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return (images * mask).sum((2, 3)) / mask.sum((2, 3)).clamp_min(1)
 
 
 def r1_penalty(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:

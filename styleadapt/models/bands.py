@@ -117,11 +117,13 @@ def _blocks_(blocks: Iterable[nn.Module], x: torch.Tensor, code: torch.Tensor, r
 
 
 def _block_(block: AdaLINBlock, x: torch.Tensor, code: torch.Tensor, rows: int) -> None:
+    kernel1, kernel2 = (kernel.to(x.dtype) for kernel in block.kernels(code))
+
     def first(low: int, high: int) -> torch.Tensor:
-        return _conv(block.conv1, x[:, :, low:high])
+        return block.conv1._conv_forward(x[:, :, low:high], kernel1, None)
 
     def second(low: int, high: int) -> torch.Tensor:
-        return _conv(block.conv2, _scaled(y[:, :, low:high], *affine).relu_())
+        return block.conv2._conv_forward(_scaled(y[:, :, low:high], *affine).relu_(), kernel2, None)
 
     y, moments = _in_bands(first, x.shape[2], rows)
     affine = block.norm1.coefficients(*moments, code)

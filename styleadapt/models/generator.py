@@ -42,6 +42,8 @@ class StyleGenerator(StyleAdaptModel):
         half_channels (`int`): channels at 1/2.
         full_channels (`int`): channels at full resolution.
         code_dim (`int`): length of the style code.
+        kernel_rank (`int`): rank at which the kernels of the AdaLIN blocks follow the style code, see `layers.StyleKernel`;
+            with 0 the code sets scales and shifts alone.
 
     >>> generator = StyleGenerator(channels=(8, 8), blocks=(1, 1), half_channels=4, full_channels=4, code_dim=16)
     >>> generator(torch.zeros(1, 3, 37, 50), torch.zeros(1, 16)).sample.shape
@@ -58,6 +60,7 @@ class StyleGenerator(StyleAdaptModel):
         half_channels: int = 32,
         full_channels: int = 16,
         code_dim: int = 192,
+        kernel_rank: int = 0,
     ):
         super().__init__()
         if len(channels) != 2 or len(blocks) != 2:
@@ -68,10 +71,10 @@ class StyleGenerator(StyleAdaptModel):
         self.down8 = _conv(c4, c8, stride=2)
         self.cam = ClassActivationMap(c8)
         self.noise8 = StyleNoise(c8, code_dim)
-        self.blocks8 = nn.ModuleList(AdaLINBlock(c8, code_dim) for _ in range(blocks[1]))
+        self.blocks8 = nn.ModuleList(AdaLINBlock(c8, code_dim, kernel_rank) for _ in range(blocks[1]))
         self.up4 = nn.Conv2d(c8, c4, 1)
         self.noise4 = StyleNoise(c4, code_dim)
-        self.blocks4 = nn.ModuleList(AdaLINBlock(c4, code_dim) for _ in range(blocks[0]))
+        self.blocks4 = nn.ModuleList(AdaLINBlock(c4, code_dim, kernel_rank) for _ in range(blocks[0]))
         self.up2 = nn.Conv2d(c4, half_channels, 1)
         self.fuse2 = nn.Conv2d(half_channels, half_channels, 3, padding=1, bias=False)
         self.noise2 = StyleNoise(half_channels, code_dim)
@@ -103,6 +106,23 @@ class StyleGenerator(StyleAdaptModel):
         h = F.relu(torch.addcmul(double(self.up1(h)), self.pixels(x), gain))
         sample = torch.tanh(self.to_rgb(h))[..., top : top + height, left : left + width]
         return GeneratorOutput(sample=sample, cam_logits=cam_logits, attention=attention)
+
+    def with_kernels(self, rank: int) -> "StyleGenerator":
+        """A copy whose kernels follow the style code from here on, at `rank`; until it is trained it makes the same pictures.
+
+        Raises:
+            ValueError: they follow it already, or `rank` is below 1.
+
+        >>> generator = StyleGenerator(channels=(8, 8), blocks=(1, 1), half_channels=4, full_channels=4, code_dim=16)
+        >>> generator.with_kernels(2).config.kernel_rank
+        2
+        """
+        if rank < 1 or self.config.kernel_rank:
+            raise ValueError(f"kernels follow the style code at rank {self.config.kernel_rank} already, or {rank} is no rank")
+        arguments = {key: value for key, value in self.config.items() if not key.startswith("_")}
+        copy = type(self)(**{**arguments, "kernel_rank": rank})
+        copy.load_state_dict({**copy.state_dict(), **self.state_dict()})
+        return copy.to(self.device, self.dtype).train(self.training)
 
     def _through(self, blocks: nn.ModuleList, h: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         for block in blocks:

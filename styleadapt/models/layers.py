@@ -67,23 +67,81 @@ class AdaLIN(nn.Module):
         return gain * (instance + layer), beta - gain * (instance * mean + layer * layer_mean)
 
 
+class StyleKernel(nn.Module):
+    """Has the kernel of a 3x3 convolution follow the style code: W(s) = W + B diag(m(s)) A.
+
+    A and B are the two factors of a low-rank change as in LoRA (Hu et al., arXiv 2106.09685), shared by all styles, and the
+    code says how much of each of its `rank` directions a style takes. Scales and shifts of channels, which is what AdaLIN gives
+    a style, leave every kernel as it is; but what a minute of adaptation changes are kernels. (Dynamic convolution, Chen et al.,
+    arXiv 1912.03458, mixes whole kernels by attention; this takes a thirtieth of their parameters.)
+
+    Args:
+        channels (int): of input and output, C.
+        code_dim (int): length of the style code, D.
+        rank (int): of the change, R.
+
+    >>> conv = nn.Conv2d(8, 8, 3, padding=1, padding_mode="replicate", bias=False)
+    >>> StyleKernel(8, 4, rank=2)(conv, torch.randn(2, 8, 5, 7), torch.randn(2, 4)).shape
+    torch.Size([2, 8, 5, 7])
+    """
+
+    def __init__(self, channels: int, code_dim: int, rank: int):
+        super().__init__()
+        self.basis_in = nn.Parameter(torch.empty(rank, channels, 3, 3))
+        self.basis_out = nn.Parameter(torch.zeros(channels, rank, 1, 1))  # so that it begins without a change
+        self.affine = nn.Linear(code_dim, rank)
+        nn.init.kaiming_uniform_(self.basis_in, a=5**0.5)
+        nn.init.normal_(self.affine.weight, std=code_dim**-0.5)
+        nn.init.zeros_(self.affine.bias)
+
+    def forward(self, conv: nn.Conv2d, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        """`conv` of `(B, C, H, W)` with kernels that follow the codes `(B, D)`."""
+        if len(code) == 1:
+            return conv._conv_forward(x, self.kernel(conv.weight, code), None)
+        # every image has a kernel of its own: the low-rank part as two convolutions, the first beside the common one
+        kernels = torch.cat([conv.weight, self.basis_in])
+        y, directions = conv._conv_forward(x, kernels, None).split([len(conv.weight), len(self.basis_in)], 1)
+        return y + F.conv2d(directions * self.affine(code)[:, :, None, None].to(directions.dtype), self.basis_out)
+
+    def kernel(self, weight: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        """The kernel of one style: the convolution's `(C, C, 3, 3)`, changed by a code `(1, D)`."""
+        scaled = self.basis_out.flatten(1) * self.affine(code)
+        return weight + (scaled @ self.basis_in.flatten(1)).view_as(weight)
+
+
 class AdaLINBlock(nn.Module):
     """Residual block with two convolutions and AdaLIN after each (U-GAT-IT's decoder block).
+
+    Args:
+        channels (int): of input and output.
+        code_dim (int): length of the style code.
+        kernel_rank (int): rank at which the kernels follow the style code, see `StyleKernel`; 0 for kernels that do not.
 
     >>> AdaLINBlock(8, 4)(torch.randn(1, 8, 6, 6), torch.randn(1, 4)).shape
     torch.Size([1, 8, 6, 6])
     """
 
-    def __init__(self, channels: int, code_dim: int):
+    def __init__(self, channels: int, code_dim: int, kernel_rank: int = 0):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="replicate", bias=False)
         self.norm1 = AdaLIN(channels, code_dim)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="replicate", bias=False)
         self.norm2 = AdaLIN(channels, code_dim)
+        self.kernel1, self.kernel2 = (StyleKernel(channels, code_dim, kernel_rank) if kernel_rank else None for _ in range(2))
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
-        y = F.relu(self.norm1(self.conv1(x), code))
-        return x + self.norm2(self.conv2(y), code)
+        y = self.conv1(x) if self.kernel1 is None else self.kernel1(self.conv1, x, code)
+        y = F.relu(self.norm1(y, code))
+        y = self.conv2(y) if self.kernel2 is None else self.kernel2(self.conv2, y, code)
+        return x + self.norm2(y, code)
+
+    def kernels(self, code: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of both convolutions for one style code `(1, D)`."""
+        first, second = (
+            conv.weight if follows is None else follows.kernel(conv.weight, code)
+            for conv, follows in ((self.conv1, self.kernel1), (self.conv2, self.kernel2))
+        )
+        return first, second
 
 
 class StyleNoise(nn.Module):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..adaptation.adapt import AdaptationProgress, adapt, check_budget
 from ..adaptation.adapter import PACKAGED, StyleAdapter
+from ..adaptation.refinement import RefinementConfig, RefinementProgress
 from ..adaptation.settings import AdaptationConfig
 from ..data.datasets import list_images
 from ..data.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
@@ -28,9 +29,11 @@ from .adapters import AdapterMixin
 from .backends import ExportedNetwork, load_exported, own_style_code
 from .compiling import CompiledRender
 from .precision import fast_compute_dtype, loading_dtype
+from .refining import Refinement, read_refinements
 from .regions import check_regions, read_mask, region_opacities
 from .strict import StrictPipeline
 from .strips import side_by_side
+from .strokes import AUTO, StrokeSize, check_stroke_size, paint_in_levels, stroke_levels
 from .style_codes import StyleCodes
 
 ImageLike = Image.Image | str | os.PathLike
@@ -147,7 +150,8 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         return self
 
     def compile(self, mode: str = "default") -> None:
-        """Has the generator compiled for every size of photo that it meets, up to seven; see `compiling.CompiledRender`.
+        """Has the generator compiled for every size that it paints, up to seven; see `compiling.CompiledRender`. A photo that is
+        painted small first has two or three of them.
 
         The first photo of a size then waits for the compiler, a quarter of a minute or so; it pays for many photos, or frames, of
         the same size. Adapting is as before, and clones share what was compiled.
@@ -173,6 +177,11 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         mask: ImageLike | Sequence[ImageLike] | None = None,
         mask_feather: float = 0.02,
         adapter_blend: float = 0.0,
+        stroke_size: StrokeSize = AUTO,
+        refine: int | float | str | None = None,
+        refine_from: ImageLike | Sequence[ImageLike] | None = None,
+        refine_callback: Callable[[RefinementProgress], object] | None = None,
+        refine_config: RefinementConfig | None = None,
     ) -> StyleTransferOutput:
         """Stylises one photo or several.
 
@@ -191,24 +200,48 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             mask_feather: width of the soft border between regions, as a share of the photo's longer side.
             adapter_blend: of the style images' code and that of the active adapters, while there are both: 0 the images', 1 the
                 adapters'.
+            stroke_size: about how wide the strokes are, as a share of the photo's longer side, above 0 and up to 1. "auto"
+                paints a photo of any size as one of about a megapixel looks. Strokes are never finer than the generator draws
+                them on the photo's own pixels (see `strokes`).
+            refine: how long the pixels of each picture are then optimized to come nearer to the style images: an integer is a
+                number of steps, a float or a text such as "60s" seconds of wall time, which the generator's passes come on top
+                of; 0 or None for not at all. It needs style images, also while an adapter is active, whose picture it then
+                starts from. With masks every style takes so many steps, or an equal part of the seconds.
+            refine_from: a picture that was refined before, one for each photo, to go on from; large forms then stay as they are.
+                The other arguments should be the same as before. It may have any size, and is stretched to the photo.
+            refine_callback: called with a `RefinementProgress` before the first step and after each; its `stop()` ends the
+                refinement of the picture at work, and the best so far is kept.
+            refine_config: settings other than the defaults.
 
         Returns:
             `StyleTransferOutput` with `images`, a list even for one photo.
 
         Raises:
             ValueError: no style and no active adapter, numbers out of range, masks that do not match the styles in number or
-                cover nothing, an image that cannot be read (`ImageError`).
+                cover nothing, an image that cannot be read (`ImageError`), refinement without a style image.
         """
         for name, share in (("strength", strength), ("mask_feather", mask_feather), ("adapter_blend", adapter_blend)):
             _check_share(share, name)
         if max_size is not None and max_size < 1:
             raise ValueError(f"`max_size` is {max_size}; it must be 1 pixel at least")
+        check_stroke_size(stroke_size)
         photos = _as_list(image, "image")
         given = [] if mask is None else _as_list(mask, "mask")
         masks = [read_mask(m, f"`mask` {n} of {len(given)}") for n, m in enumerate(given, 1)]
         codes = self._codes(style, style_weights, adapter_blend, len(masks))
-        options = (masks, mask_feather, strength, preserve_color, max_size)
-        return StyleTransferOutput(images=[self._stylize(photo, codes, *options) for photo in photos])
+        refinements = read_refinements(
+            refine,
+            None if refine_from is None else _as_list(refine_from, "refine_from"),
+            refine_callback,
+            refine_config,
+            styles=None if style is None else _as_list(style, "style"),
+            style_weights=style_weights,
+            photos=len(photos),
+            regions=len(codes),
+        )
+        options = (masks, mask_feather, strength, preserve_color, max_size, stroke_size)
+        painted = [self._stylize(photo, codes, own, *options) for photo, own in zip(photos, refinements)]
+        return StyleTransferOutput(images=painted)
 
     def strength_strip(
         self,
@@ -345,34 +378,56 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         self,
         source: ImageLike,
         codes: list[torch.Tensor],
+        refinements: list[Refinement | None],
         masks: list[Image.Image],
         mask_feather: float,
         strength: float,
         preserve_color: bool,
         max_size: int | None,
+        stroke_size: StrokeSize,
     ) -> Image.Image:
         """A photo in the styles of `codes`: one a mask and, if there is one more, the last for what no mask covers."""
         photo, alpha = split_alpha(load_image(source))
         result = photo
         if strength > 0:
-            paint = functools.partial(self._paint, photo, strength=strength, preserve_color=preserve_color, max_size=max_size)
-            for code in codes[len(masks) :]:
-                result = paint(code)
-            for code, opacity in zip(codes, region_opacities(masks, photo.size, mask_feather)):
-                result = Image.composite(paint(code), result, opacity)
+            paint = functools.partial(
+                self._paint,
+                photo,
+                strength=strength,
+                preserve_color=preserve_color,
+                max_size=max_size,
+                stroke_size=stroke_size,
+            )
+            parts = list(zip(codes, refinements))
+            for part in parts[len(masks) :]:
+                result = paint(*part)
+            for part, opacity in zip(parts, region_opacities(masks, photo.size, mask_feather)):
+                result = Image.composite(paint(*part), result, opacity)
         if alpha is not None:
             result.putalpha(alpha)
         return result
 
     def _paint(
-        self, photo: Image.Image, code: torch.Tensor, strength: float, preserve_color: bool, max_size: int | None
+        self,
+        photo: Image.Image,
+        code: torch.Tensor,
+        refinement: Refinement | None,
+        strength: float,
+        preserve_color: bool,
+        max_size: int | None,
+        stroke_size: StrokeSize,
     ) -> Image.Image:
         """The whole of an "RGB" photo in one style."""
         exported = isinstance(self.generator, ExportedNetwork)
         work = working_size(photo, max_size, MAX_EXPORTED_PIXELS if exported else MAX_WORKING_PIXELS)
         if strength < 1:
             code = torch.lerp(self._code_of(photo), code, strength)
-        result = self._render(work, code)
+        levels = stroke_levels(work.size, stroke_size)
+        paint = functools.partial(self._render, code=code)
+        coarse = paint
+        if refinement is not None:
+            coarse = functools.partial(refinement.paint, render=paint, strength=strength, device=self.generator.device)
+        result = paint_in_levels(work, paint, levels, coarse)
         if result.size != photo.size:
             result = result.resize(photo.size, Image.Resampling.BICUBIC)
         if strength < 0.5:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..data.images import open_image
+from .strokes import AUTO, StrokeSize, check_stroke_size
 from .style_transfer import ImageLike, StyleTransferPipeline, encoding_size
 from .video_reading import Picture, VideoError, VideoReader
 from .video_smoothing import TemporalSmoother
@@ -82,6 +83,7 @@ def stylize_video(
     preserve_color: bool = False,
     max_size: int | None = None,
     smoothing: float = SMOOTHING,
+    stroke_size: StrokeSize = AUTO,
     callback: Callable[[VideoProgress], object] | None = None,
 ) -> VideoSummary:
     """Stylises a clip or an animation; sound, times of the frames and size stay.
@@ -96,6 +98,7 @@ def stylize_video(
         target: ends in .mp4, .m4v, .mov, .mkv or .webm. It appears whole or not at all.
         style, style_weights, strength, preserve_color: as in the pipeline's call.
         max_size: longest side in pixels that is worked at; a larger clip is stylised at that size and scaled back.
+        stroke_size: as in the pipeline's call; "auto" paints frames of up to 1,280 px in one pass.
         smoothing: 0 leaves each frame to itself; towards 1 it follows its predecessor, where that can be trusted.
         callback: called with a `VideoProgress` after every frame; its `stop()` ends the clip there. If it raises, nothing is
             written.
@@ -112,13 +115,14 @@ def stylize_video(
         raise ValueError(f"`strength` is {strength}; it must lie between 0 and 1")
     if max_size is not None and max_size < 1:
         raise ValueError(f"`max_size` is {max_size}; it must be 1 pixel at least")
+    check_stroke_size(stroke_size)
     if style is not None:
         # read once, and small, since the pipeline looks at it anew for every frame
         images: list[Any] = list(style) if isinstance(style, (list, tuple)) else [style]
         style = [encoding_size(open_image(image)) for image in images]
     pipe.encode_style(style, style_weights)
     options: dict[str, Any] = {"style": style, "style_weights": style_weights}
-    options |= {"strength": strength, "preserve_color": preserve_color}
+    options |= {"strength": strength, "preserve_color": preserve_color, "stroke_size": stroke_size}
     start = time.monotonic()
     done, stopped, first, end = 0, False, None, 0
 

@@ -38,6 +38,8 @@ class RunConfig:
         train_batch_size: samples a process and step.
         gradient_accumulation_steps: batches to add up before the optimisers step.
         max_train_steps: optimiser steps in all.
+        max_train_minutes: the run ends after this time, too, resumed parts added up, and the learning rates follow whichever of
+            the two limits is nearer. Where the clock decides, runs of different speed are no longer the same.
         learning_rate, lr_d: rates of generator and discriminator (two time scales, arXiv 1706.08500).
         optimizer: of both players, a name of `training.optimizers.OPTIMIZERS`.
         lr_scheduler: a name of `training.schedules.SCHEDULES` (`constant_with_warmup`, `cosine`, `linear_second_half`, ...).
@@ -73,6 +75,7 @@ class RunConfig:
     train_batch_size: int = 6
     gradient_accumulation_steps: int = 1
     max_train_steps: int = 1000
+    max_train_minutes: float | None = None
     learning_rate: float = 1e-3
     lr_d: float = 4e-4
     optimizer: str = "adamw"
@@ -128,6 +131,8 @@ class RunConfig:
         for key in ("learning_rate", "lr_d", "max_grad_norm", "adam_epsilon"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be greater than 0")
+        if self.max_train_minutes is not None and not self.max_train_minutes > 0:
+            raise ConfigError(f"`max_train_minutes` is {self.max_train_minutes}; it must be greater than 0")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"`ema_decay` is {self.ema_decay}; it must lie in [0, 1)")
         if self.report_to != "none" and importlib.util.find_spec(self.report_to) is None:

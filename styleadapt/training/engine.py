@@ -7,6 +7,7 @@ checkpoints, resuming and trackers. Reference-guided stylisation is one task; un
 import contextlib
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.logging import get_logger
-from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
+from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, broadcast, set_seed
 from diffusers.training_utils import EMAModel
 from torch.utils.data import Dataset
 
@@ -99,9 +100,11 @@ class Trainer:
         least = least_loss(getattr(config, "adv_loss", ""), getattr(config, "label_smoothing", 0.0))
         self.guard = DivergenceGuard(config.collapse_steps, least)
         self.figures, self.step, self.best = RunningMeans(), 0, float("inf")
+        self.started, self.seconds_before = time.monotonic(), 0.0
 
     def train(self) -> dict[str, float]:
-        """Runs until `max_train_steps`, saves the averaged models to `output_dir/final`, and returns their scores.
+        """Runs until `max_train_steps` or `max_train_minutes`, saves the averaged models to `output_dir/final`, and returns their
+        scores.
 
         Raises:
             ConfigError: settings that this machine, this task or the checkpoint cannot use, or an `output_dir` in use.
@@ -121,16 +124,18 @@ class Trainer:
             return {}
         scores: dict[str, float] = {}
         validated, first_step, started = -1, self.step, time.monotonic()
-        while self.step < config.max_train_steps:
+        self.started = started - self.seconds_before
+        done = self._fraction()
+        while done < 1:
             self.figures.add(self._train_step([next(batches) for _ in range(config.gradient_accumulation_steps)]))
-            for scheduler in self.schedulers:
-                scheduler.step()
             self.ema.step(self.generator_parameters)
             self.step += 1
-            if self.step % config.logging_steps == 0 or self.step == config.max_train_steps:
+            done = self._fraction()
+            self._advance_schedules(done)
+            if self.step % config.logging_steps == 0 or done == 1:
                 means = self.figures.means()
                 self.guard.watch(self.step, means)
-                self._log(means, (time.monotonic() - started) / (self.step - first_step))
+                self._log(means, (time.monotonic() - started) / (self.step - first_step), done)
                 self.figures.clear()
             if config.validation_steps and self.step % config.validation_steps == 0:
                 scores, validated = self._validate(), self.step
@@ -145,6 +150,23 @@ class Trainer:
                 replace_folder(Path(config.output_dir) / "final", task.save_pretrained)
         accelerator.end_training()
         return scores
+
+    def _fraction(self) -> float:
+        """Of the run that is done, 0 to 1, by steps or by minutes, whichever is farther; the same in all processes."""
+        c = self.config
+        by_steps = self.step / c.max_train_steps
+        if c.max_train_minutes is None:
+            return min(by_steps, 1.0)
+        by_time = (time.monotonic() - self.started) / (60 * c.max_train_minutes)
+        done = torch.tensor([min(max(by_steps, by_time), 1.0)], dtype=torch.float64)
+        return float(broadcast(done.to(self.accelerator.device).float()))
+
+    def _advance_schedules(self, done: float) -> None:
+        """Brings the rates to where they are at this fraction of the run; without a time limit that is one step on."""
+        position = max(self.step, math.floor(done * self.config.max_train_steps))
+        for scheduler in self.schedulers:
+            while scheduler.last_epoch < position:
+                scheduler.step()
 
     def _checkpoint(self) -> Path | None:
         """The checkpoint to go on from, in a folder that has none of later steps."""
@@ -168,7 +190,8 @@ class Trainer:
             if c.channels_last:
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
             if c.torch_compile:
-                module.compile()
+                # with layouts of its own choice the compiler fails on the gradient of a padding that repeats the border
+                module.compile(options={"layout_optimization": False})
         self.generator_parameters = _trainable(task.modules[name] for name in task.generator_names)
         self.discriminator_parameters = _trainable(task.modules[name] for name in task.discriminator_names)
         self.ema = EMAModel(self.generator_parameters, decay=c.ema_decay, use_ema_warmup=True, power=3 / 4)
@@ -309,6 +332,7 @@ class Trainer:
         if progress:
             self.figures.load_state_dict(progress["figures"])
             self.guard.load_state_dict(progress["guard"])
+            self.seconds_before = progress.get("seconds", 0.0)
         self.step = checkpoint_step(folder)
         score = Path(self.config.output_dir) / "best" / SCORE_FILE
         if score.is_file():
@@ -320,7 +344,12 @@ class Trainer:
         """This process's part of a checkpoint."""
         accelerator = self.accelerator
         accelerator.save_state(str(folder))
-        progress = {"figures": self.figures.state_dict(), "guard": self.guard.state_dict(), "batches": self.batches.state_dict()}
+        progress = {
+            "figures": self.figures.state_dict(),
+            "guard": self.guard.state_dict(),
+            "batches": self.batches.state_dict(),
+            "seconds": time.monotonic() - self.started,
+        }
         write_progress(folder, accelerator.process_index, progress)
         if accelerator.is_main_process:
             write_settings(folder, self.config, accelerator.num_processes)
@@ -386,10 +415,13 @@ class Trainer:
                 "step %d has the lowest %s so far, %.4f: kept in %s/best", self.step, name, self.best, self.config.output_dir
             )
 
-    def _log(self, means: dict[str, float], seconds: float) -> None:
+    def _log(self, means: dict[str, float], seconds: float, done: float) -> None:
         rate = float(self.schedulers[0].get_last_lr()[0])
         self.accelerator.log({**means, "learning_rate": rate, "seconds_per_step": seconds}, step=self.step)
+        # of a run that a time limit will end, too
         left = seconds * (self.config.max_train_steps - self.step)
+        if self.config.max_train_minutes is not None:
+            left = min(left, 60 * self.config.max_train_minutes * (1 - done))
         text = " ".join(f"{name} {value:.4f}" for name, value in means.items())
         logger.info("step %d/%d %.2f s/step %.0f min left %s", self.step, self.config.max_train_steps, seconds, left / 60, text)
 

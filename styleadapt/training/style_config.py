@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..losses.features import EMBEDDED
+from ..losses.features import VGG16
 from ..losses.objective import LossWeights
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
@@ -15,7 +15,7 @@ from .adversary import AdversarialConfig
 from .config import ConfigError, require_at_least
 
 MODEL_CLASSES = {"generator": StyleGenerator, "style_encoder": StyleEncoder, "discriminator": StyleDiscriminator}
-_WEIGHTS = ("adv_weight", "mismatch_weight", "cam_weight", "identity_weight", "ewc_weight", "correspondence_weight")
+_WEIGHTS = ("adv_weight", "mismatch_weight", "cam_weight", "identity_weight", "rim_weight", "ewc_weight", "correspondence_weight")
 
 
 @dataclass
@@ -28,7 +28,7 @@ class StyleConfig(AdversarialConfig):
         painting_short_side: the same for paintings.
         painting_jitter: probability that a painting's colours are changed at random.
         pretrained_model_name_or_path: repo or folder to start from.
-        feature_network: the eyes of the losses, by name, see `losses.features.build_feature_network`.
+        feature_network: what the losses see with, by name, see `losses.features.build_feature_network`.
         style_rate: factor on the learning rate for what makes and reads the style code, the mapping network and the layers of
             the generator that follow the code. Each of them sums thousands of inputs, so that the rate that suits a
             convolution shakes every style of the next step.
@@ -39,6 +39,8 @@ class StyleConfig(AdversarialConfig):
         mismatch_weight: weight of paintings shown with another painting's code, as fakes, in the discriminator's loss.
         cam_weight: weight of the generator's auxiliary classifier.
         identity_weight: weight of the L1 distance of an image that is styled by itself; one sample a batch.
+        rim_weight: weight of the change of color along drawn edges, see `losses.regularization.rim_loss`; one sample in
+            every fourth batch.
         train_parameters, rank, targets: what of the generator trains, see `training.parameters.select_parameters`; the mapping
             network trains with `all` alone.
         freeze_layers: lower convolutions of the discriminator that do not train.
@@ -53,7 +55,7 @@ class StyleConfig(AdversarialConfig):
     painting_short_side: list[int] = field(default_factory=lambda: [184, 320])
     painting_jitter: float = 0.0
     pretrained_model_name_or_path: str | None = None
-    feature_network: str = EMBEDDED
+    feature_network: str = VGG16
     style_rate: float = 0.03
     losses: dict = field(default_factory=dict)
     adv_weight: float = 0.3
@@ -62,6 +64,7 @@ class StyleConfig(AdversarialConfig):
     mismatch_weight: float = 0.5
     cam_weight: float = 0.1
     identity_weight: float = 2.0
+    rim_weight: float = 20.0
     train_parameters: str = "all"
     rank: int = 16
     targets: list[str] = field(default_factory=list)
@@ -111,7 +114,8 @@ class StylizationConfig(StyleConfig):
         painting_weights: how often each group is drawn; equally if left out.
         painting_short_side: limits, two numbers a group (or two for all).
         generator, style_encoder, discriminator: constructor arguments of the models, when starting from nothing, which is so
-            without `pretrained_model_name_or_path`.
+            without `pretrained_model_name_or_path`. With it they are not read, except that `generator: {kernel_rank: 32}` gives a
+            generator that has none kernels that follow the style code.
     """
 
     photos: str = ""
@@ -131,6 +135,7 @@ class StylizationConfig(StyleConfig):
             raise ConfigError("`ewc_weight` belongs to fine-tuning, with scripts/finetune.py; set it to 0")
         if len(self.painting_short_side) not in (2, 2 * len(self.paintings)):
             raise ConfigError("`painting_short_side` needs two numbers, or two for each folder")
+        require_at_least("generator.kernel_rank", self.generator.get("kernel_rank", 0), 0)
         for name, cls in MODEL_CLASSES.items():
             _check_arguments(name, cls, getattr(self, name))
 

@@ -9,11 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
 from ..data.datasets import PhotoPaintingDataset
+from ..data.drawn_edges import drawn_edge
 from ..data.images import image_to_tensor
 from ..data.sources import ImageTable, open_folder
 from ..losses.adversarial import cam_loss, nonsaturating_generator_loss
@@ -21,6 +23,7 @@ from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_di
 from ..losses.content import identity_loss
 from ..losses.features import build_feature_network
 from ..losses.objective import StyleAwareObjective, StyleTarget
+from ..losses.regularization import rim_loss
 from ..metrics.embedding import load_embedded_network
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
@@ -80,15 +83,18 @@ def build_models(config: StylizationConfig) -> dict[str, Any]:
                 models[name] = cls(**getattr(config, name))
             except (TypeError, ValueError, RuntimeError) as error:
                 raise ConfigError(f"`{name}` is {getattr(config, name)}, with which no model can be built: {error}") from error
+    rank = config.generator.get("kernel_rank")
+    if config.pretrained_model_name_or_path and rank and not models["generator"].config.kernel_rank:
+        models["generator"] = models["generator"].with_kernels(rank)
     if not config.pretrained_model_name_or_path:
         models["style_encoder"].trunk.load_state_dict(load_embedded_network().state_dict())
     return models
 
 
 def _lesson(step: int) -> str:
-    """What the first sample of this step is: a photo or a painting styled by itself, a photo styled by another one, or a pair
-    like the rest."""
-    return ("photo", "pair", "painting", "pair", "photos", "pair", "painting", "pair")[step % 8]
+    """What the first sample of this step is: a photo or a painting styled by itself, a photo styled by another one, a drawn edge
+    in place of the photo, or a pair like the rest."""
+    return ("photo", "edge", "painting", "pair", "photos", "edge", "painting", "pair")[step % 8]
 
 
 @dataclass
@@ -101,6 +107,7 @@ class _State:
     target: StyleTarget
     code: torch.Tensor
     cam_logits: torch.Tensor
+    distance: torch.Tensor | None
 
 
 class StylizationTask:
@@ -109,7 +116,8 @@ class StylizationTask:
     In every other step the first sample of the batch is another lesson. In two of eight it is a painting styled by itself, in one
     a photo: these carry the identity loss, and the paintings give the generator's classifier its second domain. In one more it
     is a photo styled by another photo: without these, "styled like a photo" comes to mean "leave it alone", even for paintings
-    that are smooth.
+    that are smooth. In two more its photo is a plain ground beside a drawn edge, which carries the rim loss: the style and
+    structure losses reward contrast along edges, and without these lessons every skyline gets a bright band.
     """
 
     generator_names: tuple[str, ...] = ("generator", "style_encoder")
@@ -134,7 +142,7 @@ class StylizationTask:
         self.models = dict(models)  # as built; `modules` may become wrapped for several processes
         self.trunk = encoder.trunk
         device = next(generator.parameters()).device
-        self.network = build_feature_network(config.feature_network, self.trunk).to(device)
+        self.network = build_feature_network(config.feature_network, self.trunk, device)
         self.objective = StyleAwareObjective.for_network(config.loss_weights(), self.network)
         self.adversary = Adversary(config)
         self.ada = self.adversary.ada
@@ -175,8 +183,9 @@ class StylizationTask:
         lesson = _lesson(step)
         if lesson == "painting":
             photo[0] = style[0]
-        elif lesson != "pair":
+        elif lesson in ("photo", "photos"):
             style[0] = photo[0 if lesson == "photo" else -1]
+        distance = self._draw_edge(photo) if lesson == "edge" and self.config.rim_weight else None
         if self.config.channels_last:
             photo, style = (t.contiguous(memory_format=torch.channels_last) for t in (photo, style))
         with torch.no_grad():
@@ -189,7 +198,16 @@ class StylizationTask:
         code = self.modules["style_encoder"](features=style_features)
         out = self.modules["generator"](photo, code)
         generated = out.sample.float()
-        return _State(generated, self.network(generated), photo, photo_features, style, target, code, out.cam_logits)
+        return _State(generated, self.network(generated), photo, photo_features, style, target, code, out.cam_logits, distance)
+
+    @staticmethod
+    def _draw_edge(photo: torch.Tensor) -> torch.Tensor:
+        """Puts a drawn edge in place of the first photo, half the time with that photo before it; distances `(1, H, W)`."""
+        rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        before = photo[0].cpu() if rng.random() < 0.5 else None
+        picture, distance = drawn_edge(photo.shape[-1], rng, before)
+        photo[0] = picture
+        return distance[None].to(photo.device)
 
     def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c, discriminator = self.config, self.modules["discriminator"]
@@ -235,6 +253,9 @@ class StylizationTask:
         if _lesson(step) == "painting" and len(state.photo) > 1:  # a classifier of one image has nothing to tell apart
             figures["cam"] = cam_loss(state.cam_logits[1:], state.cam_logits[:1])
             loss = loss + c.cam_weight * figures["cam"]
+        if state.distance is not None:
+            figures["rim"] = rim_loss(state.generated[:1], state.distance).mean()
+            loss = loss + c.rim_weight * figures["rim"]
         weight = self._adversarial_weight(step)
         if weight:
             discriminator, real = self.modules["discriminator"], None

@@ -17,6 +17,7 @@ from styleadapt.ui.live_batch import BatchFinished, BatchReport
 from styleadapt.ui.long_work import LongWork, connect
 from styleadapt.ui.progress import bar, status
 from styleadapt.ui.session import Visitor, Visitors
+from styleadapt.ui.stroke_size import read_strokes, stroke_size_input
 from styleadapt.ui.studio import Studio
 from styleadapt.ui.style_choice import read_choice, style_choice
 from styleadapt.ui.uploads import FILE_SCHEMA, StyleFiles, uploaded_path
@@ -41,6 +42,7 @@ class BatchEvents(LongWork):
         strength: float,
         keep_colours: bool,
         visitor: Visitor | None,
+        stroke_size: str | None = None,
     ) -> Iterator[Shown]:
         """Paint up to twenty photos in one style and get them as one ZIP file.
 
@@ -53,6 +55,7 @@ class BatchEvents(LongWork):
             source: Where the style comes from, "Style images" or "My adapter", which is the one made or loaded in this session.
             strength: How much of the style to take, from 0 (the photo) to 1.
             keep_colours: Whether the photos keep their own colours and take only the brushwork.
+            stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The progress, as HTML text; at the end what was made, and why each skipped photo was skipped.
             The pictures so far, small, with their photos' names.
@@ -64,11 +67,12 @@ class BatchEvents(LongWork):
             try:
                 paths = _photos(photos)
                 choice = read_choice(source, styles, visitor)
-                strength = clamp(strength, 0, 1, default=1)
+                strength, strokes = clamp(strength, 0, 1, default=1), read_strokes(stroke_size)
                 yield status("Preparing …"), [], gr.update(interactive=False), visitor
                 pictures: Pictures = []
                 shown_at = float("-inf")
-                work = self.studio.batch(paths, *choice, strength, bool(keep_colours), visitor.zip_file, stop_file)
+                settings = strength, bool(keep_colours), visitor.zip_file, stop_file, strokes
+                work = self.studio.batch(paths, *choice, *settings)
                 for item in work:
                     visitor.touch()
                     if isinstance(item, BatchFinished):
@@ -128,6 +132,7 @@ def build_batch_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
                     )
                 source, styles = style_choice("batch")
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="batch-strength")
+            stroke_size = stroke_size_input("batch-stroke-size")
             keep_colours = gr.Checkbox(label="Keep the photos' colours", elem_id="batch-keep-colours")
             with gr.Row():
                 run = gr.Button("Stylise all", variant="primary", min_width=120, elem_id="batch-run")
@@ -155,7 +160,7 @@ def build_batch_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
         progress,
         IDLE,
         visitor,
-        inputs=[photos, styles, source, strength, keep_colours, visitor],
+        inputs=[photos, styles, source, strength, keep_colours, visitor, stroke_size],
         outputs=[progress, pictures, download, visitor],
         api_name="batch",
     )

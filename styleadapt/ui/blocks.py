@@ -14,10 +14,11 @@ from styleadapt.ui.examples import serve_examples
 from styleadapt.ui.fetching import limit_fetching
 from styleadapt.ui.labels import LABELS
 from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SWEEP_EVERY
+from styleadapt.ui.look_choice import MY_ADAPTER
 from styleadapt.ui.regions_tab import RegionsTab, build_regions_tab
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio, load_packaged
-from styleadapt.ui.stylize_tab import MY_ADAPTER, StylizeTab, build_stylize_tab, show_source
+from styleadapt.ui.stylize_tab import StylizeTab, build_stylize_tab, show_source
 from styleadapt.ui.theme import CSS, THEME
 from styleadapt.ui.video_tab import build_video_tab
 

@@ -17,6 +17,7 @@ CANVAS_SIDE = 768
 MAX_FEATHER = 0.1
 
 MIN_SECONDS, DEFAULT_SECONDS, MAX_SECONDS = 10, 60, 300
+MIN_REFINE_SECONDS, DEFAULT_REFINE_SECONDS, MAX_REFINE_SECONDS = 10, 60, 180
 SECONDS_BETWEEN_TICKS = 1.0
 SECONDS_BETWEEN_REPORTS = 1.0
 SECONDS_BETWEEN_PREVIEWS = 3.0
@@ -24,7 +25,7 @@ SECONDS_BETWEEN_PREVIEWS = 3.0
 MAX_QUEUE = 24
 MAX_SESSIONS = 500
 LONG_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "cpu"}
-"""One adaptation, batch or video at a time."""
+"""One adaptation, refinement, batch or video at a time."""
 SHORT_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "stylise"}
 """One picture at a time beside it, which takes seconds: nobody waits five minutes for a picture."""
 
@@ -35,9 +36,10 @@ SWEEP_EVERY = 10 * 60
 TIDY_EVERY = 20
 
 GPU_START_SECONDS = 15
-SECONDS_PER_MEGAPIXEL = 0.36
-"""Of one pass in float32 on two CPU cores, where 0.29 to 0.34 were measured (docs/performance.md). Any GPU beats that: the time
-that is borrowed is never too short."""
+SECONDS_PER_MEGAPIXEL = 0.54
+"""Of a picture in float32 on two CPU cores, where 0.29 to 0.34 were measured for a pass (docs/performance.md); the passes at
+smaller sizes, which large strokes begin with, take half of that again. Any GPU beats it: the time that is borrowed is never too
+short."""
 GPU_MARGIN = 1.5
 
 MAX_BATCH = 20
@@ -53,7 +55,7 @@ def gpu_seconds(megapixels: float, passes: float = 1) -> int:
     """The time to borrow a GPU for, when so many pictures of so many megapixels are made.
 
     >>> gpu_seconds(1), gpu_seconds(9.4, passes=2)
-    (16, 26)
+    (16, 31)
     """
     return math.ceil(GPU_START_SECONDS + GPU_MARGIN * SECONDS_PER_MEGAPIXEL * megapixels * passes)
 

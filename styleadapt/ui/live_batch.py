@@ -20,6 +20,7 @@ from styleadapt.ui.uploads import fit, read_image
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
+    from styleadapt.pipelines.strokes import StrokeSize
 
 KEPT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -73,6 +74,7 @@ def batch_live(
     preserve_color: bool,
     zip_file: Path,
     stop_file: Path,
+    stroke_size: "StrokeSize" = "auto",
 ) -> Iterator[BatchReport | BatchFinished]:
     """Stylise `photos` with a copy of `pipeline` into `zip_file`, in the style of `paintings` or of the adapter.
 
@@ -103,7 +105,12 @@ def batch_live(
                         raise ValueError(f"the ZIP file is full at {MAX_ZIP_BYTES // 1_000_000} MB: send it in another batch")
                     image = read_image(str(photo))
                     picture = session(
-                        image, style=paintings, strength=strength, preserve_color=preserve_color, max_size=MAX_WORK_SIDE
+                        image,
+                        style=paintings,
+                        strength=strength,
+                        preserve_color=preserve_color,
+                        max_size=MAX_WORK_SIDE,
+                        stroke_size=stroke_size,
                     ).images[0]
                     _add(archive, picture, names.take(photo.name) + _suffix(photo, picture), Path(folder), read_metadata(photo))
                     preview = fit(picture, LIVE_PREVIEW_SIDE)

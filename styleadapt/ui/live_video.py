@@ -24,6 +24,7 @@ from styleadapt.ui.uploads import fit
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
+    from styleadapt.pipelines.strokes import StrokeSize
     from styleadapt.pipelines.video import VideoProgress, VideoSummary
 
 
@@ -85,6 +86,7 @@ def video_live(
     max_size: int,
     stop_file: Path,
     smoothing: float,
+    stroke_size: "StrokeSize" = "auto",
 ) -> Iterator[VideoReport | VideoFinished]:
     """Stylise the clip `source` with a copy of `pipeline` into `target`, in the style of `paintings` or of the adapter.
 
@@ -109,6 +111,7 @@ def video_live(
                 preserve_color=preserve_color,
                 max_size=max_size,
                 smoothing=smoothing,
+                stroke_size=stroke_size,
                 callback=reporter,
             )
             news.put(VideoFinished(summary))

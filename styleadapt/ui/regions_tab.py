@@ -9,12 +9,13 @@ from gradio.components.image_editor import EditorData
 from PIL import Image, ImageChops
 
 from styleadapt.data.images import split_alpha
+from styleadapt.ui.before_after import before_and_after, shown
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
 from styleadapt.ui.limits import CANVAS_SIDE, MAX_FEATHER, SHORT_WORK, clamp
 from styleadapt.ui.session import Visitor, Visitors
+from styleadapt.ui.stroke_size import read_strokes, stroke_size_input
 from styleadapt.ui.studio import Studio
-from styleadapt.ui.stylize_tab import before_and_after, shown
 from styleadapt.ui.uploads import fit, photo_input, read_image, read_photo, uploaded_path
 
 FIRST_NOTE = "Choose a photo, paint on it where the style goes, and press Stylise regions."
@@ -54,6 +55,7 @@ class RegionsEvents:
         keep_colours: bool,
         outside: str | None = None,
         visitor: Visitor | None = None,
+        stroke_size: str | None = None,
     ) -> Shown:
         """Paint one region of a photo in a style, and the rest in another or not at all, with a soft border between them.
 
@@ -65,12 +67,14 @@ class RegionsEvents:
             strength: How much of the styles to take, from 0 (the photo) to 1.
             keep_colours: Whether the photo keeps its own colours and takes only the brushwork.
             outside: The style image for the rest; without one the rest stays the photo.
+            stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The photo and the stylised photo, small enough to preview.
             The stylised photo in full size, a PNG file.
             The size and the time taken, as text.
         """
-        return self.painted_regions(photo, None, mask, inside, feather, strength, keep_colours, outside, visitor)
+        settings = inside, feather, strength, keep_colours, outside, visitor, stroke_size
+        return self.painted_regions(photo, None, mask, *settings)
 
     def painted_regions(
         self,
@@ -83,6 +87,7 @@ class RegionsEvents:
         keep_colours: bool,
         outside: str | None,
         visitor: Visitor | None,
+        stroke_size: str | None = None,
     ) -> Shown:
         """As `regions`, where the region may be painted: `layers` are files of transparent layers. An image of it goes first."""
         with plain_errors():
@@ -92,10 +97,10 @@ class RegionsEvents:
                 raise gr.Error("Choose a style image for the inside first.", print_exception=False)
             styles = [read_image(path) for path in (inside, outside) if path]
             feather = clamp(feather, 0, MAX_FEATHER, default=DEFAULT_FEATHER)
-            strength = clamp(strength, 0, 1, default=1)
+            strength, strokes = clamp(strength, 0, 1, default=1), read_strokes(stroke_size)
             visitor = self.visitors.of(visitor)
             started = time.monotonic()
-            after = self.studio.regions(before, styles, [region], feather, strength, bool(keep_colours))
+            after = self.studio.regions(before, styles, [region], feather, strength, bool(keep_colours), strokes)
             return *shown(before, after, visitor, visitor.regions_file, started), visitor
 
 
@@ -166,6 +171,7 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
                 elem_id="regions-feather",
             )
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="regions-strength")
+            stroke_size = stroke_size_input("regions-stroke-size")
             keep_colours = gr.Checkbox(label="Keep the photo's colours", elem_id="regions-keep-colours")
         with gr.Column(scale=6, min_width=320):
             editor = canvas("Paint the inside", "regions-canvas")
@@ -176,7 +182,7 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             note = gr.Markdown(FIRST_NOTE, elem_id="regions-note")
             download = gr.DownloadButton("Download in full size", interactive=False, elem_id="regions-download")
 
-    settings = [inside, feather, strength, keep_colours, outside, visitor]
+    settings = [inside, feather, strength, keep_colours, outside, visitor, stroke_size]
     outputs = [result, download, note, visitor]
     fill_from(photo_strip, photos, photo)
     fill_from(inside_strip, paintings, inside)

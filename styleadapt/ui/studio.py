@@ -24,11 +24,13 @@ from styleadapt.ui.limits import (
 )
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
+from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
 from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
 from styleadapt.ui.uploads import fit
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
+    from styleadapt.pipelines.strokes import StrokeSize
 
 ADAPTER_NAME = "visitor"
 
@@ -75,6 +77,7 @@ class Studio:
         else:
             self._loading = ThreadPoolExecutor(1, thread_name_prefix="load-pipeline").submit(_place, load)
         self.stylise = on_gpu(self._stylise, duration=lambda photo, *_: gpu_seconds(_megapixels(photo)))
+        self.refine = on_gpu(self._refine, duration=_refining_seconds)
         self.strip = on_gpu(self._strip, duration=gpu_seconds(STRIP_SIDE**2 / 1e6, len(STRIP_STRENGTHS)))
         self.regions = on_gpu(
             self._regions, duration=lambda photo, styles, *_: gpu_seconds(_megapixels(photo), passes=len(styles))
@@ -92,14 +95,38 @@ class Studio:
         """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
         return _paint(self._loading.result().on_cpu, photo, Look([painting]))
 
-    def _stylise(self, photo: Image.Image, look: Look, strength: float = 1.0, preserve_color: bool = False) -> Image.Image:
+    def _stylise(
+        self,
+        photo: Image.Image,
+        look: Look,
+        strength: float = 1.0,
+        preserve_color: bool = False,
+        stroke_size: "StrokeSize" = "auto",
+    ) -> Image.Image:
         """`photo` in the style of `look`."""
-        return _paint(self.pipeline, photo, look, strength=strength, preserve_color=preserve_color)
+        options = {"strength": strength, "preserve_color": preserve_color, "stroke_size": stroke_size}
+        return _paint(self.pipeline, photo, look, **options)
 
-    def _strip(self, photo: Image.Image, look: Look, preserve_color: bool) -> Image.Image:
+    def _refine(
+        self,
+        photo: Image.Image,
+        look: Look,
+        strength: float,
+        preserve_color: bool,
+        stroke_size: "StrokeSize",
+        seconds: float,
+        stop_file: Path,
+    ) -> Iterator[RefinementReport | RefinementFinished]:
+        """`photo` in the style of `look`, refined for so many seconds; see `refine_live`."""
+        options = {"strength": strength, "preserve_color": preserve_color, "stroke_size": stroke_size, "refine": float(seconds)}
+        yield from refine_live(
+            lambda callback: _paint(self.pipeline, photo, look, **options, refine_callback=callback), stop_file
+        )
+
+    def _strip(self, photo: Image.Image, look: Look, preserve_color: bool, stroke_size: "StrokeSize" = "auto") -> Image.Image:
         """`photo`, made small, at each of `STRIP_STRENGTHS`, side by side."""
         session = _dressed(self.pipeline, look)
-        options = {**_style_options(look), "preserve_color": preserve_color}
+        options = {**_style_options(look), "preserve_color": preserve_color, "stroke_size": stroke_size}
         return session.strength_strip(fit(photo, STRIP_SIDE), strengths=STRIP_STRENGTHS, **options)
 
     def _regions(
@@ -110,10 +137,11 @@ class Studio:
         feather: float,
         strength: float,
         preserve_color: bool,
+        stroke_size: "StrokeSize" = "auto",
     ) -> Image.Image:
         """`photo` with each style in its mask; one style more than masks takes the rest, which otherwise stays the photo."""
         options = {"mask": masks, "mask_feather": feather, "strength": strength, "preserve_color": preserve_color}
-        return _paint(self.pipeline, photo, Look(styles), **options)
+        return _paint(self.pipeline, photo, Look(styles), **options, stroke_size=stroke_size)
 
     def _adapt(
         self, paintings: list[Image.Image], photo: Image.Image, seconds: float, adapter_file: Path, stop_file: Path
@@ -175,6 +203,10 @@ def _paint(pipeline: "StyleTransferPipeline", photo: Image.Image, look: Look, **
 def _video_seconds(source, target, paintings, adapter_file, strength, preserve_color, max_size: int, *_) -> int:
     """For a clip of the usual shape and the largest number of frames."""
     return gpu_seconds(max_size**2 * 9 / 16 / 1e6, passes=MAX_VIDEO_FRAMES)
+
+
+def _refining_seconds(photo, look, strength, preserve_color, stroke_size, seconds: float, *_) -> int:
+    return int(seconds) + GPU_START_SECONDS + gpu_seconds(_megapixels(photo))
 
 
 def _megapixels(photo: Image.Image) -> float:

@@ -7,8 +7,8 @@ import gradio as gr
 from PIL import Image
 
 from styleadapt.ui.examples import example_images, example_strip, fill_from
+from styleadapt.ui.look_choice import MY_ADAPTER, STYLE_IMAGES, own_adapter
 from styleadapt.ui.session import Visitor
-from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES, own_adapter
 from styleadapt.ui.uploads import StyleFiles, read_styles, styles_input
 
 

@@ -1,25 +1,26 @@
 """The Stylise tab: a photo in the style of any images, of the visitor's adapter, or of both; and a strip of its strengths."""
 
 import functools
-import math
-import re
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from styleadapt.data.images import load_image, save_image
+from styleadapt.ui.before_after import before_and_after, shown
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
-from styleadapt.ui.limits import MAX_STYLES, PREVIEW_SIDE, SHORT_WORK, STRIP_STRENGTHS, clamp
+from styleadapt.ui.fine_painting import IDLE, FineEvents, fine_inputs, show_quality
+from styleadapt.ui.limits import SHORT_WORK, STRIP_STRENGTHS, clamp
+from styleadapt.ui.long_work import connect
+from styleadapt.ui.look_choice import BOTH, MY_ADAPTER, STYLE_IMAGES, read_look
 from styleadapt.ui.session import Visitor, Visitors
-from styleadapt.ui.studio import Look, Studio
-from styleadapt.ui.uploads import StyleFiles, fit, photo_input, read_photo, read_styles, styles_input
+from styleadapt.ui.stroke_size import read_strokes, stroke_size_input
+from styleadapt.ui.studio import Studio
+from styleadapt.ui.uploads import StyleFiles, photo_input, read_photo, styles_input
 
-STYLE_IMAGES, MY_ADAPTER, BOTH = "Style images", "My adapter", "Both"
 FIRST_NOTE = "Choose a photo and a style, or click an example."
 
 
@@ -66,6 +67,7 @@ class StylizeEvents:
         shares: str | None,
         blend: float,
         visitor: Visitor | None,
+        stroke_size: str | None = None,
     ) -> tuple[tuple[Image.Image, Image.Image], dict, str, Visitor]:
         """Paint a photo in the style of one or more images, of the adapter made or loaded in this session, or of both.
 
@@ -78,6 +80,7 @@ class StylizeEvents:
             weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
             shares: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
             blend: With "Both", how much of the style is the adapter's, from 0 (the style images) to 1 (the adapter).
+            stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The photo and the stylised photo, small enough to preview.
             The stylised photo in full size, a PNG file.
@@ -86,10 +89,10 @@ class StylizeEvents:
         with plain_errors():
             before = read_photo(photo)
             visitor = self.visitors.of(visitor)
-            strength = clamp(strength, 0, 1, default=1)
+            strength, strokes = clamp(strength, 0, 1, default=1), read_strokes(stroke_size)
             started = time.monotonic()
             look = read_look(styles, source, weight, shares, blend, visitor)
-            after = self.studio.stylise(before, look, strength, bool(keep_colours))
+            after = self.studio.stylise(before, look, strength, bool(keep_colours), strokes)
             return *shown(before, after, visitor, visitor.picture_file, started), visitor
 
     def strip(
@@ -102,6 +105,7 @@ class StylizeEvents:
         shares: str | None,
         blend: float,
         visitor: Visitor | None,
+        stroke_size: str | None = None,
     ) -> tuple[str, dict, Visitor]:
         """Paint a photo at five strengths of a style, from 0 to 1, in one picture side by side.
 
@@ -113,6 +117,7 @@ class StylizeEvents:
             weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
             shares: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
             blend: With "Both", how much of the style is the adapter's, from 0 (the style images) to 1 (the adapter).
+            stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The strip, to look at.
             The strip, a PNG file.
@@ -121,71 +126,10 @@ class StylizeEvents:
             before = read_photo(photo)
             visitor = self.visitors.of(visitor)
             look = read_look(styles, source, weight, shares, blend, visitor)
-            picture = self.studio.strip(before, look, bool(keep_colours))
+            picture = self.studio.strip(before, look, bool(keep_colours), read_strokes(stroke_size))
             visitor.touch()
             save_image(picture, visitor.strip_file)
             return str(visitor.strip_file), gr.update(value=visitor.strip_file, interactive=True), visitor
-
-
-def read_look(styles: StyleFiles | None, source: str, weight: float, shares: str | None, blend: float, visitor: Visitor) -> Look:
-    """The style that was chosen. Raises `gr.Error` when a part of it is missing or wrong, `ImageError` for a bad image."""
-    if source == STYLE_IMAGES:
-        paintings = read_styles(styles)
-        return Look(paintings, read_shares(shares, len(paintings)))
-    if source not in (MY_ADAPTER, BOTH):
-        raise gr.Error(f"Choose one of {STYLE_IMAGES}, {MY_ADAPTER}, {BOTH}.", print_exception=False)
-    adapter_file = own_adapter(visitor)
-    weight = clamp(weight, 0, 1.5, default=1)
-    if source == MY_ADAPTER:
-        return Look(adapter_file=adapter_file, weight=weight)
-    paintings = read_styles(styles)
-    return Look(paintings, read_shares(shares, len(paintings)), adapter_file, weight, clamp(blend, 0, 1, default=0.5))
-
-
-def shown(
-    before: Image.Image, after: Image.Image, visitor: Visitor, file: Path, started: float
-) -> tuple[tuple[Image.Image, Image.Image], dict, str]:
-    """What a tab shows of a picture: both to compare, the one to download as `file`, its size and its time since `started`."""
-    note = f"{after.width} × {after.height} px in {time.monotonic() - started:.1f} s"
-    visitor.touch()
-    # Little compression: on 12 megapixels the default level takes several seconds more.
-    save_image(after, file, compress_level=1)
-    preview = fit(before, PREVIEW_SIDE), fit(after, PREVIEW_SIDE)
-    return preview, gr.update(value=file, interactive=True), note
-
-
-def before_and_after(elem_id: str) -> gr.ImageSlider:
-    """Where a tab shows a photo and its picture, one over the other."""
-    return gr.ImageSlider(label="Before and after", elem_id=elem_id, buttons=["fullscreen"], interactive=False, max_height=520)
-
-
-def own_adapter(visitor: Visitor) -> Path:
-    """The file of the visitor's adapter. Raises `gr.Error` when there is none."""
-    if not visitor.has_adapter:
-        raise gr.Error("There is no adapter yet: make or load one on the Adapt tab.", print_exception=False)
-    return visitor.adapter_file
-
-
-def read_shares(text: str | None, styles: int) -> list[float] | None:
-    """One number for each of so many style images, from text such as "3, 1"; None for equal parts.
-
-    >>> read_shares("3, 1", 2), read_shares(" ", 2)
-    ([3.0, 1.0], None)
-    """
-    words = re.split(r"[\s,;:]+", (text or "").strip(" \t,;"))[: MAX_STYLES + 1]
-    if words == [""]:
-        return None
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        numbers = []
-    if len(numbers) != styles or not all(0 <= number < math.inf for number in numbers) or not sum(numbers) > 0:
-        example = ", ".join(["3", *["1"] * (styles - 1)])
-        raise gr.Error(
-            f"The shares have to be {styles} numbers, one a style image, such as {example}; or leave them empty.",
-            print_exception=False,
-        )
-    return numbers
 
 
 def show_source(source: str) -> tuple[dict, dict, dict]:
@@ -237,7 +181,9 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             )
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="stylize-strength")
             weight = gr.Slider(0, 1.5, value=1, step=0.05, label="Adapter weight", visible=False, elem_id="stylize-weight")
+            stroke_size = stroke_size_input("stylize-stroke-size")
             keep_colours = gr.Checkbox(label="Keep the photo's colours", elem_id="stylize-keep-colours")
+            fine = fine_inputs()
             run = gr.Button("Stylise", variant="primary", elem_id="stylize-run")
         with gr.Column(scale=6, min_width=320):
             result = before_and_after("stylize-result")
@@ -260,7 +206,7 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
 
     stylise: dict[str, Any] = {
         "fn": events.stylise,
-        "inputs": [photo, styles, source, strength, keep_colours, weight, shares, blend, visitor],
+        "inputs": [photo, styles, source, strength, keep_colours, weight, shares, blend, visitor, stroke_size],
         "outputs": [result, download, note, visitor],
         "show_progress_on": result,
         "scroll_to_output": True,
@@ -272,13 +218,27 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
     fill_from(style_strip, paintings, styles).then(**stylise, api_visibility="private")
     strip_run.click(
         events.strip,
-        [photo, styles, source, keep_colours, weight, shares, blend, visitor],
+        [photo, styles, source, keep_colours, weight, shares, blend, visitor, stroke_size],
         [strip, strip_download, visitor],
         show_progress_on=strip,
         api_name="strip",
         **SHORT_WORK,
     )
+    fine_events = FineEvents(studio, visitors)
+    connect(
+        fine_events,
+        fine_events.refine,
+        fine.run,
+        fine.stop,
+        fine.progress,
+        IDLE,
+        visitor,
+        inputs=[*stylise["inputs"], fine.seconds],
+        outputs=[fine.progress, *stylise["outputs"]],
+        api_name="refine",
+    )
     aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     styles.change(lambda files: gr.update(visible=len(files or []) > 1), styles, shares, **aside)
     source.change(show_source, source, [styles_column, weight, blend], **aside)
+    fine.quality.change(show_quality, fine.quality, [run, fine.column], **aside)
     return StylizeTab(photo, styles, source, styles_column, weight, blend)

@@ -24,6 +24,7 @@ from styleadapt.ui.live_video import VideoFinished, VideoReport, check_clip
 from styleadapt.ui.long_work import LongWork, connect
 from styleadapt.ui.progress import bar, status
 from styleadapt.ui.session import Visitor, Visitors
+from styleadapt.ui.stroke_size import read_strokes, stroke_size_input
 from styleadapt.ui.studio import Studio
 from styleadapt.ui.style_choice import read_choice, style_choice
 from styleadapt.ui.uploads import StyleFiles, uploaded_path
@@ -61,6 +62,7 @@ class VideoEvents(LongWork):
         steadiness: float,
         longest_side: float,
         visitor: Visitor | None,
+        stroke_size: str | None = None,
     ) -> Iterator[Shown]:
         """Paint a clip of up to thirty seconds in one style; its sound is kept.
 
@@ -72,6 +74,7 @@ class VideoEvents(LongWork):
             keep_colours: Whether the clip keeps its own colours and takes only the brushwork.
             steadiness: How firmly the brushwork stays in place from frame to frame, from 0 (it flickers) to 1.
             longest_side: The longest side in pixels that is worked at, from 256 to 1024; the clip keeps its own size.
+            stroke_size: About how wide the strokes are, a share of the clip's longer side such as "0.02", or "auto".
         Returns:
             The progress, as HTML text; at the end the size, and what there is to know about the result.
             The last frame that was stylised, as long as the work runs.
@@ -90,7 +93,7 @@ class VideoEvents(LongWork):
                     yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
                     return
                 yield status("Preparing …"), None, None, gr.update(interactive=False), visitor
-                settings = strength, bool(keep_colours), side, stop_file, steadiness
+                settings = strength, bool(keep_colours), side, stop_file, steadiness, read_strokes(stroke_size)
                 for item in self.studio.video(path, visitor.video_file, *choice, *settings):
                     visitor.touch()
                     if isinstance(item, VideoFinished):
@@ -147,6 +150,7 @@ def build_video_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
                     try_example = gr.Button("Use an example clip", size="sm", visible=bool(photos), elem_id="video-example")
                 source, styles = style_choice("video")
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="video-strength")
+            stroke_size = stroke_size_input("video-stroke-size")
             keep_colours = gr.Checkbox(label="Keep the clip's colours", elem_id="video-keep-colours")
             steadiness = gr.Slider(
                 0,
@@ -195,7 +199,7 @@ def build_video_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
         progress,
         IDLE,
         visitor,
-        inputs=[clip, styles, source, strength, keep_colours, steadiness, side, visitor],
+        inputs=[clip, styles, source, strength, keep_colours, steadiness, side, visitor, stroke_size],
         outputs=[progress, preview, result, download, visitor],
         api_name="video",
     )

@@ -168,7 +168,7 @@ def test_training_in_bf16_keeps_float32_deltas(tiny_models):
 
 @pytest.mark.parametrize("train, names", [("code", set()), ("adalin", {"norm"}), ("all", {"conv", "norm"})])
 def test_what_trains_is_what_the_adapter_changes(tiny_models, train, names):
-    adapter = run(tiny_models, config=replace(FAST, train=train))
+    adapter = run(tiny_models, steps=8, config=replace(FAST, train=train, learning_rate=1e-2))
     assert not torch.equal(adapter.code, adapter.start_code)
     assert all(any(name in key for key in adapter.deltas) for name in names)
     assert train != "adalin" or all("norm" in key for key in adapter.deltas)
@@ -199,7 +199,7 @@ def test_correspondence_compares_a_batch_with_what_the_source_makes_of_it(tiny_m
 
 @pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd"])
 def test_other_optimisers_train_too(tiny_models, optimizer):
-    adapter = run(tiny_models, config=replace(FAST, optimizer=optimizer))
+    adapter = run(tiny_models, steps=8, config=replace(FAST, optimizer=optimizer))
     assert not torch.equal(adapter.code, adapter.start_code)
 
 
@@ -216,3 +216,28 @@ def test_nothing_of_an_adaptation_is_left_in_memory(tiny_models, monkeypatch):
         assert made[0]() is None
     finally:
         gc.enable()
+
+
+def test_an_eighth_of_the_crops_are_drawn_edges_unless_they_have_no_weight(tiny_models, monkeypatch):
+    import styleadapt.adaptation.adapt as module
+
+    distances = []
+    monkeypatch.setattr(module, "rim_loss", lambda images, distance: distances.append(distance) or images.mean((1, 2, 3)))
+    config = replace(FAST, pool_size=1, adv_weight=0.0)
+    run(tiny_models, steps=12, config=config)
+    assert distances and all(d.shape == (1, 64, 64) for d in distances)
+    seen = len(distances)
+    run(tiny_models, steps=12, config=replace(config, rim_weight=0.0))
+    assert len(distances) == seen
+
+
+def test_efficientnet_lite0_is_a_choice_with_weights_of_its_own(tiny_models):
+    config = replace(AdaptationConfig(feature_network="efficientnet-lite0"), crop_size=64, pool_size=2, rank=2)
+    assert config.losses != AdaptationConfig().losses
+    adapter = run(tiny_models, config=config)
+    assert adapter.steps == 4 and adapter.config["feature_network"] == "efficientnet-lite0"
+
+
+def test_the_target_is_the_mean_of_several_scales(tiny_models):
+    one, two = (run(tiny_models, config=replace(FAST, style_scales=scales)).scores for scales in ((1.0,), (1.0, 0.5)))
+    assert one["style_before"] != two["style_before"]

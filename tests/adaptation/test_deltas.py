@@ -82,3 +82,11 @@ def test_deltas_that_fit_pass():
 def test_deltas_that_do_not_fit_are_refused_before_they_are_multiplied(deltas, message):
     with pytest.raises(ValueError, match=message):
         check_deltas({name: torch.ones(shape) for name, shape in deltas.items()}, SHAPES)
+
+
+@pytest.mark.parametrize("train", ["all", "low-rank+small"])
+def test_bases_of_kernels_that_follow_the_code_do_not_train_with_one_code(train):
+    generator = StyleGenerator(**CONFIG).with_kernels(2)
+    deltas = initial_deltas(generator, rank=2, train=train)
+    assert any("conv1.weight" in name or "conv1.lora" in name for name in deltas)
+    assert [name for name in deltas if "kernel" in name] == []

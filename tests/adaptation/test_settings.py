@@ -24,3 +24,9 @@ def test_settings_out_of_range_are_refused(options, message):
 def test_an_unknown_adversarial_form_is_refused():
     with pytest.raises(ValueError, match="hinge"):
         AdaptationConfig(adversarial=AdversarialSettings(adv_loss="hinje"))
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (1.0, 1.5)])
+def test_style_scales_out_of_range_are_refused(scales):
+    with pytest.raises(ValueError, match="`style_scales`"):
+        AdaptationConfig(style_scales=scales)

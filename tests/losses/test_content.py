@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from styleadapt.losses.content import content_loss, identity_loss, instance_normalize, self_similarity_loss, tone_loss
@@ -54,3 +55,13 @@ def test_identity_is_the_mean_absolute_distance_of_each_image():
     image = torch.tensor([[[[0.0, 1.0]]], [[[-1.0, 0.5]]]])
     generated = torch.tensor([[[[0.5, 0.0]]], [[[-1.0, 0.5]]]])
     torch.testing.assert_close(identity_loss(generated, image), torch.tensor([0.75, 0.0]))
+
+
+@pytest.mark.parametrize("side, size", [(32, 16), (40, 16)])
+def test_self_similarity_has_the_same_cells_however_they_are_pooled(side, size):
+    import torch.nn.functional as F
+
+    torch.manual_seed(0)
+    ours, theirs = torch.rand(2, 1, 8, side, side)
+    cells = [F.adaptive_avg_pool2d(f, size) for f in (ours, theirs)]
+    torch.testing.assert_close(self_similarity_loss(ours, theirs, size), self_similarity_loss(*cells, size), rtol=1e-4, atol=1e-5)

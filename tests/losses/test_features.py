@@ -20,6 +20,48 @@ def test_unknown_names_are_refused_with_the_choices():
         build_feature_network("vgg19")
 
 
+def test_vgg16_is_packaged_and_the_default():
+    network = build_feature_network()
+    assert list(network(torch.zeros(1, 3, 32, 32))) == ["relu1_2", "relu2_2", "relu3_3", "relu4_3"]
+    assert not any(p.requires_grad for p in network.parameters())
+
+
+@pytest.fixture
+def torchvision(monkeypatch):
+    """A stand-in for what we call of it: it does not load beside every torch."""
+    preset = types.SimpleNamespace(mean=[0.5] * 3, std=[0.5] * 3)
+    weights = types.SimpleNamespace(DEFAULT=types.SimpleNamespace(transforms=lambda: preset))
+
+    def get_model_weights(name):
+        if name not in ("vgg16", "resnet18"):
+            raise ValueError(f"Unknown model {name}")
+        return weights
+
+    def get_model(name, weights):
+        layers = [torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.MaxPool2d(2), torch.nn.Conv2d(4, 8, 3, padding=1)]
+        network = torch.nn.Module()
+        network.features = torch.nn.Sequential(*layers, torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+        return network
+
+    models = types.ModuleType("torchvision.models")
+    models.get_model_weights, models.get_model = get_model_weights, get_model
+    package = types.ModuleType("torchvision")
+    package.models = models
+    monkeypatch.setitem(sys.modules, "torchvision", package)
+    monkeypatch.setitem(sys.modules, "torchvision.models", models)
+
+
+def test_torchvisions_vggs_are_read_before_each_pooling(torchvision):
+    features = build_feature_network("torchvision:vgg16")(torch.zeros(1, 3, 16, 16))
+    assert [tuple(f.shape[1:]) for f in features.values()] == [(4, 16, 16), (8, 8, 8)]
+
+
+@pytest.mark.parametrize("name, reason", [("resnet18", "VGGs"), ("vgg99", "no model")])
+def test_other_models_of_torchvision_are_refused(torchvision, name, reason):
+    with pytest.raises(ValueError, match=reason):
+        build_feature_network(f"torchvision:{name}")
+
+
 def test_a_transformers_backbone_from_a_folder(tmp_path):
     """A tiny ResNet with random weights stands in for one from the Hub."""
     transformers = pytest.importorskip("transformers")

@@ -3,6 +3,7 @@ import torch
 
 from styleadapt.losses.objective import LossWeights, StyleAwareObjective
 from styleadapt.models.efficientnet import EfficientNetLite0
+from styleadapt.models.vgg16 import load_vgg16
 
 
 @pytest.fixture
@@ -45,6 +46,14 @@ def test_another_network_is_asked_for_its_layers_where_it_is():
     objective = StyleAwareObjective.for_network(LossWeights(), Network())
     assert objective.style_layers == ("first", "second", "third")
     assert objective.content_layers == ("second",) and objective.structure_layer == "second"
+
+
+def test_vgg16_is_read_at_all_its_depths():
+    network = load_vgg16(depth=3)
+    objective = StyleAwareObjective.for_network(LossWeights(), network)
+    assert objective.style_layers == ("relu1_2", "relu2_2", "relu3_3")
+    assert objective.content_layers == ("relu3_3",) and objective.structure_layer == "relu2_2"
+    assert objective.structure_size == 32
 
 
 def test_a_negative_weight_is_refused_by_name():

@@ -6,6 +6,7 @@ from styleadapt.losses.regularization import (
     lazy_factor,
     r1_penalty,
     r2_penalty,
+    rim_loss,
     total_variation,
     wgan_gp_penalty,
 )
@@ -15,6 +16,39 @@ def test_total_variation_of_a_ramp():
     ramp = torch.arange(5.0).expand(1, 1, 4, 5)
     torch.testing.assert_close(total_variation(ramp), torch.tensor([1.0]))
     torch.testing.assert_close(total_variation(3 * ramp.transpose(2, 3)), torch.tensor([3.0]))
+
+
+def level_edge(size=128, at=64):
+    """A picture's distances from a level edge: a plain ground above, nothing plain below."""
+    return (at - torch.arange(float(size)))[:, None].expand(size, size).clamp_min(0)[None]
+
+
+def test_a_rim_is_seen_and_strokes_are_not():
+    distance = level_edge()
+    flat = torch.full((1, 3, 128, 128), 0.2)
+    assert rim_loss(flat, distance) < 1e-12
+    rim = flat + 0.4 * ((distance > 0) & (distance < 32))[:, None]
+    torch.testing.assert_close(rim_loss(rim, distance), torch.tensor([0.08]), rtol=1e-3, atol=0)  # one of two grounds
+    strokes = flat + 0.4 * (torch.arange(128) % 8 < 4).float()  # upright ones, as many near the edge as far from it
+    assert rim_loss(strokes, distance) < 1e-6
+
+
+def test_both_grounds_count_and_distances_far_from_everything_do_not():
+    distance = 64 - torch.arange(128.0)[:, None].expand(128, 128)[None]
+    picture = torch.zeros(1, 3, 128, 128)
+    picture[:, :, 70:90] = 1.0  # a rim below the edge
+    assert rim_loss(picture, distance) > 0.05
+    assert rim_loss(picture, distance.clamp_min(0)) == 0
+    assert rim_loss(picture, torch.zeros(1, 128, 128)) == 0
+
+
+def test_a_rim_loss_has_a_gradient_that_takes_the_rim_away():
+    distance = level_edge()
+    picture = torch.zeros(1, 3, 128, 128)
+    picture[:, :, 50:64] = 0.5
+    picture.requires_grad_()
+    rim_loss(picture, distance).sum().backward()
+    assert (picture.grad[:, :, 52:60] > 0).all()
 
 
 @pytest.mark.parametrize("penalty", [r1_penalty, r2_penalty])

@@ -110,3 +110,16 @@ def test_moments_have_the_gradients_of_their_definition():
     weights = [torch.rand_like(t) for t in plain(x)]
     ours, theirs = (torch.autograd.grad(sum((w * t).sum() for w, t in zip(weights, f(x))), x)[0] for f in (figures, plain))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_features_give_the_same_statistics_and_gradients_but_for_rounding():
+    torch.manual_seed(0)
+    features = torch.rand(2, 32, 16, 16, requires_grad=True)
+    half = features.detach().bfloat16().requires_grad_()
+    target = style_statistics({"a": torch.rand(2, 32, 16, 16)})
+    for f in (features, half):
+        gram_loss(style_statistics({"a": f}), target).sum().backward()
+    assert style_statistics({"a": half}).gram["a"].dtype == torch.float32
+    torch.testing.assert_close(gram_matrix(half), gram_matrix(features), rtol=1e-2, atol=1e-3)
+    difference = (half.grad.float() - features.grad).norm() / features.grad.norm()
+    assert difference < 0.05

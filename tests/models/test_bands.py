@@ -6,6 +6,8 @@ from styleadapt.models.bands import _moments, render
 from styleadapt.models.generator import StyleGenerator
 from styleadapt.models.layers import AdaLIN, channel_moments
 
+from ..conftest import TINY_GENERATOR
+
 
 def generator() -> StyleGenerator:
     """A small one whose every part shows in the picture."""
@@ -129,3 +131,17 @@ def test_coefficients_are_the_layer():
     layer, x, code = AdaLIN(6, 4), torch.randn(2, 6, 9, 11), torch.randn(2, 4)
     scale, shift = layer.coefficients(x.mean((2, 3)), x.var((2, 3), unbiased=False), code)
     torch.testing.assert_close(layer(x, code), x * scale[..., None, None] + shift[..., None, None])
+
+
+def test_bands_follow_the_kernels_of_the_code(monkeypatch):
+    torch.manual_seed(0)
+    generator = StyleGenerator(**TINY_GENERATOR, kernel_rank=2).eval()
+    with torch.no_grad():
+        for name, parameter in generator.named_parameters():
+            if name.endswith("basis_out"):
+                parameter.normal_(std=0.2)
+    photo = torch.randint(0, 256, (150, 90, 3), dtype=torch.uint8)
+    code = torch.randn(1, TINY_GENERATOR["code_dim"])
+    whole = generator(photo.permute(2, 0, 1)[None].float() / 127.5 - 1, code).sample
+    expected = ((whole[0] + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0)
+    assert (render(generator, photo, code, band_pixels=64 * 98).float() - expected).abs().max() <= 1

@@ -93,3 +93,25 @@ def test_gradient_checkpointing_changes_no_gradient(generator):
         gradients.append([p.grad.clone() for p in generator.parameters()])
         generator.enable_gradient_checkpointing()
     assert all(torch.equal(a, b) for a, b in zip(*gradients))
+
+
+def test_kernels_follow_the_code_of_each_image_and_start_without_a_change():
+    plain = StyleGenerator(**TINY_GENERATOR).eval()
+    following = plain.with_kernels(3)
+    assert not following.training and following.config.kernel_rank == 3
+    photos, codes = torch.rand(2, 3, 40, 48) * 2 - 1, torch.randn(2, TINY_GENERATOR["code_dim"])
+    torch.testing.assert_close(following(photos, codes).sample, plain(photos, codes).sample)
+    with torch.no_grad():
+        for name, parameter in following.named_parameters():
+            if name.endswith("basis_out"):
+                parameter.normal_()
+    together = following(photos, codes).sample
+    assert (together - plain(photos, codes).sample).abs().max() > 1e-3
+    apart = torch.cat([following(photos[n : n + 1], codes[n : n + 1]).sample for n in range(2)])
+    torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("rank, already", [(0, 0), (2, 2)])
+def test_kernels_are_given_once(rank, already):
+    with pytest.raises(ValueError, match="rank"):
+        StyleGenerator(**TINY_GENERATOR, kernel_rank=already).with_kernels(rank)

@@ -80,3 +80,20 @@ def test_noise_is_scaled_by_the_code_and_not_saved():
     x, code = torch.zeros(1, 3, 8, 8), torch.randn(1, 4)
     torch.testing.assert_close(noise(x, 2 * code), 2 * noise(x, code))
     assert set(noise.state_dict()) == {"gain.weight", "gain.bias"}
+
+
+def test_a_style_kernel_is_the_kernel_and_a_low_rank_change_by_hand():
+    from styleadapt.models.layers import StyleKernel
+
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(4, 4, 3, padding=1, padding_mode="replicate", bias=False)
+    follows, code = StyleKernel(4, 5, rank=2), torch.randn(1, 5)
+    torch.nn.init.normal_(follows.basis_out)
+    amounts = follows.affine(code)[0]
+    expected = conv.weight.clone()
+    for out in range(4):
+        for direction in range(2):
+            expected[out] = (
+                expected[out] + follows.basis_out[out, direction, 0, 0] * amounts[direction] * follows.basis_in[direction]
+            )
+    torch.testing.assert_close(follows.kernel(conv.weight, code), expected)

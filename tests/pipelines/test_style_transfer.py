@@ -295,7 +295,7 @@ def test_masks_leave_alpha_alone_and_serve_every_photo(tiny_pipe, painting, tmp_
 
 
 def test_an_adapter_fills_a_region_and_blends_with_the_style_images(tiny_pipe, photo):
-    adapted(tiny_pipe, steps=20)
+    adapted(tiny_pipe, steps=60)
     other = smooth_noise((64, 64), 7)
     own = tiny_pipe(photo).images[0]
     assert halves(tiny_pipe(photo, mask=left_half(photo), mask_feather=0).images[0]) == (halves(own)[0], halves(photo)[1])

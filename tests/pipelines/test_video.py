@@ -154,7 +154,7 @@ def test_a_large_clip_is_worked_at_small_and_given_back_large(copied, tmp_path):
 def test_options_reach_the_pipeline_and_the_style_is_read_once(tmp_path):
     stripes(1500).save(tmp_path / "style.png")
     pipe = Copy()
-    options = {"style_weights": [1.0], "strength": 0.5, "preserve_color": True}
+    options = {"style_weights": [1.0], "strength": 0.5, "preserve_color": True, "stroke_size": 0.05}
     stylize_video(pipe, clip(tmp_path / "in.mp4", frames=2), tmp_path / "o.mp4", style=tmp_path / "style.png", **options)
     [style] = pipe.options.pop("style")
     assert pipe.options == options
@@ -273,6 +273,14 @@ def test_what_is_no_clip_is_refused_in_one_line(copied, tmp_path, make, message)
     assert not (tmp_path / "o.mp4").exists()
 
 
+def test_the_stroke_size_reaches_every_frame(copied, tmp_path):
+    pipe = Copy()
+    copied(clip(tmp_path / "in.mp4", frames=1), pipe=pipe)
+    assert pipe.options["stroke_size"] == "auto"
+    copied(clip(tmp_path / "in.mp4", frames=1), pipe=pipe, stroke_size=0.03)
+    assert pipe.options["stroke_size"] == 0.03
+
+
 def test_too_many_pixels_are_refused(copied, tmp_path, monkeypatch):
     monkeypatch.setattr(video_reading, "MAX_FRAME_PIXELS", 3000)
     with pytest.raises(VideoError, match="64 x 48 pixels, more than the 3,000"):
@@ -285,6 +293,8 @@ def test_too_many_pixels_are_refused(copied, tmp_path, monkeypatch):
         ({"strength": 1.5}, "o.mp4", "`strength` is 1.5"),
         ({"max_size": 0}, "o.mp4", "`max_size` is 0"),
         ({"smoothing": 2}, "o.mp4", "`smoothing` is 2"),
+        ({"stroke_size": 0}, "o.mp4", "`stroke_size` is 0"),
+        ({"stroke_size": "broad"}, "o.mp4", "`stroke_size` is 'broad'"),
         ({}, "o.gif", "unknown extension '.gif'"),
         ({}, "folder.mp4", "is a folder"),
     ],

@@ -20,13 +20,13 @@ def test_all_methods_on_the_same_pairs(command, repo, image_folders, painting, t
     (tmp_path / "styles").mkdir()
     painting.save(tmp_path / "styles" / "stripes.png")
     folders = ("--photos", image_folders[0], "--styles", tmp_path / "styles", "--output", tmp_path / "out")
-    sizes = ("--pairs", 2, "--size", 64, "--adapt", 0.1, "--gatys", 2, "--threads", 1)
+    sizes = ("--pairs", 2, "--size", 64, "--adapt", 0.1, "--refine", 2, "--threads", 1)
     done = command("compare", *folders, *sizes, "--model", repo, "--backbone", "embedded")
     assert done.returncode == 0, done.stderr
     assert "backbone: embedded" in done.stdout and "(100%)" in done.stdout and "2 pairs, 64 px" in done.stdout
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert scores["backbone"] == "embedded"
-    assert list(scores["methods"]) == ["zero-shot", "adapter", "gatys", "magenta", "multistyle26"]
+    assert list(scores["methods"]) == ["zero-shot", "adapter", "refined", "magenta", "multistyle26"]
     for name, entry in scores["methods"].items():
         assert list(entry["figures"]) == FIGURES and list(entry["pairs"]) == ["0__stripes", "1__stripes"]
         assert entry["figures"]["content"] > 0 and entry["figures"]["seconds"] > 0
@@ -62,7 +62,7 @@ def test_a_style_is_learnt_once(script, tiny_pipe, painting, photo, monkeypatch)
     learnt = []
     monkeypatch.setattr(type(tiny_pipe), "adapt", lambda self, styles, **options: learnt.append(styles) or adapter)
     monkeypatch.setattr(type(tiny_pipe), "from_pretrained", lambda _: tiny_pipe)
-    arguments = type("Arguments", (), {"model": None, "adapt": 1.0, "gatys": 0})
+    arguments = type("Arguments", (), {"model": None, "adapt": 1.0, "refine": 0})
     methods = script["this_package"](arguments)
     for style in (painting, painting, photo):
         methods["adapter"].prepare(style)

@@ -70,7 +70,7 @@ def test_a_model_s_pictures_and_the_same_again_as_ready_pictures(command, evalua
     again = evaluate("--outputs", tmp_path / "a/images/zero-shot", *folders, *SMALL, "--output", tmp_path / "b")
     assert again.returncode == 0, again.stderr
     values = lambda found: {(n, k): v for n, f in found.items() for k, v in f.items() if isinstance(v, float)}  # noqa: E731
-    assert values(scores_of(tmp_path / "b")["figures"]["pictures"]) == pytest.approx(values(figures), rel=1e-5)
+    assert values(scores_of(tmp_path / "b")["figures"]["pictures"]) == pytest.approx(values(figures), rel=5e-5)
 
 
 def test_few_shots_before_and_after_a_step_of_adapting(evaluate, repo, folders, tmp_path):

@@ -114,10 +114,24 @@ def test_a_folder_with_a_dot_in_its_name_is_a_folder_once_it_exists(command, fol
     assert [path.name for path in (folder.parent / "out.png").iterdir()] == ["p.png"]
 
 
-@pytest.mark.parametrize("option, value", [("--strength", "1.5"), ("--strength", "nan"), ("--max_size", "0")])
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--strength", "1.5"),
+        ("--strength", "nan"),
+        ("--max_size", "0"),
+        ("--stroke_size", "0.0"),
+        ("--stroke_size", "2.0"),
+        ("--stroke_size", "nan"),
+        ("--stroke_size", "'broad'"),
+        ("--refine", "'-1'"),
+        ("--refine", "'1.5'"),
+        ("--refine", "'nans'"),
+    ],
+)
 def test_a_number_out_of_range_is_reported_before_any_work(refusal, option, value):
-    line = refusal("stylize", "--content", "p.png", "--style", "style.png", "--output", "out", option, value)
-    assert f"{option} is {value}" in line
+    line = refusal("stylize", "--content", "p.png", "--style", "style.png", "--output", "out", option, value.strip("'"))
+    assert f"{option} is {value}" in line and "\n" not in line
 
 
 def test_an_unusable_device_ends_with_one_line(refusal):
@@ -219,6 +233,8 @@ def test_settings_are_held_to_whatever_decides_the_pixels(stylize, gallery, tmp_
     for changed, message in (
         (("--strength", 0.5), "error: `strength` is 0.5"),
         (("--preserve_color",), "error: `preserve_color` is True"),
+        (("--stroke_size", 0.3), "error: `stroke_size` is 0.3"),
+        (("--refine", 1), "error: `refine` is '1'"),
         (("--metadata", "none"), "error: `metadata` is 'none'"),
         (("--push_to_hub",), "error: `metadata` is 'no-location'"),
     ):
@@ -230,6 +246,21 @@ def test_settings_are_held_to_whatever_decides_the_pixels(stylize, gallery, tmp_
     before = (tmp_path / "out" / "a.png").read_bytes()
     assert stylize(*arguments, "--overwrite")[0] == 0
     assert (tmp_path / "out" / "a.png").read_bytes() != before
+
+
+def test_pictures_are_refined_with_a_line_of_progress(stylize, gallery, tmp_path):
+    (gallery / "broken.png").unlink()
+    inputs = ("--input_dir", gallery, "--output_dir")
+    assert stylize(*inputs, tmp_path / "plain")[0] == 0
+    status, printed = stylize(*inputs, tmp_path / "refined", "--refine", 1)
+    assert status == 0 and "s left  loss" in printed
+    plain, refined = ((tmp_path / folder / "a.png").read_bytes() for folder in ("plain", "refined"))
+    assert plain != refined
+
+
+def test_refinement_without_a_style_image_is_refused_before_any_work(refusal):
+    line = refusal("stylize", "--content", "p.png", "--adapter", "a.safetensors", "--output", "out", "--refine", "60s")
+    assert "--refine needs the pixels of the style" in line
 
 
 def test_masks_and_strips(stylize, gallery, tmp_path):

@@ -54,6 +54,8 @@ def test_what_is_no_clip_ends_with_one_line(refusal, tmp_path):
         (("--style", "s.png", "--output", "o.mp4", "--smoothing", "2"), "--smoothing is 2.0"),
         (("--style", "s.png", "--output", "o.mp4", "--strength", "nan"), "--strength is nan"),
         (("--style", "s.png", "--output", "o.mp4", "--max_size", "0"), "--max_size is 0"),
+        (("--style", "s.png", "--output", "o.mp4", "--stroke_size", "0"), "--stroke_size is 0.0; it must be a number above 0"),
+        (("--style", "s.png", "--output", "o.mp4", "--stroke_size", "broad"), "--stroke_size is 'broad'"),
         (("--output", "o.mp4"), "--style, --adapter"),
         (("--style", "s.png", "--output", "o.mp4", "--device", "toaster"), "'toaster' cannot be used here"),
     ],

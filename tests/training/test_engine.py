@@ -1,5 +1,6 @@
 """The engine on a toy, and through its script: a run, a killed and resumed run, two processes."""
 
+import itertools
 import json
 import os
 import re
@@ -338,3 +339,41 @@ def test_a_loss_that_is_not_a_number_stops_the_run(image_folders, tmp_path):
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment(), timeout=120)
     assert done.returncode != 0 and "stopped being finite" in done.stderr
     assert not (tmp_path / "nan" / "final").exists()
+
+
+def ticking(monkeypatch, seconds: float) -> None:
+    """A clock that every reading moves on by so many seconds."""
+    clock = itertools.count(0.0, seconds)
+    monkeypatch.setattr("styleadapt.training.engine.time.monotonic", lambda: next(clock))
+
+
+def test_a_time_limit_ends_the_run_and_its_schedule(tmp_path, monkeypatch):
+    ticking(monkeypatch, 6.0)
+    rates = []
+    trainer = toy_trainer(tmp_path, max_train_steps=1000, max_train_minutes=1, lr_scheduler="linear", logging_steps=1)
+    log = trainer._log
+    monkeypatch.setattr(trainer, "_log", lambda *a: rates.append(trainer.schedulers[0].get_last_lr()[0]) or log(*a))
+    trainer.train()
+    assert 3 <= trainer.step < 20
+    assert rates == sorted(rates, reverse=True) and rates[-1] == 0
+    assert (tmp_path / "final" / "weights").is_file()
+
+
+def test_the_minutes_of_a_resumed_run_add_up(tmp_path, monkeypatch):
+    ticking(monkeypatch, 6.0)
+    options = {"max_train_steps": 1000, "max_train_minutes": 1, "checkpointing_steps": 1, "logging_steps": 1000}
+    whole, _ = train_toy(tmp_path, **options)
+    resumed = toy_trainer(tmp_path, resume_from_checkpoint="latest", **options | {"max_train_minutes": 2})
+    resumed.train()
+    assert whole.step < resumed.step < 3 * whole.step
+
+
+def test_the_nearer_limit_counts(tmp_path, monkeypatch):
+    ticking(monkeypatch, 0.01)
+    trainer, _ = train_toy(tmp_path, max_train_steps=4, max_train_minutes=5)
+    assert trainer.step == 4
+
+
+def test_a_time_limit_must_be_positive(tmp_path):
+    with pytest.raises(ConfigError, match="`max_train_minutes` is 0"):
+        toy_trainer(tmp_path, max_train_minutes=0)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from styleadapt import StyleTransferPipeline
 from styleadapt.data.records import SourceError
+from styleadapt.losses.regularization import rim_loss
 from styleadapt.metrics.embedding import load_embedded_network
 from styleadapt.training import stylization
 from styleadapt.training.config import ConfigError, build_config
@@ -52,7 +53,29 @@ def test_in_one_step_of_eight_a_photo_is_styled_by_another_photo(image_folders, 
     assert "identity" not in task.generator_loss(state, 4)[1]
 
 
-@pytest.mark.parametrize("step", [1, 3, 5, 7])
+@pytest.mark.parametrize("step", [1, 5])
+def test_in_two_steps_of_eight_the_first_photo_is_a_drawn_edge(image_folders, tiny_models, step):
+    torch.manual_seed(0)
+    batch = {"photo": torch.rand(2, 3, 128, 128) * 2 - 1, "style": torch.rand(2, 3, 128, 128) * 2 - 1}
+    task = StylizationTask(config(image_folders), tiny_models)
+    state = task.forward(batch, step)
+    ground = state.distance[0] > 5
+    assert ground.any() and state.photo[0][:, ground].std(1).max() < 0.06 < batch["photo"][0][:, ground].std(1).max()
+    torch.testing.assert_close((state.photo[1:], state.style), (batch["photo"][1:], batch["style"]))
+    loss, figures = task.generator_loss(state, step)
+    expected = rim_loss(state.generated[:1], state.distance).mean()
+    torch.testing.assert_close(figures["rim"], expected)
+    assert expected > 0 and loss.requires_grad
+
+
+def test_without_weight_no_edges_are_drawn(image_folders, tiny_models, batch):
+    task = StylizationTask(config(image_folders, rim_weight=0), tiny_models)
+    state = task.forward(batch, 1)
+    assert state.distance is None and "rim" not in task.generator_loss(state, 1)[1]
+    torch.testing.assert_close(state.photo, batch["photo"])
+
+
+@pytest.mark.parametrize("step", [3, 7])
 def test_in_the_other_steps_all_pairs_are_as_drawn(image_folders, tiny_models, batch, step):
     task = StylizationTask(config(image_folders), tiny_models)
     state = task.forward(batch, step)
@@ -93,7 +116,7 @@ def test_a_few_steps_lower_the_loss(image_folders, tiny_models, batch):
     parameters = [p for m in ("generator", "style_encoder") for p in tiny_models[m].parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, 1e-3)
     history = []
-    for _ in range(12):
+    for _ in range(20):
         loss, _ = task.generator_loss(task.forward(batch, 0), 0)
         optimizer.zero_grad()
         loss.backward()
@@ -242,3 +265,18 @@ def test_compiled_models_train_save_and_resume_as_plain_ones(image_folders, tiny
         other = getattr(resumed, name).state_dict()
         for key, value in getattr(unbroken, name).state_dict().items():
             assert torch.equal(value, other[key]), f"{name} {key}"
+
+
+def test_a_pretrained_generator_is_given_kernels_that_follow_the_code(image_folders, tiny_pipe, tmp_path):
+    tiny_pipe.save_pretrained(tmp_path / "repo")
+    options = {"pretrained_model_name_or_path": str(tmp_path / "repo"), "generator": {"kernel_rank": 2}}
+    models = build_models(config(image_folders, **options))
+    assert models["generator"].config.kernel_rank == 2 and models["generator"].training
+    models["generator"].save_pretrained(tmp_path / "repo" / "generator")
+    again = build_models(config(image_folders, **options))["generator"]
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in models["generator"].state_dict().items())
+
+
+def test_a_negative_rank_of_kernels_is_refused(image_folders):
+    with pytest.raises(ConfigError, match="kernel_rank"):
+        config(image_folders, generator={"kernel_rank": -1})

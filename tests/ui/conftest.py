@@ -41,6 +41,22 @@ class FakeProgress:
 
 
 @dataclass
+class FakeRefinement:
+    step: int
+    steps: int
+    stopped: bool = False
+
+    seconds_left = property(lambda self: (self.steps - self.step) * 1.0)
+    fraction = property(lambda self: self.step / self.steps)
+
+    def preview(self) -> Image.Image:
+        return Image.new("RGB", (30, 20), "navy")
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@dataclass
 class FakeAdapter:
     color: tuple[int, int, int]
     steps: int
@@ -80,6 +96,9 @@ class FakePipeline:
         mask=None,
         mask_feather=0.02,
         adapter_blend=0.0,
+        stroke_size="auto",
+        refine=None,
+        refine_callback=None,
     ) -> FakeOutput:
         photo = load_image(image).convert("RGB")
         styles = style if isinstance(style, list) else [style] if style else []
@@ -87,6 +106,10 @@ class FakePipeline:
             raise ValueError("style: give a style image, or load an adapter")
         if mask is not None:
             return FakeOutput([_paint_regions(photo, styles, mask if isinstance(mask, list) else [mask], strength)])
+        progress = FakeRefinement(0, self.steps if refine else 0)
+        while progress.step < progress.steps and not progress.stopped:
+            progress.step += 1
+            refine_callback(progress)
         color = self.color
         if styles:
             color = _mix([_mean(s) for s in styles], style_weights or [1.0] * len(styles))

@@ -10,7 +10,7 @@ from styleadapt.ui import batch_tab
 from styleadapt.ui.batch_tab import BatchEvents, build_batch_tab, finished_text, report_text, uploaded_paths
 from styleadapt.ui.limits import MAX_BATCH
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
-from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES
+from styleadapt.ui.look_choice import MY_ADAPTER, STYLE_IMAGES
 
 
 @pytest.fixture
@@ -98,9 +98,10 @@ def test_what_is_missing_or_too_much_is_said_and_ends_the_run(events, photos, st
 
 def test_settings_are_clamped(events, studio, photos, styles, visitor, monkeypatch):
     seen = []
-    monkeypatch.setattr(studio, "batch", lambda photos, paintings, adapter, *settings: seen.append(settings[:2]) or [])
+    monkeypatch.setattr(studio, "batch", lambda photos, paintings, adapter, *settings: seen.append(settings) or [])
     list(events.batch(photos, styles, STYLE_IMAGES, 40.0, None, visitor))
-    assert seen == [(1, False)]
+    list(events.batch(photos, styles, STYLE_IMAGES, 1, True, visitor, "0.02"))
+    assert [(*settings[:2], settings[-1]) for settings in seen] == [(1, False, "auto"), (1, True, 0.02)]
 
 
 def test_a_client_without_a_page_gets_a_visit(events, photos, styles):
@@ -129,5 +130,5 @@ def test_the_api_is_named_documented_and_one_at_a_time(studio, visitors):
     assert set(app.get_api_info()["named_endpoints"]) == {"/batch"}
     [function] = [function for function in app.fns.values() if function.api_name == "batch"]
     assert (function.concurrency_limit, function.concurrency_id) == (1, "cpu")
-    for parameter in ("photos", "styles", "source", "strength", "keep_colours"):
+    for parameter in ("photos", "styles", "source", "strength", "keep_colours", "stroke_size"):
         assert f"{parameter}:" in function.fn.__doc__

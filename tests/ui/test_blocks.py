@@ -15,6 +15,7 @@ def test_the_public_api_is_named_and_documented(app):
     endpoints = app.get_api_info()["named_endpoints"]
     assert set(endpoints) == {
         "/stylise",
+        "/refine",
         "/strip",
         "/regions",
         "/batch",
@@ -35,7 +36,7 @@ def test_the_public_api_is_named_and_documented(app):
 def test_the_queue_is_limited(app):
     assert app._queue.max_size
     classes = {function.api_name: (function.concurrency_id, function.concurrency_limit) for function in app.fns.values()}
-    assert classes["adapt"] == classes["batch"] == classes["video"] == ("cpu", 1)
+    assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == ("cpu", 1)
     assert classes["stylise"] == classes["strip"] == classes["regions"] == ("stylise", 1)
 
 

@@ -93,7 +93,7 @@ def test_reports_come_before_the_clip(pipeline, clip, visit, monkeypatch):
 
 def test_the_settings_arrive(pipeline, clip, visit):
     list(_run(pipeline, visit))
-    assert clip.options == {"strength": 0.5, "preserve_color": True, "max_size": 256, "smoothing": 0.75}
+    assert clip.options == {"strength": 0.5, "preserve_color": True, "max_size": 256, "smoothing": 0.75, "stroke_size": "auto"}
 
 
 def test_the_adapter_paints_without_style_images(pipeline, clip, visit):

@@ -74,7 +74,8 @@ def test_settings_are_clamped(events, studio, white_photo, left_mask, red, visit
     seen = []
     monkeypatch.setattr(studio, "regions", lambda photo, styles, masks, *settings: seen.append(settings) or photo)
     events.regions(white_photo, left_mask, red, 7, None, None, None, visitor)
-    assert seen == [(0.1, 1, False)]
+    events.regions(white_photo, left_mask, red, 0, 1, False, None, visitor, "0.02")
+    assert seen == [(0.1, 1, False, "auto"), (0, 1, False, 0.02)]
 
 
 def test_layers_are_read_as_one_region_whatever_their_opacity(tmp_path):

@@ -1,8 +1,8 @@
 import gradio as gr
 import pytest
 
+from styleadapt.ui.look_choice import MY_ADAPTER, STYLE_IMAGES
 from styleadapt.ui.style_choice import read_choice, style_choice
-from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES
 
 
 def test_style_images_are_read(styles, visitor):

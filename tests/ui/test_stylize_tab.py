@@ -3,8 +3,9 @@ import pytest
 from PIL import Image
 
 from styleadapt.ui import examples
+from styleadapt.ui.look_choice import BOTH, MY_ADAPTER, STYLE_IMAGES, read_shares
 from styleadapt.ui.studio import Look
-from styleadapt.ui.stylize_tab import BOTH, MY_ADAPTER, STYLE_IMAGES, StylizeEvents, read_shares, show_source
+from styleadapt.ui.stylize_tab import StylizeEvents, show_source
 
 
 @pytest.fixture
@@ -50,7 +51,18 @@ def test_settings_are_clamped(events, studio, photo, styles, visitor, monkeypatc
     seen = []
     monkeypatch.setattr(studio, "stylise", lambda photo, look, *settings: seen.append(settings) or photo)
     events.stylise(photo, styles, STYLE_IMAGES, 40.0, None, None, "", 0.5, visitor)
-    assert seen == [(1, False)]
+    assert seen == [(1, False, "auto")]
+
+
+def test_the_stroke_size_reaches_picture_and_strip(events, studio, photo, styles, visitor, monkeypatch):
+    seen = []
+    for work in ("stylise", "strip"):
+        monkeypatch.setattr(studio, work, lambda photo, look, *settings: seen.append(settings[-1]) or photo)
+    events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, visitor, "0.02")
+    events.strip(photo, styles, STYLE_IMAGES, False, 1.0, "", 0.5, visitor, "0.04")
+    assert seen == [0.02, 0.04]
+    with pytest.raises(gr.Error, match="stroke size is 'broad'; it must be a number above 0 and up to 1"):
+        events.stylise(photo, styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, visitor, "broad")
 
 
 def test_the_adapter_styles_without_style_images(events, photo, visitor):
@@ -111,7 +123,7 @@ def test_a_strip_can_be_looked_at_and_downloaded(events, photo, styles, visitor)
 
 def test_a_strip_knows_the_adapter(events, studio, photo, styles, visitor, monkeypatch):
     seen = []
-    monkeypatch.setattr(studio, "strip", lambda photo, look, keep: seen.append((look, keep)) or photo)
+    monkeypatch.setattr(studio, "strip", lambda photo, look, keep, strokes: seen.append((look, keep)) or photo)
     visitor.adapter_file.write_bytes(b"weights")
     events.strip(photo, None, MY_ADAPTER, True, 0.7, "", 0.5, visitor)
     assert seen == [(Look(adapter_file=visitor.adapter_file, weight=0.7), True)]

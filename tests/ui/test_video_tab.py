@@ -8,7 +8,7 @@ from PIL import Image
 from styleadapt.pipelines.video import SMOOTHING, VideoSummary
 from styleadapt.ui import video_tab
 from styleadapt.ui.live_video import VideoFinished, VideoReport
-from styleadapt.ui.stylize_tab import MY_ADAPTER, STYLE_IMAGES
+from styleadapt.ui.look_choice import MY_ADAPTER, STYLE_IMAGES
 from styleadapt.ui.video_tab import VideoEvents, build_video_tab, finished_text, report_text
 
 FRAME = Image.new("RGB", (64, 48), "red")
@@ -64,15 +64,17 @@ def test_a_clip_is_watched_and_can_be_played_and_downloaded(events, clip, styles
 
 def test_the_settings_arrive(events, work, clip, styles, visitor):
     list(_video(events, clip, styles, visitor))
-    [painting], adapter_file, strength, keep, side, _, steadiness = work.arguments
+    [painting], adapter_file, strength, keep, side, _, steadiness, strokes = work.arguments
     assert painting.size == (64, 64) and adapter_file is None
-    assert (strength, keep, side, steadiness) == (0.5, True, 256, 0.75)
+    assert (strength, keep, side, steadiness, strokes) == (0.5, True, 256, 0.75, "auto")
 
 
 def test_settings_are_clamped(events, work, clip, styles, visitor):
     list(events.video(clip, styles, STYLE_IMAGES, 40, None, -3, 100_000, visitor))
-    _, _, strength, keep, side, _, steadiness = work.arguments
+    _, _, strength, keep, side, _, steadiness, _ = work.arguments
     assert (strength, keep, side, steadiness) == (1, False, video_tab.MAX_VIDEO_SIDE, 0)
+    list(events.video(clip, styles, STYLE_IMAGES, 1, False, 0.9, 512, visitor, "0.02"))
+    assert work.arguments[-1] == 0.02
 
 
 def test_the_adapter_is_taken_when_it_is_chosen(events, work, clip, visitor):
@@ -143,5 +145,5 @@ def test_the_api_is_named_documented_and_one_at_a_time(studio, visitors):
     assert set(app.get_api_info()["named_endpoints"]) == {"/video"}
     [function] = [function for function in app.fns.values() if function.api_name == "video"]
     assert (function.concurrency_limit, function.concurrency_id) == (1, "cpu")
-    for parameter in ("clip", "styles", "source", "strength", "keep_colours", "steadiness", "longest_side"):
+    for parameter in ("clip", "styles", "source", "strength", "keep_colours", "steadiness", "longest_side", "stroke_size"):
         assert f"{parameter}:" in function.fn.__doc__
