@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 from ..data.images import image_to_tensor, tensor_to_image
-from ..data.resizing import resize_within
+from ..data.resizing import resize_within, resized_to
 from ..losses.objective import LossWeights, StyleAwareObjective, StyleTarget
 from ..losses.style import StyleStatistics, style_statistics
 from .refinement_budget import LevelTimer, RefinementBudget
@@ -154,7 +154,7 @@ def refine(
     (70, 64)
     """
     config = config or RefinementConfig()
-    picture = _resized(picture, photo.size)
+    picture = resized_to(picture, photo.size)
     if not resume:
         picture = Image.blend(picture, photo, config.photo_share)
     sides = config.levels(photo.width * photo.height)
@@ -240,7 +240,7 @@ class _Level:
         self.side, self.targets = side, targets
         self.photo = targets.tensor(resize_within(targets.photo, side**2, _LEAST_SIDE))
         height, width = self.photo.shape[2:]
-        self.first = self.start = targets.tensor(_resized(picture, (width, height)))
+        self.first = self.start = targets.tensor(resized_to(picture, (width, height)))
         if before is not None:
             self.start = before.carried_over_to(self.first)
         sizes = [[-(-length // 2**number) for length in (height, width)] for number in range(targets.config.layers)]
@@ -300,10 +300,6 @@ class _Level:
             return self.best
         change = F.interpolate(self.best - self.first, picture.shape[2:], mode="bicubic", align_corners=False)
         return change.add_(picture).clamp_(-1, 1)
-
-
-def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _weighted_sum(statistics: Sequence[StyleStatistics], weights: Sequence[float]) -> StyleStatistics:

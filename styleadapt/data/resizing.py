@@ -43,3 +43,12 @@ def working_size(photo: Image.Image, max_size: int | None, most_pixels: int) -> 
             f"pass `max_size=`, for instance {side}, to work at a smaller size and scale back"
         )
     return photo
+
+
+def resized_to(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """`image` at exactly this width and height: itself if it has them, else resampled by Lanczos' filter.
+
+    >>> resized_to(Image.new("RGB", (8, 4)), (4, 4)).size
+    (4, 4)
+    """
+    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)

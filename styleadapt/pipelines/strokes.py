@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
+from ..data.resizing import resized_to
+
 StrokeSize = float | Literal["auto"]
 Size = tuple[int, int]
 Paint = Callable[[Image.Image], Image.Image]
@@ -100,9 +102,9 @@ def paint_in_levels(photo: Image.Image, paint: Paint, sizes: list[Size], paint_c
     >>> seen
     [(20, 15), (40, 30)]
     """
-    picture = (paint_coarsest or paint)(_resized(photo, sizes[0]))
+    picture = (paint_coarsest or paint)(resized_to(photo, sizes[0]))
     for size in sizes[1:]:
-        picture = _kept(paint(_with_detail(picture, _resized(photo, size))), picture)
+        picture = _kept(paint(_with_detail(picture, resized_to(photo, size))), picture)
     return picture
 
 
@@ -122,10 +124,6 @@ def _kept(fine: Image.Image, coarse: Image.Image) -> Image.Image:
     change = np.rint(change / 2).clip(-128, 127) + 128
     half = Image.fromarray(change.astype(np.uint8)).resize(fine.size, Image.Resampling.BICUBIC)
     return ImageChops.add(ImageChops.add(fine, half, 1, -128), half, 1, -128)
-
-
-def _resized(image: Image.Image, size: Size) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _scaled_to(size: Size, longer: float) -> Size:

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from styleadapt.data.images import ImageError
-from styleadapt.data.resizing import resize_within, working_size
+from styleadapt.data.resizing import resize_within, resized_to, working_size
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ def test_a_picture_that_fits_is_worked_on_as_it_is():
 def test_too_many_pixels_are_refused_with_a_size_that_works():
     with pytest.raises(ImageError, match=r"60 x 40.*2,399.*`max_size=`, for instance 32"):
         working_size(Image.new("RGB", (60, 40)), None, 2399)
+
+
+def test_an_image_of_the_wanted_size_is_not_resampled():
+    image = Image.new("RGB", (6, 9), "red")
+    assert resized_to(image, (6, 9)) is image
+    assert resized_to(image, (3, 3)).size == (3, 3)
