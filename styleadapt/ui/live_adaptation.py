@@ -1,16 +1,15 @@
 """An adaptation one can watch: it runs in a thread of its own, and its progress comes out as a stream of reports."""
 
 import contextlib
-import queue
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from styleadapt.ui.following import Followed
 from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_TICKS
 
 if TYPE_CHECKING:
@@ -74,47 +73,27 @@ def adapt_live(
     The adaptation ends early, with its best state so far, once `stop_file` exists or the caller closes the stream.
     """
     session = pipeline.clone()
-    news: queue.Queue[Report | Finished | BaseException] = queue.Queue()
-    reporter = _Reporter(photo, stop_file, news)
+    followed: Followed[Report, Finished] = Followed("adaptation", stop_file)
+    reporter = _Reporter(photo, stop_file, followed.report)
 
-    def work() -> None:
-        try:
-            adapter = session.adapt(paintings, max_seconds=seconds, callback=reporter)
-            adapter.save(adapter_file)
-            news.put(Finished(session(photo).images[0], dict(adapter.scores)))
-        except BaseException as error:
-            news.put(error)
+    def work() -> Finished:
+        adapter = session.adapt(paintings, max_seconds=seconds, callback=reporter)
+        adapter.save(adapter_file)
+        return Finished(session(photo).images[0], dict(adapter.scores))
 
-    threading.Thread(target=work, name="adaptation", daemon=True).start()
-    try:
+    with contextlib.closing(followed.reports(work)) as reports:
         last = Report(step=0, seconds_left=seconds, fraction=0)
-        while True:
-            try:
-                item = news.get(timeout=SECONDS_BETWEEN_TICKS)
-            except queue.Empty:
-                last = last.later(SECONDS_BETWEEN_TICKS)
-                yield last
-                continue
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-            if isinstance(item, Finished):
-                return
-            last = item
-    except GeneratorExit:
-        # The caller must not wait here for the thread, which sees the file at its next step, or that its folder is gone.
-        with contextlib.suppress(FileNotFoundError):
-            stop_file.touch()
-        raise
+        for report in reports:
+            last = report or last.later(SECONDS_BETWEEN_TICKS)
+            yield last
+    yield followed.result
 
 
 class _Reporter:
     """The callback of an adaptation: passes on its progress now and then, and stops it when asked to."""
 
-    def __init__(self, photo: Image.Image, stop_file: Path, news: queue.Queue):
-        self.photo = photo
-        self.stop_file = stop_file
-        self.news = news
+    def __init__(self, photo: Image.Image, stop_file: Path, report: Callable[[Report], None]):
+        self.photo, self.stop_file, self.report = photo, stop_file, report
         self.first: tuple[float, float] | None = None
         self.reported = self.previewed = float("-inf")
 
@@ -132,7 +111,7 @@ class _Reporter:
         if now - self.previewed >= SECONDS_BETWEEN_PREVIEWS:
             preview = progress.preview(self.photo)
             self.previewed = time.monotonic()
-        self.news.put(
+        self.report(
             Report(
                 step=progress.step,
                 seconds_left=progress.seconds_left,

@@ -2,8 +2,6 @@
 
 import contextlib
 import math
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from styleadapt.ui.following import Followed
 from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS
 
 if TYPE_CHECKING:
@@ -55,36 +54,18 @@ def refine_live(
 
     It ends early, with the best picture so far, once `stop_file` exists or the caller closes the stream.
     """
-    news: queue.Queue[RefinementReport | RefinementFinished | BaseException] = queue.Queue()
-    reporter = _Reporter(stop_file, news)
-
-    def work() -> None:
-        try:
-            news.put(RefinementFinished(paint(reporter), reporter.step))
-        except BaseException as error:
-            news.put(error)
-
-    threading.Thread(target=work, name="refinement", daemon=True).start()
-    try:
-        while True:
-            item = news.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-            if isinstance(item, RefinementFinished):
-                return
-    except GeneratorExit:
-        # The caller must not wait here for the thread, which sees the file at its next step, or that its folder is gone.
-        with contextlib.suppress(FileNotFoundError):
-            stop_file.touch()
-        raise
+    followed: Followed[RefinementReport, RefinementFinished] = Followed("refinement", stop_file)
+    reporter = _Reporter(stop_file, followed.report)
+    with contextlib.closing(followed.reports(lambda: RefinementFinished(paint(reporter), reporter.step))) as reports:
+        yield from filter(None, reports)
+    yield followed.result
 
 
 class _Reporter:
     """The callback of a refinement: passes on its progress now and then, and stops it when asked to."""
 
-    def __init__(self, stop_file: Path, news: queue.Queue):
-        self.stop_file, self.news = stop_file, news
+    def __init__(self, stop_file: Path, report: Callable[[RefinementReport], None]):
+        self.stop_file, self.report = stop_file, report
         self.step = 0
         self.reported = self.previewed = -math.inf
 
@@ -102,4 +83,4 @@ class _Reporter:
         if now - self.previewed >= SECONDS_BETWEEN_PREVIEWS:
             preview = progress.preview()
             self.previewed = now
-        self.news.put(RefinementReport(progress.step, progress.seconds_left, progress.fraction, preview))
+        self.report(RefinementReport(progress.step, progress.seconds_left, progress.fraction, preview))

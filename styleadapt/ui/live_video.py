@@ -1,16 +1,15 @@
 """A clip one can watch being stylised: it runs in a thread of its own, and its progress comes out as a stream of reports."""
 
 import contextlib
-import queue
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from styleadapt.ui.following import Followed
 from styleadapt.ui.limits import (
     LIVE_PREVIEW_SIDE,
     MAX_VIDEO_FRAMES,
@@ -18,7 +17,6 @@ from styleadapt.ui.limits import (
     MAX_VIDEO_SECONDS,
     SECONDS_BETWEEN_PREVIEWS,
     SECONDS_BETWEEN_REPORTS,
-    SECONDS_BETWEEN_TICKS,
 )
 from styleadapt.ui.uploads import fit
 
@@ -97,57 +95,39 @@ def video_live(
     session = pipeline.clone()
     if adapter_file is not None:
         session.load_adapter(adapter_file, name="visitor")
-    news: queue.Queue[VideoReport | VideoFinished | BaseException] = queue.Queue()
-    reporter = _Reporter(stop_file, news)
+    followed: Followed[VideoReport, VideoFinished] = Followed("video", stop_file)
+    reporter = _Reporter(stop_file, followed.report)
+    last = VideoReport(0)
+    followed.report(last)
 
-    def work() -> None:
-        try:
-            summary = stylize_video(
-                session,
-                source,
-                target,
-                style=paintings,
-                strength=strength,
-                preserve_color=preserve_color,
-                max_size=max_size,
-                smoothing=smoothing,
-                stroke_size=stroke_size,
-                callback=reporter,
-            )
-            news.put(VideoFinished(summary))
-        except BaseException as error:
-            news.put(error)
+    def work() -> VideoFinished:
+        summary = stylize_video(
+            session,
+            source,
+            target,
+            style=paintings,
+            strength=strength,
+            preserve_color=preserve_color,
+            max_size=max_size,
+            smoothing=smoothing,
+            stroke_size=stroke_size,
+            callback=reporter,
+        )
+        return VideoFinished(summary)
 
-    threading.Thread(target=work, name="video", daemon=True).start()
-    try:
-        last = VideoReport(0)
-        yield last
-        while True:
-            try:
-                item = news.get(timeout=SECONDS_BETWEEN_TICKS)
-            except queue.Empty:
-                # A stream is closed between items only.
-                yield last
-                continue
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-            if isinstance(item, VideoFinished):
-                return
-            last = replace(item, preview=None)
-    except GeneratorExit:
-        # The caller must not wait here for the thread, which sees the file at its next frame, or that its folder is gone.
-        with contextlib.suppress(FileNotFoundError):
-            stop_file.touch()
-        raise
+    with contextlib.closing(followed.reports(work)) as reports:
+        for report in reports:
+            yield report or last
+            if report is not None:
+                last = replace(report, preview=None)
+    yield followed.result
 
 
 class _Reporter:
     """The callback of a clip: passes on its progress now and then, and stops it when asked to."""
 
-    def __init__(self, stop_file: Path, news: queue.Queue):
-        self.stop_file = stop_file
-        self.news = news
+    def __init__(self, stop_file: Path, report: Callable[[VideoReport], None]):
+        self.stop_file, self.report = stop_file, report
         self.reported = self.previewed = float("-inf")
 
     def __call__(self, progress: "VideoProgress") -> None:
@@ -166,4 +146,4 @@ class _Reporter:
         if now - self.previewed >= SECONDS_BETWEEN_PREVIEWS:
             preview = fit(progress.preview(), LIVE_PREVIEW_SIDE)
             self.previewed = now
-        self.news.put(VideoReport(progress.frame, progress.frames, progress.seconds_left, progress.fraction, preview))
+        self.report(VideoReport(progress.frame, progress.frames, progress.seconds_left, progress.fraction, preview))

@@ -3,7 +3,7 @@ import threading
 import pytest
 from PIL import Image
 
-from styleadapt.ui import live_adaptation
+from styleadapt.ui import following, live_adaptation
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
 
 PHOTO = Image.new("RGB", (30, 20), "white")
@@ -16,7 +16,8 @@ def _run(pipeline, folder):
 
 def test_reports_come_before_the_adapter(pipeline, tmp_path, monkeypatch):
     monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_REPORTS", 0)
-    monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_TICKS", 100)
+    for module in (following, live_adaptation):
+        monkeypatch.setattr(module, "SECONDS_BETWEEN_TICKS", 100)
     *reports, finished = _run(pipeline, tmp_path)
     assert [report.step for report in reports] == [1, 2, 3, 4, 5]
     assert all(isinstance(report, Report) for report in reports)
@@ -55,7 +56,8 @@ def test_work_ends_when_its_visitor_is_gone(pipeline, tmp_path, end):
 
 
 def test_the_time_runs_before_the_first_report_and_between_reports(pipeline, tmp_path, monkeypatch):
-    monkeypatch.setattr(live_adaptation, "SECONDS_BETWEEN_TICKS", 0.01)
+    for module in (following, live_adaptation):
+        monkeypatch.setattr(module, "SECONDS_BETWEEN_TICKS", 0.01)
     go_on = threading.Event()
     pipeline.on_step = lambda step: step != 2 and go_on.wait(10)
     run = _run(pipeline, tmp_path)

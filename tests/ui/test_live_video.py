@@ -7,7 +7,7 @@ from PIL import Image
 
 from styleadapt.pipelines.video import VideoSummary
 from styleadapt.pipelines.video_reading import VideoReader
-from styleadapt.ui import live_video
+from styleadapt.ui import following, live_video
 from styleadapt.ui.example_clip import write_example_clip
 from styleadapt.ui.live_video import VideoFinished, VideoReport, check_clip, video_live
 
@@ -80,7 +80,7 @@ def _worker():
 
 def test_reports_come_before_the_clip(pipeline, clip, visit, monkeypatch):
     monkeypatch.setattr(live_video, "SECONDS_BETWEEN_REPORTS", 0)
-    monkeypatch.setattr(live_video, "SECONDS_BETWEEN_TICKS", 100)
+    monkeypatch.setattr(following, "SECONDS_BETWEEN_TICKS", 100)
     first, *reports, finished = _run(pipeline, visit)
     assert first == VideoReport(0)
     assert [report.frame for report in reports] == [1, 2, 3, 4, 5]
@@ -145,7 +145,7 @@ def test_work_ends_when_its_visitor_is_gone(pipeline, clip, visit, end):
 
 
 def test_the_stream_goes_on_while_a_frame_takes_long(pipeline, clip, visit, monkeypatch):
-    monkeypatch.setattr(live_video, "SECONDS_BETWEEN_TICKS", 0.01)
+    monkeypatch.setattr(following, "SECONDS_BETWEEN_TICKS", 0.01)
     go_on = threading.Event()
     clip.on_frame = lambda frame: frame == 1 or go_on.wait(10)
     run = _run(pipeline, visit)
