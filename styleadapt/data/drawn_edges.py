@@ -30,7 +30,7 @@ def drawn_edge(size: int, rng: np.random.Generator, photo: torch.Tensor | None =
         ground = np.add.outer(np.arange(size), np.zeros(size)) < size * rng.uniform(0.4, 0.6)
     light, dark = rng.uniform(0.45, 1.0), rng.uniform(0.0, 0.35)
     colors = [np.clip(value + rng.uniform(-0.25, 0.25, 3), 0, 1) * 2 - 1 for value in (light, dark)]
-    if rng.random() < 0.35:
+    if rng.random() < 0.5:
         colors.reverse()
     front = np.broadcast_to(colors[1], (size, size, 3))
     if photo is not None:

@@ -207,7 +207,7 @@ def _moments(x: torch.Tensor) -> Moments:
 
 def _scaled(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     """`x * scale + shift` with one of each, `(1, C)`, a channel."""
-    return F.batch_norm(x, torch.zeros_like(scale[0]), torch.ones_like(scale[0]), scale[0], shift[0], eps=0)
+    return F.batch_norm(x, torch.zeros_like(scale[0]), torch.ones_like(scale[0]), scale[0], shift[0], eps=1e-12)
 
 
 def _scale_(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:

@@ -108,20 +108,25 @@ class StyleGenerator(StyleAdaptModel):
         return GeneratorOutput(sample=sample, cam_logits=cam_logits, attention=attention)
 
     def with_kernels(self, rank: int) -> "StyleGenerator":
-        """A copy whose kernels follow the style code from here on, at `rank`; until it is trained it makes the same pictures.
+        """A copy whose kernels follow the style code at `rank` from here on, a higher one than now; until it is trained it makes
+        the same pictures.
 
         Raises:
-            ValueError: they follow it already, or `rank` is below 1.
+            ValueError: `rank` is not above the present one.
 
         >>> generator = StyleGenerator(channels=(8, 8), blocks=(1, 1), half_channels=4, full_channels=4, code_dim=16)
-        >>> generator.with_kernels(2).config.kernel_rank
-        2
+        >>> generator.with_kernels(2).with_kernels(3).config.kernel_rank
+        3
         """
-        if rank < 1 or self.config.kernel_rank:
-            raise ValueError(f"kernels follow the style code at rank {self.config.kernel_rank} already, or {rank} is no rank")
+        if rank <= self.config.kernel_rank:
+            raise ValueError(f"kernels follow the style code at rank {self.config.kernel_rank} already; {rank} is no higher one")
         arguments = {key: value for key, value in self.config.items() if not key.startswith("_")}
         copy = type(self)(**{**arguments, "kernel_rank": rank})
-        copy.load_state_dict({**copy.state_dict(), **self.state_dict()})
+        state = copy.state_dict()
+        for name, value in self.state_dict().items():
+            # what is larger in the copy are the factors of `StyleKernel`: their new directions stay as they were made, without effect
+            state[name][tuple(slice(length) for length in value.shape)] = value
+        copy.load_state_dict(state)
         return copy.to(self.device, self.dtype).train(self.training)
 
     def _through(self, blocks: nn.ModuleList, h: torch.Tensor, code: torch.Tensor) -> torch.Tensor:

@@ -114,8 +114,8 @@ class StylizationConfig(StyleConfig):
         painting_weights: how often each group is drawn; equally if left out.
         painting_short_side: limits, two numbers a group (or two for all).
         generator, style_encoder, discriminator: constructor arguments of the models, when starting from nothing, which is so
-            without `pretrained_model_name_or_path`. With it they are not read, except that `generator: {kernel_rank: 32}` gives a
-            generator that has none kernels that follow the style code.
+            without `pretrained_model_name_or_path`. With it they are not read, except that `generator: {kernel_rank: 32}` has the
+            kernels of a generator follow the style code at that rank, where they do not yet or at a lower one.
     """
 
     photos: str = ""

@@ -83,8 +83,8 @@ def build_models(config: StylizationConfig) -> dict[str, Any]:
                 models[name] = cls(**getattr(config, name))
             except (TypeError, ValueError, RuntimeError) as error:
                 raise ConfigError(f"`{name}` is {getattr(config, name)}, with which no model can be built: {error}") from error
-    rank = config.generator.get("kernel_rank")
-    if config.pretrained_model_name_or_path and rank and not models["generator"].config.kernel_rank:
+    rank = config.generator.get("kernel_rank", 0)
+    if config.pretrained_model_name_or_path and rank > models["generator"].config.kernel_rank:
         models["generator"] = models["generator"].with_kernels(rank)
     if not config.pretrained_model_name_or_path:
         models["style_encoder"].trunk.load_state_dict(load_embedded_network().state_dict())
@@ -304,7 +304,8 @@ class StylizationTask:
         for pair in self._pairs:
             photo, style = (image.to(device) for image in pair)
             with steady(generator):
-                out = generator(photo, encoder(style)).sample.float()
+                # by `forward`, which is not compiled: another size and mode would be compiled anew
+                out = generator.forward(photo, encoder.forward(style)).sample.float()
             target = self.objective.target(style, self.network(style))
             axes = torch.eye(3, device=device)
             objective, figures = self.objective(out, self.network(out), photo, self.network(photo), target, axes)

@@ -111,7 +111,19 @@ def test_kernels_follow_the_code_of_each_image_and_start_without_a_change():
     torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("rank, already", [(0, 0), (2, 2)])
-def test_kernels_are_given_once(rank, already):
+def test_a_higher_rank_of_kernels_goes_on_from_the_lower_one():
+    generator = StyleGenerator(**TINY_GENERATOR, kernel_rank=2).eval()
+    with torch.no_grad():
+        for name, parameter in generator.named_parameters():
+            if name.endswith("basis_out"):
+                parameter.normal_()
+    photos, codes = torch.rand(2, 3, 40, 48) * 2 - 1, torch.randn(2, TINY_GENERATOR["code_dim"])
+    higher = generator.with_kernels(5)
+    assert higher.blocks8[0].kernel1.basis_in.shape[0] == 5
+    torch.testing.assert_close(higher(photos, codes).sample, generator(photos, codes).sample, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank, already", [(0, 0), (2, 2), (1, 2)])
+def test_kernels_are_given_a_higher_rank_alone(rank, already):
     with pytest.raises(ValueError, match="rank"):
         StyleGenerator(**TINY_GENERATOR, kernel_rank=already).with_kernels(rank)
