@@ -30,7 +30,7 @@ from PIL import Image, ImageOps
 
 import styleadapt
 from styleadapt import ImageError, ModelLoadError, StyleAdapter, StyleTransferPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image, save_image
 from styleadapt.metrics.backbones import EMBEDDED, INDEPENDENT, Backbone, load_backbone, standard_backbone
 from styleadapt.metrics.pairing import cyclic_pairs

@@ -27,7 +27,7 @@ from PIL import Image, ImageOps
 
 import styleadapt
 from styleadapt import AdaptationProgress, ImageError, ModelLoadError, StyleTransferPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image, save_image
 from styleadapt.metrics import evaluation
 from styleadapt.metrics.backbones import Backbone, load_backbone, standard_backbone

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from PIL import Image
 
 from styleadapt import ImageError, ModelLoadError, TranslationPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import image_to_tensor, open_image, save_image
 from styleadapt.metrics.distribution import kernel_distance
 from styleadapt.metrics.embedding import embed, feature_maps, load_embedded_network

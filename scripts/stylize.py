@@ -35,7 +35,8 @@ from tqdm import tqdm
 from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.adaptation.refinement import RefinementProgress
 from styleadapt.adaptation.refinement_budget import RefinementBudget
-from styleadapt.data.datasets import IMAGE_EXTENSIONS, list_images
+from styleadapt.data.formats import IMAGE_EXTENSIONS
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import load_image, open_image
 from styleadapt.data.metadata import read_metadata
 from styleadapt.models.cpu import configure_cpu

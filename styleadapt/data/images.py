@@ -5,7 +5,6 @@ import functools
 import io
 import os
 import secrets
-import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,23 +12,19 @@ import numpy as np
 import torch
 from PIL import Image, ImageChops, ImageCms
 
+from .formats import ImageError, identify
+
 # Decoded, so many take 0.8 GB.
 MAX_PIXELS = 200_000_000
 
 ImageSource = str | os.PathLike | BinaryIO | bytes | Image.Image | np.ndarray
 
-# Only raster formats with a size in the header; Pillow knows others that call programs (EPS) or accept any bytes (TGA).
-_READABLE = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
-_WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+WRITABLE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _ORIENTATION_TAG = 0x0112
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 _UPRIGHT = {orientation: Image.Transpose[turn] for orientation, turn in enumerate(_TURNS, 2)}
 # Pillow scales these samples to 8 bits but leaves the PNG's transparent colour in the file's own scale.
 _KEY_SCALE = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
-
-
-class ImageError(ValueError):
-    """An image that cannot be used; the message is one line and names the file and what is wrong with it."""
 
 
 def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -64,7 +59,7 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
             raise ImageError(f"has no frame {frame}; frames count from 0")
         if isinstance(source, (str, os.PathLike)):
             with open(source, "rb") as file:
-                return _as_shown(*_decode(_identify(file), frame, max_pixels))
+                return _as_shown(*_decode(identify(file), frame, max_pixels))
         if isinstance(source, np.ndarray):
             return _as_shown(*_decode(_from_array(source, max_pixels), frame, max_pixels))
         if isinstance(source, Image.Image):
@@ -75,7 +70,7 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
                 if frame:
                     source.seek(position)
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
-        return _as_shown(*_decode(_identify(stream), frame, max_pixels))
+        return _as_shown(*_decode(identify(stream), frame, max_pixels))
     # Pillow's decoders raise nearly every type of exception on damaged files.
     except Exception as error:
         raise ImageError(f"{_name(source)} {_reason(error)}") from error
@@ -183,8 +178,8 @@ def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> No
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in _WRITABLE:
-        raise ImageError(f"{path} has the unknown extension {path.suffix!r}; use one of {', '.join(_WRITABLE)}")
+    if suffix not in WRITABLE_EXTENSIONS:
+        raise ImageError(f"{path} has the unknown extension {path.suffix!r}; use one of {', '.join(WRITABLE_EXTENSIONS)}")
     kind = Image.registered_extensions()[suffix]
     options = dict(kwargs)
     if kind == "JPEG":
@@ -258,28 +253,6 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
             f"has {width} x {height} = {pixels:,} pixels, the limit is {max_pixels:,}; "
             f"raise it with load_image(..., max_pixels={pixels})"
         )
-
-
-def _identify(file: BinaryIO) -> Image.Image:
-    """The undecoded image in `file`, known by its first bytes. `Image.open` without Pillow's pixel limit, which is global."""
-    if not (hasattr(file, "seekable") and file.seekable()):
-        file = io.BytesIO(file.read())
-    Image.init()
-    file.seek(0)
-    prefix = file.read(16)
-    if not prefix:
-        raise ImageError("is empty")
-    failure: Exception | None = None
-    for factory, accept in (Image.OPEN[kind] for kind in _READABLE if kind in Image.OPEN):
-        try:
-            if accept is None or accept(prefix) is True:
-                file.seek(0)
-                return factory(file, "")
-        except (SyntaxError, IndexError, TypeError, struct.error) as error:
-            failure = error
-    if failure is not None:
-        raise failure
-    raise ImageError(f"is not an image of a known format ({', '.join(_READABLE)})")
 
 
 def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:

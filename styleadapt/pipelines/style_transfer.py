@@ -18,7 +18,7 @@ from ..adaptation.adapt import AdaptationProgress, adapt, check_budget
 from ..adaptation.adapter import PACKAGED, StyleAdapter
 from ..adaptation.refinement import RefinementConfig, RefinementProgress
 from ..adaptation.settings import AdaptationConfig
-from ..data.datasets import list_images
+from ..data.image_files import list_images
 from ..data.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
 from ..data.resizing import resize_within, working_size
 from ..models.bands import render
