@@ -24,7 +24,7 @@ def content_loss(generated: Mapping[str, torch.Tensor], photo: Mapping[str, torc
     >>> float(content_loss(f, f, ("a",)))
     0.0
     """
-    total = torch.zeros(())
+    total = torch.zeros((), dtype=torch.float32)
     for name in layers:
         difference = instance_normalize(generated[name].float()) - instance_normalize(photo[name].float())
         total = total + difference.square().mean((1, 2, 3))
@@ -66,7 +66,7 @@ def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> to
     >>> round(float(tone_loss(-x, x)), 1)
     4.0
     """
-    weights = torch.tensor([0.299, 0.587, 0.114], device=photo.device).view(1, 3, 1, 1)
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32, device=photo.device).view(1, 3, 1, 1)
     ours, theirs = (F.avg_pool2d((x * weights).sum(1, keepdim=True), min(cell, *x.shape[-2:])) for x in (generated, photo))
     return (instance_normalize(ours, 1e-5) - instance_normalize(theirs, 1e-5)).square().mean((1, 2, 3))
 

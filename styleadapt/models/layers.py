@@ -163,7 +163,7 @@ class StyleNoise(nn.Module):
         self.gain = nn.Linear(code_dim, channels)
         nn.init.zeros_(self.gain.weight)
         nn.init.zeros_(self.gain.bias)
-        noise = torch.randn(1, 1, tile, tile, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(1, 1, tile, tile, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
         self.register_buffer("tile", noise, persistent=False)
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
