@@ -3,6 +3,7 @@
 import dataclasses
 import glob
 import itertools
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from .image_files import is_image, list_files, list_images
 from .images import ImageError
 from .records import Columns, EncodedImage, ImageSample, SourceError, UnreadableImages, find_columns
 from .streams import ImageStream
+
+logger = logging.getLogger(__name__)
 
 _SHARD_BUILDERS = {".parquet": "parquet", ".tar": "webdataset"}
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -246,7 +249,12 @@ def _load_files(name: str, builder: str, files: list[str], streaming: bool, cach
     # `datasets` takes names for patterns
     patterns = [file if "://" in file else glob.escape(file) for file in files]
     data_files = {"train": patterns}
-    return load_dataset(name, builder, data_files=data_files, split="train", streaming=streaming, cache_dir=cache_dir)
+    dataset = load_dataset(name, builder, data_files=data_files, split="train", streaming=streaming, cache_dir=cache_dir)
+    if builder == "imagefolder" and not streaming:
+        images = sum(map(is_image, list_files(Path(name))))
+        if images > len(dataset):
+            logger.warning("%s holds %d images, and its metadata names %d: the rest is left out", name, images, len(dataset))
+    return dataset
 
 
 def _dataset_of_images(folder: str, files: list[str], streaming: bool) -> Any:

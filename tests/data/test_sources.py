@@ -210,3 +210,11 @@ def test_an_image_that_cannot_be_read_is_named_with_a_hint(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert [level(sample) for sample in source.first(9)] == [0] and len(source) == 2
     assert "b.heic: is a HEIC picture" in caplog.text and "pillow-heif" in caplog.text
+
+
+def test_images_without_a_row_in_the_metadata_are_told(tmp_path, cache, caplog):
+    folder = make_folder(tmp_path / "set", 3)
+    (folder / "metadata.csv").write_text("file_name\n00.png\n02.png\n")
+    with caplog.at_level(logging.WARNING):
+        assert [level(sample) for sample in open_source(folder, cache_dir=cache)] == [0, 2]
+    assert "holds 3 images, and its metadata names 2" in caplog.text
