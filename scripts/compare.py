@@ -30,7 +30,8 @@ from PIL import Image, ImageOps
 
 import styleadapt
 from styleadapt import ImageError, ModelLoadError, StyleAdapter, StyleTransferPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.console import careful_output
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image, save_image
 from styleadapt.metrics.backbones import EMBEDDED, INDEPENDENT, Backbone, load_backbone, standard_backbone
 from styleadapt.metrics.pairing import cyclic_pairs
@@ -69,6 +70,7 @@ class Drawn:
     seconds: float
 
 
+@careful_output()
 def main() -> int:
     args = parse()
     torch.set_num_threads(args.threads)

@@ -27,7 +27,8 @@ from PIL import Image, ImageOps
 
 import styleadapt
 from styleadapt import AdaptationProgress, ImageError, ModelLoadError, StyleTransferPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.console import careful_output
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image, save_image
 from styleadapt.metrics import evaluation
 from styleadapt.metrics.backbones import Backbone, load_backbone, standard_backbone
@@ -61,6 +62,7 @@ SHEET_ROWS = 24
 T = TypeVar("T")
 
 
+@careful_output()
 def main() -> int:
     args = parse()
     squares = Squares(args.size)

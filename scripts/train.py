@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 
+from styleadapt.console import careful_output
 from styleadapt.models.cpu import configure_cpu
 from styleadapt.training import stylization, translation
 from styleadapt.training.command_line import one_line_errors
@@ -28,6 +29,7 @@ from styleadapt.training.engine import Trainer
 from styleadapt.training.publishing import publish_run
 
 
+@careful_output()
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)

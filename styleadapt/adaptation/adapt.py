@@ -310,7 +310,7 @@ class _Adaptation:
         figures = {"objective": 0.0, "style": 0.0, "content": 0.0}
         for crop in self.fixed:
             generated = self._generate(crop.target.pixels, self.averaged)
-            axes = torch.eye(3, device=self.device)
+            axes = torch.eye(3, dtype=torch.float32, device=self.device)
             loss, means = self._loss(generated, self.network(generated), crop.target, axes)
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
@@ -341,7 +341,8 @@ class _Adaptation:
 
     def _loss(self, generated, seen, content: ContentTarget, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if directions is None:
-            directions = F.normalize(torch.randn(3, 16, generator=self.random), dim=0).to(self.device)
+            directions = torch.randn(3, 16, generator=self.random, dtype=torch.float32)
+            directions = F.normalize(directions, dim=0).to(self.device)
         loss, means = self.objective(generated, seen, content, self.targets[0], directions)
         for level, target in enumerate(self.targets[1:], 1):
             small = F.interpolate(generated, scale_factor=0.5**level, mode="area")

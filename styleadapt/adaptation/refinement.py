@@ -206,7 +206,7 @@ class _Targets:
         self.objective = StyleAwareObjective.for_network(config.losses, network)
         self.device = next(network.parameters()).device
         random = torch.Generator().manual_seed(0)
-        self.directions = F.normalize(torch.randn(3, 16, generator=random), dim=0).to(self.device)
+        self.directions = F.normalize(torch.randn(3, 16, generator=random, dtype=torch.float32), dim=0).to(self.device)
 
     def tensor(self, image: Image.Image) -> torch.Tensor:
         return image_to_tensor(image).to(self.device)
@@ -244,7 +244,9 @@ class _Level:
         if before is not None:
             self.start = before.carried_over_to(self.first)
         sizes = [[-(-length // 2**number) for length in (height, width)] for number in range(targets.config.layers)]
-        self.changes = [torch.zeros(1, 3, *size, device=targets.device, requires_grad=True) for size in sizes]
+        self.changes = [
+            torch.zeros(1, 3, *size, dtype=torch.float32, device=targets.device, requires_grad=True) for size in sizes
+        ]
         self.optimizer = torch.optim.Adam(self.changes)
         self.best, self.loss = self.start, math.nan
 

@@ -27,7 +27,7 @@ def content_loss(generated: Mapping[str, torch.Tensor], photo: Mapping[str, torc
 
 def normalized_distance(generated: Mapping[str, torch.Tensor], normalized: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """`content_loss` with the photo's features normalized already: `(B,)`."""
-    total = torch.zeros(())
+    total = torch.zeros((), dtype=torch.float32)
     for name, target in normalized.items():
         total = total + (instance_normalize(generated[name].float()) - target).square().mean((1, 2, 3))
     return total / len(normalized)
@@ -79,7 +79,7 @@ def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> to
     >>> round(float(tone_loss(-x, x)), 1)
     4.0
     """
-    weights = torch.tensor([0.299, 0.587, 0.114], device=photo.device).view(1, 3, 1, 1)
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32, device=photo.device).view(1, 3, 1, 1)
     ours, theirs = (F.avg_pool2d((x * weights).sum(1, keepdim=True), min(cell, *x.shape[-2:])) for x in (generated, photo))
     return (instance_normalize(ours, 1e-5) - instance_normalize(theirs, 1e-5)).square().mean((1, 2, 3))
 
@@ -121,5 +121,5 @@ def _shares(length: int, cells: int) -> torch.Tensor:
     """
     number, position = torch.arange(cells)[:, None], torch.arange(length)
     first, end = number * length // cells, -(-(number + 1) * length // cells)
-    inside = ((position >= first) & (position < end)).float()
+    inside = ((position >= first) & (position < end)).to(torch.float32)
     return inside / inside.sum(1, keepdim=True)

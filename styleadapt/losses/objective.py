@@ -109,7 +109,7 @@ class StyleAwareObjective:
             return cls(weights)
         device = next(itertools.chain(network.parameters(), network.buffers())).device
         with torch.no_grad():
-            layers = list(network(torch.zeros(1, 3, 128, 128, device=device)))
+            layers = list(network(torch.zeros(1, 3, 128, 128, dtype=torch.float32, device=device)))
         middle = layers[-2:][0]
         return cls(weights, tuple(layers), (middle,), middle)
 

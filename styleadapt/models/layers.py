@@ -33,7 +33,7 @@ def _one_by_one(x: torch.Tensor) -> bool:
 class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        mean, variance = torch.zeros(x.shape[1]), torch.zeros(x.shape[1])
+        mean, variance = (torch.zeros(x.shape[1], dtype=torch.float32) for _ in range(2))
         # with a momentum of 1 the running statistics, which keep their precision, are those of this map
         torch.batch_norm_update_stats(x, mean, variance, 1.0)
         count = x.shape[2] * x.shape[3]
@@ -214,7 +214,7 @@ class StyleNoise(nn.Module):
         self.gain = nn.Linear(code_dim, channels)
         nn.init.zeros_(self.gain.weight)
         nn.init.zeros_(self.gain.bias)
-        noise = torch.randn(1, 1, tile, tile, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(1, 1, tile, tile, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
         self.register_buffer("tile", noise, persistent=False)
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 import zlib
 
-from ..data.datasets import IMAGE_EXTENSIONS
+from ..data.formats import IMAGE_EXTENSIONS
 
 _SEPARATORS = re.compile(r"[/\\]+")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')

@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageOps
 
 from ..adaptation.adapt import AdaptationProgress, adapt
-from ..data.datasets import list_images
+from ..data.image_files import list_images
 from ..data.images import image_to_tensor, open_image
 from ..losses.style import gram_matrix
 from ..metrics.backbones import Backbone, load_backbone

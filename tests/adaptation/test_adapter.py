@@ -49,6 +49,11 @@ def test_the_card_loads_the_adapters_own_base(adapter, name, snippet):
     assert snippet in adapter.model_card("user/monet")
 
 
+def test_a_name_may_be_as_long_as_the_system_allows(adapter, tmp_path):
+    name = "n" * 240 + ".safetensors"
+    assert StyleAdapter.load(adapter.save(tmp_path / name)).steps == 120
+
+
 def test_a_full_disk_leaves_the_old_file(adapter, tmp_path, monkeypatch):
     file = adapter.save(tmp_path / "a.safetensors")
     before = file.read_bytes()
