@@ -340,7 +340,7 @@ def test_a_playlist_opens_neither_other_files_nor_addresses(copied, tmp_path, na
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         address = f"file://{secret}" if scheme == "file" else f"http://127.0.0.1:{server.server_port}/secret.mp4"
-        (tmp_path / name).write_text(text.format(address=address))
+        (tmp_path / name).write_text(text.format(address=address), encoding="utf-8")
         with pytest.raises(VideoError, match=f"{name} is no clip that can be read"):
             copied(tmp_path / name)
     finally:
@@ -351,7 +351,7 @@ def test_a_playlist_opens_neither_other_files_nor_addresses(copied, tmp_path, na
 
 def test_a_playlist_beside_its_clip_is_not_followed(copied, tmp_path, monkeypatch):
     clip(tmp_path / "secret.mp4")
-    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile secret.mp4\n")
+    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile secret.mp4\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with av.open("list.ffconcat") as followed:
         assert followed.streams.video, "PyAV alone would follow it"
@@ -365,7 +365,7 @@ def test_memory_does_not_grow_with_length(copied, tmp_path):
 
     def watch(progress):
         if progress.frame in (60, 140):
-            peaks.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+            peaks.append(int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
 
     copied(source, callback=watch)
     # 80 frames are 10 MB in RGB
