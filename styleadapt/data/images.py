@@ -21,6 +21,11 @@ ImageSource = str | os.PathLike | BinaryIO | bytes | Image.Image | np.ndarray
 # Only raster formats with a size in the header; Pillow knows others that call programs (EPS) or accept any bytes (TGA).
 _READABLE = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
 _WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+# Of the formats in `_READABLE`; Pillow would name them as well, but only after it has imported all of its plugins.
+READABLE_EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib"),
+    *(".avif", ".avifs", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+)
 _ORIENTATION_TAG = 0x0112
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 _UPRIGHT = {orientation: Image.Transpose[turn] for orientation, turn in enumerate(_TURNS, 2)}
@@ -64,7 +69,7 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
             raise ImageError(f"has no frame {frame}; frames count from 0")
         if isinstance(source, (str, os.PathLike)):
             with open(source, "rb") as file:
-                return _as_shown(*_decode(_identify(file), frame, max_pixels))
+                return _as_shown(*_decode(identify(file), frame, max_pixels))
         if isinstance(source, np.ndarray):
             return _as_shown(*_decode(_from_array(source, max_pixels), frame, max_pixels))
         if isinstance(source, Image.Image):
@@ -75,7 +80,7 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
                 if frame:
                     source.seek(position)
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
-        return _as_shown(*_decode(_identify(stream), frame, max_pixels))
+        return _as_shown(*_decode(identify(stream), frame, max_pixels))
     # Pillow's decoders raise nearly every type of exception on damaged files.
     except Exception as error:
         raise ImageError(f"{_name(source)} {_reason(error)}") from error
@@ -164,7 +169,7 @@ def tensor_to_image(tensor: torch.Tensor) -> list[Image.Image]:
 def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> None:
     """Writes an image in the format of the path's extension, whole or not at all; the folder is made if missing.
 
-    JPEG is written at quality 95 without chroma subsampling, transparent pixels composited on white.
+    JPEG is written at quality 95 without chroma subsampling, transparent pixels composited on white; WebP at quality 95.
 
     Args:
         image: any mode the format holds; for JPEG any mode.
@@ -191,6 +196,8 @@ def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> No
         options = {"quality": 95, "subsampling": 0, **kwargs}
         if image.mode not in ("L", "RGB", "CMYK"):
             image = open_image(image)
+    if kind == "WEBP":
+        options.setdefault("quality", 95)
     if image.info.get("icc_profile"):
         options.setdefault("icc_profile", image.info["icc_profile"])
     # Encoded in memory first: Pillow does not notice a short write on a full disk.
@@ -260,8 +267,12 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _identify(file: BinaryIO) -> Image.Image:
-    """The undecoded image in `file`, known by its first bytes. `Image.open` without Pillow's pixel limit, which is global."""
+def identify(file: BinaryIO) -> Image.Image:
+    """The undecoded image in `file`, known by its first bytes: `Image.open` without Pillow's pixel limit, which is global.
+
+    Raises:
+        ImageError: the file is empty or of no readable format. Pillow's decoders raise many other types on a damaged file.
+    """
     if not (hasattr(file, "seekable") and file.seekable()):
         file = io.BytesIO(file.read())
     Image.init()

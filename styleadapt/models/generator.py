@@ -124,7 +124,7 @@ class StyleGenerator(StyleAdaptModel):
         copy = type(self)(**{**arguments, "kernel_rank": rank})
         state = copy.state_dict()
         for name, value in self.state_dict().items():
-            # what is larger in the copy are the factors of `StyleKernel`: their new directions stay as they were made, without effect
+            # What is larger in the copy are the factors of `StyleKernel`: their new directions stay as made, without effect.
             state[name][tuple(slice(length) for length in value.shape)] = value
         copy.load_state_dict(state)
         return copy.to(self.device, self.dtype).train(self.training)
