@@ -47,7 +47,7 @@ class Picture:
 class VideoReader:
     """Reads a clip from its start to its end: iterating gives `Picture`s and undecoded packets of sound, as they come.
 
-    Times begin at 0 where the first picture or sound is presented, whatever time the file gives it. Of what an edit list cuts away,
+    Times begin at 0, where the first picture or sound is presented, whatever the file calls it. Of what an edit list cuts away,
     the pictures are left out, and packets of sound come marked with `is_discard`, for the decoder.
 
     What is damaged is left out, and `damage` tells of it afterwards. Only the file itself is read. Close it, or use it in `with`.
