@@ -89,7 +89,7 @@ def main() -> int:
         report = {name: summary(methods[name], of_one) for name, of_one in drawn.items()}
         args.output.mkdir(parents=True, exist_ok=True)
         scores = {"backbone": backbone.name, "size": args.size, "threads": args.threads, "methods": report}
-        (args.output / "scores.json").write_text(json.dumps(scores, indent=1))
+        (args.output / "scores.json").write_text(json.dumps(scores, indent=1), encoding="utf-8")
         save_image(sheet(pairs, methods, drawn), args.output / "sheet.jpg")
     except (ImageError, ModelLoadError, ImportError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")

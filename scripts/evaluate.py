@@ -101,8 +101,9 @@ def main() -> int:
         about = f"{count} pictures of {args.size} px, protocol {args.protocol}; 95 % intervals in brackets"
         complete = {name: figures + cost.get(name, []) for name, figures in report.items()}
         if args.model_card:
-            card = args.model_card.read_text() if args.model_card.is_file() else ""
-            args.model_card.write_text(replace_section(card, "Evaluation", f"{about}.\n\n{markdown_table(complete)}"))
+            card = args.model_card.read_text(encoding="utf-8") if args.model_card.is_file() else ""
+            card = replace_section(card, "Evaluation", f"{about}.\n\n{markdown_table(complete)}")
+            args.model_card.write_text(card, encoding="utf-8")
     except (ModelLoadError, ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     print(f"{about}\n\n{text_table(complete)}")
@@ -315,7 +316,7 @@ def write_scores(args, report, cost, scores, skipped) -> None:
         "skipped": skipped,
     }
     args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "scores.json").write_text(json.dumps(whole, indent=1))
+    (args.output / "scores.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
 
 def sheet(made: dict[str, list[Picture]], scores: dict[str, dict[str, PairScores]]) -> Image.Image:

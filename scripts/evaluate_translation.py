@@ -58,7 +58,7 @@ def main() -> int:
             chosen = rows[:: -(-len(rows) // args.sheet_images)]
             tensors = [[image_to_tensor(image) for image in row] for row in chosen]
             save_image(contact_sheet(tensors, columns=4), args.output / f"{source}2{target}.png")
-        (args.output / "scores.json").write_text(json.dumps(report, indent=1))
+        (args.output / "scores.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     except (ImageError, ModelLoadError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(table(report, len(domains["a"])))

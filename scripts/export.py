@@ -29,7 +29,7 @@ from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.console import careful_output
 from styleadapt.pipelines.export import export_pipeline, refuse_overwriting
 
-PAGE = ("index.html", "page.js", "pixels.js", "strokes.js", "style.css", "worker.js")
+PAGE = ("index.html", "canvas.js", "page.js", "pixels.js", "strokes.js", "style.css", "worker.js")
 MODELS = ("model_index.json", "generator.onnx", "style_encoder.onnx")
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 

@@ -122,11 +122,14 @@ class StyleAdapter:
         from huggingface_hub import HfApi
 
         api = HfApi(token=token)
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         with tempfile.TemporaryDirectory() as folder:
+            # Both files are written first, so that a full disk does not leave an empty repository behind.
             self.save(Path(folder) / "adapter.safetensors")
-            (Path(folder) / "README.md").write_text(self.model_card(repo_id))
-            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload style adapter"))
+            card = Path(folder) / "README.md"
+            card.write_text(self.model_card(repo_id), encoding="utf-8")
+            full_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+            card.write_text(self.model_card(full_id), encoding="utf-8")
+            return str(api.upload_folder(repo_id=full_id, folder_path=folder, commit_message="Upload style adapter"))
 
     def model_card(self, repo_id: str) -> str:
         """The text of the adapter's README on the Hub, with a snippet that runs."""

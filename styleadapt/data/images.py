@@ -168,7 +168,7 @@ def tensor_to_image(tensor: torch.Tensor) -> list[Image.Image]:
 def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> None:
     """Writes an image in the format of the path's extension, whole or not at all; the folder is made if missing.
 
-    JPEG is written at quality 95 without chroma subsampling, transparent pixels composited on white.
+    JPEG is written at quality 95 without chroma subsampling, transparent pixels composited on white; WebP at quality 95.
 
     Args:
         image: any mode the format holds; for JPEG any mode.
@@ -195,6 +195,8 @@ def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> No
         options = {"quality": 95, "subsampling": 0, **kwargs}
         if image.mode not in ("L", "RGB", "CMYK"):
             image = open_image(image)
+    if kind == "WEBP":
+        options.setdefault("quality", 95)
     if image.info.get("icc_profile"):
         options.setdefault("icc_profile", image.info["icc_profile"])
     # Encoded in memory first: Pillow does not notice a short write on a full disk.
