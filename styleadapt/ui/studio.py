@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
+from styleadapt.models.cpu import configure_cpu
 from styleadapt.models.device import usable_device
+from styleadapt.pipelines.strokes import StrokeSize
 from styleadapt.ui.gpu import FORKS, on_gpu
 from styleadapt.ui.limits import (
     GPU_START_SECONDS,
@@ -30,8 +32,6 @@ from styleadapt.ui.uploads import fit
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
-    from styleadapt.models.cpu import configure_cpu
-from styleadapt.pipelines.strokes import StrokeSize
 
 ADAPTER_NAME = "visitor"
 
