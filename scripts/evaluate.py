@@ -42,8 +42,8 @@ from styleadapt.models.device import usable_device
 
 ASSETS = Path(styleadapt.__file__).resolve().parent / "assets"
 EPILOG = """\
-The table of docs/evaluation.md, from the photos and styles that come with the package, in about a minute; the same again on every run
-(scikit-image is needed: pip install -e ".[metrics]"):
+The table of docs/evaluation.md, from the photos and styles that come with the package, in about a minute; the same again on
+every run (scikit-image is needed: pip install -e ".[metrics]"):
 
     python scripts/evaluate.py --backbone embedded --output runs/evaluation
 
