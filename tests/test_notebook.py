@@ -42,9 +42,15 @@ def test_the_notebook_runs(quick_adaptation, tmp_path, monkeypatch, capsys):
     assert names["adapter"].steps == 2
     pictures = [np.asarray(names[name]) for name in ("zero_shot", "adapted", "both", "half_adapter", "loaded")]
     assert {picture.shape for picture in pictures} == {np.asarray(names["photo"]).shape}
-    assert np.array_equal(names["loaded"], names["adapted"])
-    for other in ("zero_shot", "both", "half_adapter"):
-        assert not np.array_equal(names[other], names["adapted"])
+    # an adapter is saved in half precision
+    assert difference(names["loaded"], names["adapted"]) < 0.5
+    assert difference(names["half_adapter"], names["adapted"]) > 1
+    assert difference(names["both"], names["zero_shot"]) > 1
+
+
+def difference(a, b) -> float:
+    """Of two pictures, on average, in levels of 255."""
+    return float(np.abs(np.asarray(a, np.float32) - np.asarray(b, np.float32)).mean())
 
 
 def test_the_notebook_is_stored_without_results():
