@@ -41,7 +41,7 @@ def test_the_queue_is_limited(app):
 
 
 def test_the_canvas_has_the_first_photo_from_the_beginning(app):
-    values = {block.elem_id: block.value for block in app.blocks.values() if getattr(block, "elem_id", None)}
+    values = {block.elem_id: block.value for block in app.blocks.values() if hasattr(block, "value")}
     assert values["regions-photo"] and values["regions-canvas"]["background"]
 
 
