@@ -171,8 +171,8 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
         with gr.Column(scale=6, min_width=320):
             progress = gr.HTML(opening_text(example), elem_id="adapt-status")
             with gr.Row():
-                before = _preview("Before: zero-shot", "adapt-before", example and example.before)
-                after = _preview("After: adapted", "adapt-after", example and example.after)
+                before = _preview("Before: zero-shot", "adapt-before", str(example.before) if example else None)
+                after = _preview("After: adapted", "adapt-after", str(example.after) if example else None)
             with gr.Row():
                 download = gr.DownloadButton("Download the adapter", interactive=False, min_width=160, elem_id="adapt-download")
                 use = gr.Button("Use it on the Stylise tab", interactive=False, min_width=160, elem_id="adapt-use")
@@ -204,7 +204,7 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
     return AdaptTab(photo, styles, use)
 
 
-def _preview(label: str, elem_id: str, value: Path | None) -> gr.Image:
+def _preview(label: str, elem_id: str, value: str | None) -> gr.Image:
     return gr.Image(
         value=value,
         label=label,

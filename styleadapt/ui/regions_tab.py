@@ -127,7 +127,7 @@ def canvas(label: str, elem_id: str, value: dict[str, Any] | None = None) -> gr.
     Do not listen to its `change` or `input`, which would send every stroke to the server.
     """
     editor = gr.ImageEditor(
-        value=value,
+        value=value,  # type: ignore[arg-type]
         label=label,
         elem_id=elem_id,
         sources=(),
@@ -150,7 +150,7 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
     """Lay out the tab inside the current blocks and connect its events."""
     photos, paintings = example_images("photos"), example_images("styles")
     events = RegionsEvents(studio, visitors)
-    # The canvas has the photo from the beginning, and waits for no event.
+    # The canvas has the photo from the beginning: an event that comes before the canvas is ready would be lost.
     first_photo = str(photos[0]) if photos else None
 
     with gr.Row():

