@@ -22,7 +22,8 @@ class RestorerOutput(BaseOutput):
     Args:
         sample (`torch.Tensor`): `(B, 3, H, W)`, the restored image, on the scale of the input and not clamped.
         levels (`torch.Tensor`): `(B, 3)`, the levels that the network restored by, given or estimated.
-        estimate (`torch.Tensor`, *optional*): `(B, 3)`, the levels that it estimated; None if all were given, except in training.
+        estimate (`torch.Tensor`, *optional*): `(B, 3)`, the levels that it estimated, as yet not cut off at 0; None if all were
+            given, except in training.
     """
 
     # None, since accelerate rebuilds an output from a single dict
@@ -47,7 +48,8 @@ class Restorer(StyleAdaptModel):
         blocks (`tuple[int, ...]`): residual blocks at each of these scales, on the way down and again on the way up; the smallest
             scale has them once.
         estimator_widths (`tuple[int, ...]`): channels of the estimator's convolutions; the first is at 1/2 of the image, and each
-            of the others halves it.
+            of the others halves it. Every place of the smallest scale has an opinion of each level, and says how much it counts,
+            since noise shows best where the photo is flat, and blur where it is not.
 
     >>> restorer = Restorer(widths=(8, 16), blocks=(1, 1), estimator_widths=(8, 8))
     >>> restorer(torch.zeros(1, 3, 37, 50)).sample.shape
@@ -57,9 +59,9 @@ class Restorer(StyleAdaptModel):
     @register_to_config
     def __init__(
         self,
-        widths: tuple[int, ...] = (48, 96, 160),
-        blocks: tuple[int, ...] = (2, 2, 2),
-        estimator_widths: tuple[int, ...] = (32, 64, 64),
+        widths: tuple[int, ...] = (64, 128),
+        blocks: tuple[int, ...] = (1, 3),
+        estimator_widths: tuple[int, ...] = (32, 64, 64, 64),
     ):
         super().__init__()
         if not widths or len(widths) != len(blocks):
@@ -80,7 +82,7 @@ class Restorer(StyleAdaptModel):
         self.estimator = nn.ModuleList(
             nn.Conv2d(i, o, 3, stride=1 if n == 0 else 2, padding=1) for n, (i, o) in enumerate(zip(inputs, estimator_widths))
         )
-        self.to_levels = nn.Linear(estimator_widths[-1], planes)
+        self.opinions = nn.Conv2d(estimator_widths[-1], 2 * planes, 1)
 
     def forward(self, x: torch.Tensor, levels: torch.Tensor | None = None) -> RestorerOutput:
         """
@@ -94,9 +96,9 @@ class Restorer(StyleAdaptModel):
         """
         estimate = None
         if levels is None or self.training or levels.isnan().any():
-            estimate = self.estimated_levels(x)
+            estimate = self._estimate(x)
             # the network does not teach the estimator, which would tell it then what suits it, and not the level
-            guess = estimate.detach()
+            guess = estimate.detach().clamp(min=0)
             levels = guess if levels is None else torch.where(levels.isnan(), guess, levels)
         height, width = x.shape[-2:]
         multiple = 2 ** len(self.config.widths)
@@ -107,11 +109,15 @@ class Restorer(StyleAdaptModel):
 
     def estimated_levels(self, x: torch.Tensor) -> torch.Tensor:
         """The levels of damage in images `(B, 3, H, W)`, `(B, 3)`, never below 0; an image counts as a whole."""
+        return self._estimate(x).clamp(min=0)
+
+    def _estimate(self, x: torch.Tensor) -> torch.Tensor:
         height, width = x.shape[-2:]
         h = F.pixel_unshuffle(F.pad(x, (0, width % 2, 0, height % 2), mode="replicate"), 2)
         for conv in self.estimator:
             h = F.relu(conv(h))
-        return F.relu(self.to_levels(h.float().mean((2, 3)).to(self.to_levels.weight.dtype))).float() * self.units
+        values, says = self.opinions(h).float().flatten(2).chunk(2, 1)
+        return (values * says.softmax(-1)).sum(-1) * self.units
 
     def _damage(self, h: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         """What is wrong with images that space-to-depth by 2 was applied to, `(B, 12, h, w)`."""

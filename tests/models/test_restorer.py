@@ -26,11 +26,11 @@ def test_any_size_goes_in_and_comes_out(size):
 
 def test_given_levels_are_used_and_the_others_are_estimated():
     model, image = tiny(), torch.rand(2, 3, 16, 16)
-    torch.nn.init.ones_(model.to_levels.bias)
+    torch.nn.init.ones_(model.opinions.bias)
     levels = torch.tensor([[10.0, 0.0, 0.0], [torch.nan, 60.0, torch.nan]])
     out = model(image, levels)
     given = ~levels.isnan()
-    assert torch.equal(out.levels[given], levels[given]) and torch.equal(out.levels[~given], out.estimate[~given])
+    assert torch.equal(out.levels[given], levels[given]) and torch.equal(out.levels[~given], out.estimate[~given].clamp(min=0))
     assert model(image, levels.nan_to_num()).estimate is None
     assert torch.equal(model(image, model.estimated_levels(image)).sample, model(image).sample)
     for kind in range(3):
@@ -49,7 +49,7 @@ def test_twice_the_image_and_its_damage_give_twice_the_result():
 def test_the_image_does_not_teach_the_estimator():
     model, image = tiny().train(), torch.rand(1, 3, 16, 16)
     model(image).sample.sum().backward()
-    assert model.to_levels.weight.grad is None and model.enter.weight.grad is not None
+    assert model.opinions.weight.grad is None and model.enter.weight.grad is not None
     model(image, torch.zeros(1, 3)).estimate.sum().backward()
     assert model.estimator[0].weight.grad is not None
 

@@ -57,7 +57,7 @@ def test_distortion_alone_trains_without_a_discriminator(photos):
     assert float(figures["distortion"].detach()) == pytest.approx(float((data["damaged"] - data["clean"]).abs().mean()))
     assert float(loss.detach()) == pytest.approx(float((figures["distortion"] + 0.5 * figures["estimate"]).detach()))
     loss.backward()
-    assert t.models["restorer"].leave.weight.grad.any() and t.models["restorer"].to_levels.weight.grad.any()
+    assert t.models["restorer"].leave.weight.grad.any() and t.models["restorer"].opinions.weight.grad.any()
 
 
 def test_a_few_steps_lower_the_distortion_and_teach_the_levels(photos):
