@@ -5,6 +5,7 @@ Charbonnier distance from the clean photo. The second starts from its result and
 photo as content and as style, and a discriminator that is told of the damage.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..losses.features import EFFICIENTNET_LITE0, build_feature_network
 from ..losses.objective import StyleAwareObjective
 from ..metrics.embedding import load_embedded_network
 from ..models.modeling import ModelFileNotFoundError, StyleAdaptModel
+from ..pipelines.restoration import RestorationPipeline
 from .adversary import Adversary, steady
 from .config import ConfigError
 from .processes import process_state
@@ -172,9 +174,10 @@ class RepairTask:
         return loss, figures
 
     def save_pretrained(self, folder: Path) -> None:
-        """Every model in a subfolder of its name."""
-        for name, model in self.models.items():
-            model.save_pretrained(folder / name)
+        # copies, for a pipeline freezes the models that it is given
+        RestorationPipeline(**{name: copy.deepcopy(self.models[name]) for name in self.generator_names}).save_pretrained(folder)
+        for name in self.discriminator_names:
+            self.models[name].save_pretrained(folder / name)
 
     def _perceptual(self, state: RepairState, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         assert self.network is not None

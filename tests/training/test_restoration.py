@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from styleadapt.models.restorer import Restorer
+from styleadapt.pipelines.restoration import RestorationPipeline
 from styleadapt.training import repair
 from styleadapt.training.config import ConfigError, build_config
 from styleadapt.training.repair import divided_photos
@@ -131,6 +132,8 @@ def test_validation_scores_every_case_and_shows_it(photos, tmp_path):
 def test_the_second_phase_starts_from_the_result_of_the_first(photos, tmp_path):
     t = task(photos)
     t.save_pretrained(tmp_path)
+    assert all(p.requires_grad for p in t.models["restorer"].parameters())
+    assert RestorationPipeline.from_pretrained(tmp_path)(photos / "0.png").images[0].size == (80, 72)
     models = build_models(config(photos, pretrained_model_name_or_path=str(tmp_path)))
     for name, model in models.items():
         assert model.training
