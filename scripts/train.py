@@ -4,6 +4,7 @@
     accelerate launch scripts/train.py --config configs/base.yaml --photos DIR --paintings DIR [DIR ...]
     accelerate launch scripts/train.py --config configs/ugatit.yaml --domain_a DIR --domain_b DIR
     accelerate launch scripts/train.py --task restoration --config configs/denoise.yaml --photos DIR [DIR ...]
+    accelerate launch scripts/train.py --task inpainting --config configs/inpaint.yaml --photos DIR [DIR ...]
     accelerate launch scripts/train.py --config ... --resume_from_checkpoint latest
     accelerate launch scripts/train.py --config ... --push_to_hub --hub_model_id USER/NAME
 
@@ -22,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accelerate.utils import set_seed
 
 from styleadapt.models.cpu import configure_cpu
-from styleadapt.training import restoration, stylization, translation
+from styleadapt.training import inpainting, restoration, stylization, translation
 from styleadapt.training.command_line import one_line_errors
 from styleadapt.training.config import ConfigError, load_yaml, parse_config
 from styleadapt.training.engine import Trainer
 from styleadapt.training.publishing import publish_run
-from styleadapt.training.restoration_config import RestorationConfig
+from styleadapt.training.restoration_config import InpaintingConfig, RestorationConfig
 
 
 def main() -> None:
@@ -87,7 +88,22 @@ def train_restoration(arguments: list[str]) -> None:
     publish_run(trainer, scores, restoration.card_facts(config, dataset))
 
 
-TASKS = {"stylization": train_stylization, "translation": train_translation, "restoration": train_restoration}
+def train_inpainting(arguments: list[str]) -> None:
+    config = parse_config(InpaintingConfig, __doc__, arguments)
+    dataset = inpainting.build_dataset(config)
+    configure_cpu()
+    set_seed(config.seed)
+    trainer = Trainer(config, inpainting.InpaintingTask(config, inpainting.build_models(config)), dataset)
+    scores = trainer.train()
+    publish_run(trainer, scores, inpainting.card_facts(config, dataset))
+
+
+TASKS = {
+    "stylization": train_stylization,
+    "translation": train_translation,
+    "restoration": train_restoration,
+    "inpainting": train_inpainting,
+}
 
 if __name__ == "__main__":
     main()

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
-# largest share of a picture that one stroke of a mask may fill, as a length in proportion to its sides
-_STROKE_LENGTH, _STROKE_WIDTH = (0.05, 0.3), (0.02, 0.1)
+# of one segment of a mask's stroke, as a share of the picture's shorter side
+_SEGMENT_LENGTH = (0.05, 0.3)
 
 
 def gaussian_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -173,7 +173,13 @@ def blur(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(F.conv2d(planes, weight)[:, 0].numpy().transpose(1, 2, 0))
 
 
-def free_form_mask(height: int, width: int, rng: np.random.Generator, coverage: tuple[float, float] = (0.1, 0.4)) -> np.ndarray:
+def free_form_mask(
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    coverage: tuple[float, float] = (0.1, 0.4),
+    thickness: tuple[float, float] = (0.02, 0.1),
+) -> np.ndarray:
     """A hole such as a brush paints: bent strokes with round ends, drawn until they cover a random share of the picture.
 
     After the free-form masks of Yu et al. (arXiv 1806.03589, section 4.2): strokes of a few segments, each turned against the one
@@ -183,6 +189,7 @@ def free_form_mask(height: int, width: int, rng: np.random.Generator, coverage: 
         height, width: of the picture.
         rng: of the draws.
         coverage: limits of the share that the hole takes.
+        thickness: limits of the strokes' width, as a share of the picture's shorter side; drawn log-uniformly for each stroke.
 
     Returns:
         bool `(height, width)`, true inside the hole.
@@ -195,7 +202,7 @@ def free_form_mask(height: int, width: int, rng: np.random.Generator, coverage: 
     side = min(height, width)
     mask = np.zeros((height, width), bool)
     while mask.mean() < wanted:
-        stroke = _stroke(height, width, side, rng)
+        stroke = _stroke(height, width, max(1, round(side * np.exp(rng.uniform(*np.log(thickness))))), rng)
         if (mask | stroke).mean() <= coverage[1]:
             mask |= stroke
         elif mask.mean() >= coverage[0]:
@@ -203,13 +210,12 @@ def free_form_mask(height: int, width: int, rng: np.random.Generator, coverage: 
     return mask
 
 
-def _stroke(height: int, width: int, side: int, rng: np.random.Generator) -> np.ndarray:
+def _stroke(height: int, width: int, thickness: int, rng: np.random.Generator) -> np.ndarray:
     canvas = Image.new("1", (width, height))
     draw = ImageDraw.Draw(canvas)
-    thickness = max(1, round(side * rng.uniform(*_STROKE_WIDTH)))
     x, y, angle = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0, 2 * np.pi)
     for _ in range(int(rng.integers(1, 6))):
-        length = side * rng.uniform(*_STROKE_LENGTH)
+        length = min(height, width) * rng.uniform(*_SEGMENT_LENGTH)
         end = (x + length * np.cos(angle), y + length * np.sin(angle))
         draw.line((x, y, *end), 1, thickness)
         for centre in ((x, y), end):

@@ -39,7 +39,7 @@ class Inpainter(StyleAdaptModel):
     """
 
     @register_to_config
-    def __init__(self, widths: tuple[int, int, int] = (32, 64, 96), dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1)):
+    def __init__(self, widths: tuple[int, int, int] = (32, 64, 64), dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1)):
         super().__init__()
         if len(widths) != 3:
             raise ValueError(f"`widths` needs three entries (1/2, 1/4, 1/8), got {widths}")

@@ -122,6 +122,31 @@ class RestorationConfig(RepairConfig):
         return _built(DamageMix, "mix", values)
 
 
+@dataclass
+class InpaintingConfig(RepairConfig):
+    """Configuration of `scripts/train.py --task inpainting`: the network that fills holes.
+
+    Args:
+        inpainter: constructor arguments of a new inpainter, see `models.inpainter.Inpainter`.
+        hole_coverage: limits of the share of a crop that its hole takes, see `data.degradations.free_form_mask`.
+        hole_thickness: limits of the width of the strokes that it is made of, as a share of the crop's side.
+    """
+
+    output_dir: str = "runs/inpaint"
+    resolution: int = 128
+    train_batch_size: int = 8
+    inpainter: dict = field(default_factory=dict)
+    hole_coverage: list[float] = field(default_factory=lambda: [0.05, 0.4])
+    hole_thickness: list[float] = field(default_factory=lambda: [0.03, 0.35])
+
+    def validate(self) -> None:
+        super().validate()
+        for key in ("hole_coverage", "hole_thickness"):
+            limits = getattr(self, key)
+            if len(limits) != 2 or not 0 < limits[0] <= limits[1] < 1:
+                raise ConfigError(f"`{key}` is {limits}; it must be two numbers in order, above 0 and below 1")
+
+
 def _built(cls: type, key: str, values: dict[str, Any]) -> Any:
     known = [f.name for f in dataclasses.fields(cls)]
     unknown = [name for name in values if name not in known]
