@@ -5,6 +5,7 @@
     accelerate launch scripts/train.py --config configs/ugatit.yaml --domain_a DIR --domain_b DIR
     accelerate launch scripts/train.py --task restoration --config configs/denoise.yaml --photos DIR [DIR ...]
     accelerate launch scripts/train.py --task inpainting --config configs/inpaint.yaml --photos DIR [DIR ...]
+    accelerate launch scripts/train.py --task colorization --config configs/colorize.yaml --photos DIR [DIR ...]
     accelerate launch scripts/train.py --config ... --resume_from_checkpoint latest
     accelerate launch scripts/train.py --config ... --push_to_hub --hub_model_id USER/NAME
 
@@ -23,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accelerate.utils import set_seed
 
 from styleadapt.models.cpu import configure_cpu
-from styleadapt.training import inpainting, restoration, stylization, translation
+from styleadapt.training import colorization, inpainting, restoration, stylization, translation
 from styleadapt.training.command_line import one_line_errors
 from styleadapt.training.config import ConfigError, load_yaml, parse_config
 from styleadapt.training.engine import Trainer
 from styleadapt.training.publishing import publish_run
-from styleadapt.training.restoration_config import InpaintingConfig, RestorationConfig
+from styleadapt.training.restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 
 
 def main() -> None:
@@ -98,11 +99,25 @@ def train_inpainting(arguments: list[str]) -> None:
     publish_run(trainer, scores, inpainting.card_facts(config, dataset))
 
 
+def train_colorization(arguments: list[str]) -> None:
+    config = parse_config(ColorizationConfig, __doc__, arguments)
+    dataset = colorization.build_dataset(config)
+    configure_cpu()
+    set_seed(config.seed)
+    task = colorization.ColorizationTask(config, colorization.build_models(config))
+    if not config.pretrained_model_name_or_path:
+        task.calibrate(dataset)
+    trainer = Trainer(config, task, dataset)
+    scores = trainer.train()
+    publish_run(trainer, scores, colorization.card_facts(config, dataset))
+
+
 TASKS = {
     "stylization": train_stylization,
     "translation": train_translation,
     "restoration": train_restoration,
     "inpainting": train_inpainting,
+    "colorization": train_colorization,
 }
 
 if __name__ == "__main__":

@@ -122,8 +122,10 @@ def luminance(image: np.ndarray) -> np.ndarray:
     return (image @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
 
 
-def photo_crop(photo: Image.Image, size: int, scale: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """A random crop of a photo made smaller, mirrored and turned at random: float32 `(size, size, 3)` on the scale 0..255.
+def photo_crop(
+    photo: Image.Image, size: int, scale: tuple[float, float], rng: np.random.Generator, turned: bool = True
+) -> np.ndarray:
+    """A random crop of a photo made smaller, mirrored half of the time: float32 `(size, size, 3)` on the scale 0..255.
 
     Made smaller, because photos come as JPEG files and are damaged a little themselves.
 
@@ -131,6 +133,8 @@ def photo_crop(photo: Image.Image, size: int, scale: tuple[float, float], rng: n
         photo: an RGB image; one that is too small for the crop is enlarged.
         size: side of the crop in pixels.
         scale: limits of the factor, drawn uniformly.
+        rng: of the draws.
+        turned: turn the crop by a random number of right angles as well.
     """
     factor = max(rng.uniform(*scale), size / min(photo.size))
     if 0.97 < factor <= 1:
@@ -142,7 +146,8 @@ def photo_crop(photo: Image.Image, size: int, scale: tuple[float, float], rng: n
         left, top = (rng.uniform(0, side - span) for side in photo.size)
     box = (left, top, left + span, top + span)
     crop = np.asarray(photo.resize((size, size), Image.Resampling.BICUBIC, box=box), np.float32)
-    crop = np.rot90(crop, int(rng.integers(4)))
+    if turned:
+        crop = np.rot90(crop, int(rng.integers(4)))
     return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
 
 

@@ -1,6 +1,7 @@
 """The restoration pipeline: damaged photos in, clean photos out."""
 
 import copy
+import dataclasses
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -13,14 +14,18 @@ import torch
 from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..data.images import ImageSource
+from ..data.images import ImageSource, image_to_tensor, open_image
+from ..models.colorizer import Colorizer
 from ..models.inpainter import Inpainter
 from ..models.restorer import LEVEL_NAMES, Restorer
 from ..models.restorer_bands import estimate_levels, restore
+from ..models.style_encoder import StyleEncoder
+from .coloring import color_photo
 from .holes import fill, read_hole
 from .pictures import Picture, read_picture
 from .precision import fast_compute_dtype
 from .strict import StrictPipeline
+from .style_transfer import encoding_size
 
 Task = Literal["denoise", "jpeg", "deblur", "inpaint", "colorize", "auto"]
 # of each task that restores: which level it sets, what its users call that level, and its limits
@@ -71,12 +76,14 @@ class RestorationProgress:
 
 
 class RestorationPipeline(StrictPipeline):
-    """Takes noise, JPEG artifacts, blur and holes out of photos.
+    """Takes noise, JPEG artifacts, blur and holes out of photos, and gives grey ones their colors.
 
     Args:
         restorer: of noise, JPEG artifacts and blur, trained for least distortion.
         restorer_natural: the same network after its adversarial phase.
         inpainter, inpainter_natural: of holes, likewise.
+        colorizer: of the colors of grey photos.
+        style_encoder: what the colorizer sees with.
 
     Example:
         pipe = RestorationPipeline.from_pretrained()
@@ -89,14 +96,18 @@ class RestorationPipeline(StrictPipeline):
     restorer_natural: Restorer | None
     inpainter: Inpainter | None
     inpainter_natural: Inpainter | None
+    colorizer: Colorizer | None
+    style_encoder: StyleEncoder | None
     component_classes = {
         "restorer": Restorer,
         "restorer_natural": Restorer,
         "inpainter": Inpainter,
         "inpainter_natural": Inpainter,
+        "colorizer": Colorizer,
+        "style_encoder": StyleEncoder,
     }
     model_cpu_offload_seq = "restorer->inpainter"  # type: ignore[assignment]  # diffusers types it None
-    _optional_components = ["restorer", "restorer_natural", "inpainter", "inpainter_natural"]
+    _optional_components = [*component_classes]
 
     def __init__(
         self,
@@ -104,6 +115,8 @@ class RestorationPipeline(StrictPipeline):
         restorer_natural: Restorer | None = None,
         inpainter: Inpainter | None = None,
         inpainter_natural: Inpainter | None = None,
+        colorizer: Colorizer | None = None,
+        style_encoder: StyleEncoder | None = None,
     ):
         super().__init__()
         models = {
@@ -111,6 +124,8 @@ class RestorationPipeline(StrictPipeline):
             "restorer_natural": restorer_natural,
             "inpainter": inpainter,
             "inpainter_natural": inpainter_natural,
+            "colorizer": colorizer,
+            "style_encoder": style_encoder,
         }
         self.register_modules(**models)
         for model in models.values():
@@ -123,8 +138,13 @@ class RestorationPipeline(StrictPipeline):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike | None = None, **kwargs: Any):
         """Loads the packaged weights, a folder, or a repository of the Hub: see `StrictPipeline`, and what it raises."""
-        packaged = str(resources.files("styleadapt") / "assets" / "restoration")
-        return super().from_pretrained(pretrained_model_name_or_path or packaged, **kwargs)
+        if pretrained_model_name_or_path is None:
+            assets = resources.files("styleadapt") / "assets"
+            pretrained_model_name_or_path = str(assets / "restoration")
+            if "style_encoder" not in kwargs:
+                # which the packaged weights of stylisation hold already
+                kwargs["style_encoder"] = StyleEncoder.from_pretrained(str(assets / "weights"), subfolder="style_encoder")
+        return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
 
     @torch.inference_mode()
     def __call__(
@@ -134,6 +154,7 @@ class RestorationPipeline(StrictPipeline):
         level: float | str = "auto",
         mask: ImageSource | Sequence[ImageSource] | None = None,
         fidelity: float = 1.0,
+        reference: ImageSource | None = None,
         callback: Callable[[RestorationProgress], object] | None = None,
     ) -> RestorationOutput:
         """Restores one photo or several.
@@ -141,13 +162,15 @@ class RestorationPipeline(StrictPipeline):
         Args:
             image: photo or photos: PIL images, paths or arrays, of any size and mode, see `pictures.read_picture`.
             task: `"denoise"`, `"jpeg"` or `"deblur"` for one kind of damage; `"auto"` for whatever of the three the network
-                finds, and an undamaged photo comes back as it is; `"inpaint"` to fill a hole.
+                finds, and an undamaged photo comes back as it is; `"inpaint"` to fill a hole; `"colorize"` for the colors of a
+                grey photo, which then has three channels.
             level: how strong the damage is: the standard deviation of the noise on the scale 0..255, the JPEG quality, or the
                 standard deviation of the blur in pixels; "auto" estimates it.
             mask: of `"inpaint"`: white in the hole and black outside, of the photo's size, one for each photo. If left out, the
                 hole is where the photo is transparent, and the result is opaque.
             fidelity: 1 keeps the distortion least, 0 looks most natural: the weights of both networks are mixed (network
                 interpolation, Wang et al., ESRGAN, arXiv 1809.00219, section 3.4).
+            reference: of `"colorize"`, an image whose palette the photos take.
             callback: called with a `RestorationProgress` after each band of a photo; its `stop()` ends the call.
 
         Returns:
@@ -158,7 +181,7 @@ class RestorationPipeline(StrictPipeline):
                 these weights have no network for, or a photo that cannot be read (`ImageError`).
             RestorationStopped: the callback has said so.
         """
-        photos, masks = self.check_inputs(image, task, level, mask, fidelity)
+        photos, masks = self.check_inputs(image, task, level, mask, fidelity, reference)
         images: list[Any] = []
         levels: list[dict[str, float]] = []
         for number, (photo, own_mask) in enumerate(zip(photos, masks)):
@@ -167,8 +190,10 @@ class RestorationPipeline(StrictPipeline):
                 if callback is not None:
                     callback(RestorationProgress(number, len(photos), (number + fraction) / len(photos)))
 
-            if task == "inpaint":
-                images.append(self._inpaint(photo, own_mask, fidelity))
+            if task in ("inpaint", "colorize"):
+                picture = read_picture(photo)
+                filled = task == "inpaint"
+                images.append(self._inpaint(picture, own_mask, fidelity) if filled else self._colorize(picture, reference))
                 levels.append({})
                 advance(1.0)
             else:
@@ -178,7 +203,7 @@ class RestorationPipeline(StrictPipeline):
         return RestorationOutput(images=images, levels=levels)
 
     def check_inputs(
-        self, image: Any, task: str, level: float | str, mask: Any, fidelity: float
+        self, image: Any, task: str, level: float | str, mask: Any, fidelity: float, reference: Any
     ) -> tuple[list[ImageSource], list[ImageSource | None]]:
         """The photos, and a mask or None for each; raises ValueError for arguments that do not go together."""
         if task not in get_args(Task):
@@ -192,6 +217,8 @@ class RestorationPipeline(StrictPipeline):
             _check_level(task, level)
         elif level != "auto":
             raise ValueError(f"`level` is {level!r}, but task {task!r} has no level of its own; leave it out")
+        if reference is not None and task != "colorize":
+            raise ValueError(f"`reference` is of task 'colorize', and `task` is {task!r}; leave one of them out")
         if mask is None:
             return photos, [None] * len(photos)
         if task != "inpaint":
@@ -224,15 +251,24 @@ class RestorationPipeline(StrictPipeline):
             levels[0], levels[kind] = noise, own
         return picture.result(restore(network, picture.pixels, levels, dtype, advance=advance)), levels
 
-    def _inpaint(self, photo: ImageSource, mask: ImageSource | None, fidelity: float) -> Image.Image | np.ndarray:
+    def _inpaint(self, picture: Picture, mask: ImageSource | None, fidelity: float) -> Image.Image | np.ndarray:
         network = self._network("inpainter", fidelity, "inpaint")
-        picture = read_picture(photo)
         hole = read_hole(mask, picture)
         whole = Picture(picture.pixels, picture.alpha if mask is not None else None, picture.grey, picture.deep)
         if not hole.any():
             return whole.result(picture.pixels)
         dtype = fast_compute_dtype(network.device, network.dtype)
         return whole.result(fill(network, picture.pixels, hole, dtype))
+
+    def _colorize(self, picture: Picture, reference: ImageSource | None) -> Image.Image | np.ndarray:
+        if self.colorizer is None or self.style_encoder is None:
+            raise ValueError("these weights have no colorizer, which `task='colorize'` needs; load others")
+        code = None
+        if reference is not None:
+            palette = image_to_tensor(encoding_size(open_image(reference)))
+            code = self.style_encoder(palette.to(self.style_encoder.device))
+        pixels = color_photo(self.colorizer, self.style_encoder.trunk, picture.pixels, code)
+        return dataclasses.replace(picture, grey=False).result(pixels)
 
     def _network(self, name: str, fidelity: float, task: str) -> Any:
         """The network of a task, with the weights of both phases mixed."""

@@ -175,9 +175,13 @@ class RepairTask:
 
     def save_pretrained(self, folder: Path) -> None:
         # copies, for a pipeline freezes the models that it is given
-        RestorationPipeline(**{name: copy.deepcopy(self.models[name]) for name in self.generator_names}).save_pretrained(folder)
+        RestorationPipeline(**copy.deepcopy(self.components())).save_pretrained(folder)
         for name in self.discriminator_names:
             self.models[name].save_pretrained(folder / name)
+
+    def components(self) -> dict[str, Any]:
+        """What the repo of the result holds: the models by their names in `RestorationPipeline`."""
+        return {name: self.models[name] for name in self.generator_names}
 
     def _perceptual(self, state: RepairState, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         assert self.network is not None

@@ -90,7 +90,7 @@ class RestorationConfig(RepairConfig):
     Args:
         restorer: constructor arguments of a new restorer, see `models.restorer.Restorer`.
         mix: how often which damage is drawn, and how strong, see `data.damaged.DamageMix`.
-        estimate_weight: of the L1 distance of the estimated levels from the true ones.
+        estimate_weight: of the smooth L1 distance of the estimated levels from the true ones.
         blind_share: share of the samples that the network restores by the levels that it estimated; the others are restored by
             the true ones.
     """
@@ -98,7 +98,7 @@ class RestorationConfig(RepairConfig):
     output_dir: str = "runs/denoise"
     restorer: dict = field(default_factory=dict)
     mix: dict = field(default_factory=dict)
-    estimate_weight: float = 0.2
+    estimate_weight: float = 1.0
     blind_share: float = 0.5
 
     def validate(self) -> None:
@@ -145,6 +145,34 @@ class InpaintingConfig(RepairConfig):
             limits = getattr(self, key)
             if len(limits) != 2 or not 0 < limits[0] <= limits[1] < 1:
                 raise ConfigError(f"`{key}` is {limits}; it must be two numbers in order, above 0 and below 1")
+
+
+@dataclass
+class ColorizationConfig(RepairConfig):
+    """Configuration of `scripts/train.py --task colorization`: the network that gives grey photos their colors.
+
+    Args:
+        colorizer: constructor arguments of a new colorizer, see `models.colorizer.Colorizer`.
+        choice_weight: of the cross-entropy between the chosen colors and those of the photo, the rarer the more.
+        uniform: how far rare colors are weighed up: 0 as far as they are rare, 1 not at all.
+        palette_share: share of the samples that are told their palette, the style code of another crop of the photo.
+    """
+
+    output_dir: str = "runs/colorize"
+    resolution: int = 192
+    train_batch_size: int = 16
+    distortion_weight: float = 0.0
+    colorizer: dict = field(default_factory=dict)
+    choice_weight: float = 1.0
+    uniform: float = 0.5
+    palette_share: float = 0.3
+
+    def validate(self) -> None:
+        super().validate()
+        require_at_least("choice_weight", self.choice_weight, 0)
+        for key in ("uniform", "palette_share"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ConfigError(f"`{key}` is {getattr(self, key)}; a share lies in [0, 1]")
 
 
 def _built(cls: type, key: str, values: dict[str, Any]) -> Any:
