@@ -16,6 +16,9 @@ _PUBLIC = {
     "AdapterError": "adaptation.adapter",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
+    "RestorationPipeline": "pipelines.restoration",
+    "RestorationOutput": "pipelines.restoration",
+    "RestorationProgress": "pipelines.restoration",
     "stylize_video": "pipelines.video",
     "VideoError": "pipelines.video_reading",
     "AdaptationConfig": "adaptation.settings",
@@ -25,6 +28,8 @@ _PUBLIC = {
     "StyleGenerator": "models.generator",
     "StyleEncoder": "models.style_encoder",
     "StyleDiscriminator": "models.discriminator",
+    "Restorer": "models.restorer",
+    "Inpainter": "models.inpainter",
     "UGATITGenerator": "models.ugatit",
     "UGATITDiscriminator": "models.ugatit",
     "ModelLoadError": "models.modeling",
@@ -41,9 +46,12 @@ if TYPE_CHECKING:
     from .data.images import ImageError
     from .models.discriminator import StyleDiscriminator
     from .models.generator import StyleGenerator
+    from .models.inpainter import Inpainter
     from .models.modeling import ModelLoadError
+    from .models.restorer import Restorer
     from .models.style_encoder import StyleEncoder
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline
     from .pipelines.video import stylize_video

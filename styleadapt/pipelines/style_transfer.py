@@ -185,6 +185,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         refine_from: ImageLike | Sequence[ImageLike] | None = None,
         refine_callback: Callable[[RefinementProgress], object] | None = None,
         refine_config: RefinementConfig | None = None,
+        style_code: torch.Tensor | Sequence[torch.Tensor] | None = None,
         output_type: OutputType = "pil",
     ) -> StyleTransferOutput:
         """Stylises one photo or several.
@@ -217,6 +218,8 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             refine_callback: called with a `RefinementProgress` before the first step and after each; its `stop()` ends the
                 refinement of the picture at work, and the best so far is kept.
             refine_config: settings other than the defaults.
+            style_code: what `encode_style` gave, or a mean of such codes, in the place of `style`: `(1, D)`; several, `(n, D)` or
+                a list, are taken as those of n style images.
             output_type: "pil" gives a list of images; "np" a float32 array `(B, H, W, C)` and "pt" a float32 tensor
                 `(B, C, H, W)` in [0, 1], both for photos of one size.
 
@@ -224,7 +227,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             `StyleTransferOutput` with `images`, a list even for one photo.
 
         Raises:
-            ValueError: no style and no active adapter, numbers out of range, masks that do not match the styles in number or
+            ValueError: no style and no active adapter, a style and a style code, numbers out of range, masks that do not match the styles in number or
                 cover nothing, an image that cannot be read (`ImageError`), refinement without a style image.
         """
         for name, share in (("strength", strength), ("mask_feather", mask_feather), ("adapter_blend", adapter_blend)):
@@ -235,7 +238,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         photos = photos_for(as_list(image, "image"), output_type)
         given = [] if mask is None else as_list(mask, "mask")
         masks = [read_mask(m, f"`mask` {n} of {len(given)}") for n, m in enumerate(given, 1)]
-        codes = self._codes(style, style_weights, adapter_blend, len(masks))
+        codes = self._codes(style, style_weights, adapter_blend, len(masks), style_code)
         refinements = read_refinements(
             refine,
             None if refine_from is None else as_list(refine_from, "refine_from"),
@@ -367,17 +370,29 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         finally:
             self.set_adapters(list(active), list(active.values()))
 
-    def _codes(self, style: Any, weights: Sequence[float] | None, adapter_blend: float, regions: int) -> list[torch.Tensor]:
+    def _codes(
+        self,
+        style: Any,
+        weights: Sequence[float] | None,
+        adapter_blend: float,
+        regions: int,
+        style_code: torch.Tensor | Sequence[torch.Tensor] | None = None,
+    ) -> list[torch.Tensor]:
         """The style codes `(1, D)` of the regions and, if there is one more, of the rest; without regions of the whole photo."""
         own = self._adapter_code()
-        if style is None:
+        if style is not None and style_code is not None:
+            raise ValueError("`style` and `style_code` are both given; pass one of them")
+        if style is None and style_code is None:
             if weights is not None:
                 raise ValueError("`style_weights` is given without `style`; adapters are blended by `set_adapters`")
             if own is None:
                 raise ValueError("no style: pass `style=` an image, or load an adapter, which knows its style")
             codes = own
         else:
-            codes = torch.cat([self._code_of(open_image(image)) for image in as_list(style, "style")])
+            if style_code is not None:
+                codes = self._given_codes(style_code)
+            else:
+                codes = torch.cat([self._code_of(open_image(image)) for image in as_list(style, "style")])
             if adapter_blend:
                 if own is None:
                     raise ValueError(f"`adapter_blend` is {adapter_blend}, but no adapter is active; load one, or leave it out")
@@ -386,6 +401,20 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             return [self.style_encoder.mix(codes, None if weights is None else list(weights))]
         check_regions(regions, len(codes), weights)
         return list(codes.split(1))
+
+    def _given_codes(self, style_code: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:
+        """Style codes from the caller, `(n, D)`, where the generator is."""
+        length = self.generator.config.code_dim
+        given = [style_code] if isinstance(style_code, torch.Tensor) else list(style_code)
+        for code in given:
+            shape = tuple(code.shape) if isinstance(code, torch.Tensor) else type(code).__name__
+            if not isinstance(code, torch.Tensor) or code.ndim != 2 or code.shape[1] != length or not len(code):
+                raise ValueError(f"`style_code` is {shape}; it must be a tensor (1, {length}), as `encode_style` gives it")
+            if not torch.isfinite(code).all():
+                raise ValueError("`style_code` holds values that are not finite")
+        if not given:
+            raise ValueError("`style_code` is empty; pass one code at least")
+        return torch.cat(given).to(self.generator.device, self.generator.dtype)
 
     def _code_of(self, image: Image.Image) -> torch.Tensor:
         return self._style_codes.of(encoding_size(image), self.style_encoder, self.generator.device, self.generator.dtype)

@@ -10,7 +10,7 @@ from PIL import Image
 from styleadapt.adaptation.health import Advice, health
 from styleadapt.data.images import open_image
 from styleadapt.ui.errors import plain_errors
-from styleadapt.ui.examples import example_images, example_strip, fill_from
+from styleadapt.ui.examples import AdaptExample, adapt_example, example_images, example_strip, fill_from
 from styleadapt.ui.limits import (
     DEFAULT_SECONDS,
     LIVE_PREVIEW_SIDE,
@@ -127,6 +127,15 @@ def health_list(scores: dict[str, float]) -> str:
     return findings and f"<ul>{findings}</ul>"
 
 
+def opening_text(example: AdaptExample | None) -> str:
+    """HTML: what the tab says before the first run, and how healthy the adapter of its example is."""
+    if example is None:
+        return IDLE
+    style, photo = (name.replace("-", " ").replace("_", " ") for name in (example.style, example.photo))
+    told = f"An example: the style “{style}”, learned in {example.seconds:.0f} s, on the photo “{photo}”."
+    return IDLE + status(f"{told} {scores_text(example.scores)}") + health_list(example.scores)
+
+
 def free(visitor: Visitor | None) -> tuple[dict, dict, dict]:
     """The buttons after an adaptation: Adapt can be pressed again, Stop cannot, and an adapter can be used if there is one."""
     return gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=bool(visitor and visitor.has_adapter))
@@ -135,6 +144,7 @@ def free(visitor: Visitor | None) -> tuple[dict, dict, dict]:
 def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> AdaptTab:
     """Lay out the tab inside the current blocks and connect its events."""
     photos, paintings = example_images("photos"), example_images("styles")
+    example = adapt_example()
     events = AdaptEvents(studio, visitors)
 
     with gr.Row():
@@ -159,10 +169,10 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
                 run = gr.Button("Adapt", variant="primary", min_width=120, elem_id="adapt-run")
                 stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="adapt-stop")
         with gr.Column(scale=6, min_width=320):
-            progress = gr.HTML(IDLE, elem_id="adapt-status")
+            progress = gr.HTML(opening_text(example), elem_id="adapt-status")
             with gr.Row():
-                before = _preview("Before: zero-shot", "adapt-before")
-                after = _preview("After: adapted", "adapt-after")
+                before = _preview("Before: zero-shot", "adapt-before", str(example.before) if example else None)
+                after = _preview("After: adapted", "adapt-after", str(example.after) if example else None)
             with gr.Row():
                 download = gr.DownloadButton("Download the adapter", interactive=False, min_width=160, elem_id="adapt-download")
                 use = gr.Button("Use it on the Stylise tab", interactive=False, min_width=160, elem_id="adapt-use")
@@ -194,7 +204,14 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
     return AdaptTab(photo, styles, use)
 
 
-def _preview(label: str, elem_id: str) -> gr.Image:
+def _preview(label: str, elem_id: str, value: str | None) -> gr.Image:
     return gr.Image(
-        label=label, elem_id=elem_id, buttons=["fullscreen"], interactive=False, height=400, min_width=220, alt_text=label
+        value=value,
+        label=label,
+        elem_id=elem_id,
+        buttons=["fullscreen"],
+        interactive=False,
+        height=400,
+        min_width=220,
+        alt_text=label,
     )

@@ -31,7 +31,17 @@ Give a photo the style of any picture at once, or spend a minute to learn a styl
 # In the browser, because both values are there: another tab opens with what the visitor chose on the Stylise tab.
 CARRY_OVER = """(photo, styles, adapt_photo, adapt_styles) =>
 [adapt_photo ?? photo, adapt_styles?.length ? adapt_styles : styles]"""
-CARRY_ONE_STYLE_OVER = "(photo, styles, region_photo, inside) => [region_photo ?? photo, inside ?? styles?.[0]?.image ?? null]"
+# The Regions tab has the first examples from the beginning, so when it is opened for the first time, what is chosen on the
+# Stylise tab goes first. The same file is not set again, which would load the canvas anew.
+CARRY_ONE_STYLE_OVER = """(photo, styles, region_photo, inside) => {
+    const opened = window.regionsOpened;
+    window.regionsOpened = true;
+    const choose = (other, own) => ((opened ? own ?? other : other ?? own) ?? null);
+    const same = (one, other) => one?.orig_name === other?.orig_name && one?.path === other?.path;
+    return [[photo, region_photo], [styles?.[0]?.image, inside]].map(
+        ([other, own]) => (same(other, own) ? own ?? null : choose(other, own))
+    );
+}"""
 
 
 def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visitors: Visitors | None = None) -> gr.Blocks:

@@ -1,5 +1,7 @@
 """The example pictures that come with the package, and a strip of them to click."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -7,6 +9,34 @@ import gradio as gr
 import styleadapt
 
 ASSETS = Path(styleadapt.__file__).parent / "assets"
+ADAPT_EXAMPLE = ASSETS / "adapt_example"
+
+
+@dataclass(frozen=True)
+class AdaptExample:
+    """A finished adaptation, made by `scripts/make_adapt_example.py`.
+
+    Parameters:
+        style, photo: names of the packaged style that was learned and of the packaged photo in it.
+        before, after: files of the photo in the style, zero-shot and adapted.
+        seconds: how long the style was learned.
+        scores: of the adapter.
+    """
+
+    style: str
+    photo: str
+    before: Path
+    after: Path
+    seconds: float
+    scores: dict[str, float]
+
+
+def adapt_example(folder: Path = ADAPT_EXAMPLE) -> AdaptExample | None:
+    """The packaged example of an adaptation; None in a package without it."""
+    file = folder / "example.json"
+    if not file.is_file():
+        return None
+    return AdaptExample(before=folder / "before.jpg", after=folder / "after.jpg", **json.loads(file.read_text(encoding="utf-8")))
 
 
 def example_images(kind: str) -> list[Path]:
@@ -16,7 +46,7 @@ def example_images(kind: str) -> list[Path]:
 
 def serve_examples() -> None:
     """Let the server hand out the packaged images from where they are, wherever the package is installed."""
-    gr.set_static_paths([ASSETS / "photos", ASSETS / "styles"])
+    gr.set_static_paths([ASSETS / "photos", ASSETS / "styles", ADAPT_EXAMPLE])
 
 
 def example_strip(images: list[Path], label: str, elem_id: str) -> gr.Gallery:

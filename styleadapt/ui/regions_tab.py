@@ -121,12 +121,13 @@ def uploaded_layers(payload: EditorData | None) -> list[str] | None:
     return [path for layer in payload.layers if (path := uploaded_path(layer))] if payload else None
 
 
-def canvas(label: str, elem_id: str) -> gr.ImageEditor:
-    """An editor to paint on an image that is set from an event; its layers, as files, are its value.
+def canvas(label: str, elem_id: str, value: dict[str, Any] | None = None) -> gr.ImageEditor:
+    """An editor to paint on an image, `value` or what an event sets; its layers, as files, are what events are given.
 
     Do not listen to its `change` or `input`, which would send every stroke to the server.
     """
     editor = gr.ImageEditor(
+        value=value,  # type: ignore[arg-type]
         label=label,
         elem_id=elem_id,
         sources=(),
@@ -149,14 +150,16 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
     """Lay out the tab inside the current blocks and connect its events."""
     photos, paintings = example_images("photos"), example_images("styles")
     events = RegionsEvents(studio, visitors)
+    # The canvas has the photo from the beginning: an event that comes before the canvas is ready would be lost.
+    first_photo = str(photos[0]) if photos else None
 
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
-            photo = photo_input("Photo", "regions-photo")
+            photo = photo_input("Photo", "regions-photo", value=first_photo)
             photo_strip = example_strip(photos, "Example photos", "regions-example-photos")
             with gr.Row():
                 with gr.Column(min_width=240):
-                    inside = photo_input("Style inside", "regions-inside")
+                    inside = photo_input("Style inside", "regions-inside", value=str(paintings[0]) if paintings else None)
                     inside_strip = example_strip(paintings, "Example styles inside", "regions-example-inside")
                 with gr.Column(min_width=240):
                     outside = photo_input("Style outside (none: the photo)", "regions-outside")
@@ -174,7 +177,7 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             stroke_size = stroke_size_input("regions-stroke-size")
             keep_colours = gr.Checkbox(label="Keep the photo's colours", elem_id="regions-keep-colours")
         with gr.Column(scale=6, min_width=320):
-            editor = canvas("Paint the inside", "regions-canvas")
+            editor = canvas("Paint the inside", "regions-canvas", events.show_canvas(first_photo))
             with gr.Accordion("Or give the region as an image", open=False, elem_id="regions-mask-panel"):
                 mask = photo_input("Region: white inside, black outside", "regions-mask")
             run = gr.Button("Stylise regions", variant="primary", elem_id="regions-run")

@@ -4,7 +4,8 @@ import torch
 from PIL import Image
 
 from styleadapt import StyleAdapter
-from styleadapt.ui.adapt_tab import AdaptEvents, free, health_list
+from styleadapt.ui.adapt_tab import IDLE, AdaptEvents, free, health_list, opening_text
+from styleadapt.ui.examples import adapt_example, example_images
 from styleadapt.ui.studio import Studio
 
 
@@ -149,3 +150,18 @@ def test_use_is_offered_only_with_an_adapter(visitor):
     visitor.adapter_file.write_bytes(b"weights")
     assert [update["interactive"] for update in free(visitor)] == [True, False, True]
     assert not free(None)[2]["interactive"]
+
+
+def test_the_packaged_example_is_of_the_first_packaged_images_and_small():
+    example = adapt_example()
+    assert (example.photo, example.style) == (example_images("photos")[0].stem, example_images("styles")[0].stem)
+    assert example.scores["style_after"] < example.scores["style_before"]
+    before, after = Image.open(example.before), Image.open(example.after)
+    assert before.size == after.size and before.tobytes() != after.tobytes()
+    assert example.before.stat().st_size + example.after.stat().st_size < 300_000
+    assert "An example" in opening_text(example) and "Style gained" in opening_text(example)
+
+
+def test_a_package_without_the_example_opens_the_tab_without_it(tmp_path):
+    assert adapt_example(tmp_path) is None
+    assert opening_text(None) == IDLE

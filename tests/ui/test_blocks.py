@@ -40,6 +40,15 @@ def test_the_queue_is_limited(app):
     assert classes["stylise"] == classes["strip"] == classes["regions"] == ("stylise", 1)
 
 
+def test_the_canvas_has_the_first_photo_from_the_beginning(app):
+    values = {block.elem_id: block.value for block in app.blocks.values() if hasattr(block, "value")}
+    assert values["regions-photo"] and values["regions-canvas"]["background"]
+
+
+def test_an_idle_queue_looks_for_work_a_few_times_a_second(app):
+    assert app._queue.sleep_when_free >= 0.05 and app._queue.progress_update_sleep_when_free >= 0.05
+
+
 def test_temporary_files_and_visits_expire(app):
     assert app.delete_cache
     [state] = [block for block in app.blocks.values() if type(block).__name__ == "State"]

@@ -91,6 +91,33 @@ def test_a_region_is_painted_and_only_it_takes_the_style(visit, tmp_path):
     assert result.getpixel((200, 150)) != (120, 160, 200)
 
 
+def test_the_canvas_opens_with_the_photo(visit):
+    page = visit()
+    open_tab(page, "Regions")
+    wait_for_canvas(page)
+
+
+def test_the_regions_tab_takes_the_photo_of_the_stylise_tab_when_it_is_first_opened(visit, picture, tmp_path):
+    page = visit()
+    open_tab(page, "Regions")
+    upload(page, "#regions-photo", picture)
+    other = tmp_path / "other.png"
+    Image.new("RGB", (90, 60), "teal").save(other)
+    open_tab(page, "Stylise")
+    upload(page, "#stylize-photo", other)
+    open_tab(page, "Regions")
+    expect(page.locator("#regions-photo img[src*='upload.png']")).to_be_visible()
+
+
+def test_the_adapt_tab_opens_with_a_finished_example(visit):
+    page = visit()
+    open_tab(page, "Adapt")
+    expect(page.locator("#adapt-before img[src*='before']")).to_be_visible()
+    expect(page.locator("#adapt-after img[src*='after']")).to_be_visible()
+    expect(page.locator("#adapt-status")).to_contain_text("An example")
+    expect(page.locator("#adapt-status")).to_contain_text("Style gained")
+
+
 def test_a_region_can_be_given_without_painting(visit, picture, tmp_path):
     mask = tmp_path / "mask.png"
     Image.linear_gradient("L").resize((20, 10)).save(mask)

@@ -1,0 +1,67 @@
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleadapt.data.images import ImageError
+from styleadapt.pipelines.pictures import read_picture
+
+from ..conftest import smooth_noise
+
+RNG = np.random.default_rng(0)
+
+
+def returned(source):
+    picture = read_picture(source)
+    return picture, picture.result(picture.pixels)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_8_bits_come_back_as_they_were(mode):
+    source = smooth_noise((20, 14), 0).convert(mode)
+    if "A" in mode:
+        source.putalpha(Image.fromarray(RNG.integers(0, 256, (14, 20), np.uint8)))
+    picture, result = returned(source)
+    assert result.mode == mode and np.array_equal(np.asarray(result), np.asarray(source))
+    assert picture.pixels.shape == (14, 20, 3) and picture.grey == mode.startswith("L") and not picture.deep
+
+
+@pytest.mark.parametrize("shape", [(14, 20), (14, 20, 3), (14, 20, 4)])
+def test_16_bits_come_back_as_they_were_from_a_file_and_from_an_array(shape, tmp_path):
+    levels = RNG.integers(0, 65536, shape, np.uint16)
+    swapped = levels if levels.ndim == 2 else cv2.cvtColor(levels, cv2.COLOR_RGBA2BGRA if shape[-1] == 4 else cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(tmp_path / "deep.png"), swapped)
+    for source in (levels, tmp_path / "deep.png"):
+        picture, result = returned(source)
+        assert picture.deep and np.array_equal(np.asarray(result), levels)
+        assert isinstance(result, Image.Image) == (len(shape) == 2)
+
+
+def test_grey_of_16_bits_in_pillow():
+    levels = RNG.integers(0, 65536, (5, 4), np.uint16)
+    _, result = returned(Image.fromarray(levels))
+    assert result.mode == "I;16" and np.array_equal(np.asarray(result), levels)
+
+
+def test_noise_of_a_float_image_goes_beyond_black_and_white():
+    noisy = (RNG.random((6, 7, 3)) + RNG.normal(0, 0.2, (6, 7, 3))).astype(np.float32)
+    picture, result = returned(noisy)
+    assert np.allclose(picture.pixels, 2 * noisy - 1, atol=1e-6)
+    assert np.array_equal(np.asarray(result), np.clip(np.rint(noisy * 255), 0, 255))
+    assert returned(noisy[..., 0])[1].mode == "L"
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        (np.full((3, 3, 3), np.nan), "NaN or infinite"),
+        (np.full((3, 3, 3), 128.0), "divide by 255"),
+        (np.zeros((3, 3, 2)), "shape"),
+        (np.zeros((0, 3), np.uint16), "shape"),
+        (np.zeros((2, 2), np.int64), "int64"),
+        ("nowhere.png", "does not exist"),
+    ],
+)
+def test_what_is_no_picture_is_refused(source, message):
+    with pytest.raises(ImageError, match=message):
+        read_picture(source)
