@@ -13,10 +13,6 @@ translation, and `--domain_a DIR --help` lists its options. The result, `output_
 
 import argparse
 import logging
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 

@@ -230,7 +230,7 @@ def _imported(package: str, backend: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise ModelLoadError(f"backend {backend!r} needs the package {package}; install styleadapt[export]") from error
+        raise ModelLoadError(f'backend {backend!r} needs the package {package}: pip install "styleadapt[export]"') from error
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
