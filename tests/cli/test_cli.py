@@ -1,5 +1,6 @@
 """The command line before any work: its help, its refusals, and what it takes inputs for."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -110,3 +111,20 @@ def test_the_environment_is_told(capsys):
     told = capsys.readouterr().out
     assert all(f"\n{name}:" in f"\n{told}" for name in ("styleadapt", "torch", "[export]", "threads", "bfloat16 on CPU", "CUDA"))
     assert str(Path.home()) not in told
+
+
+def test_ctrl_c_asks_first_and_interrupts_when_pressed_again(capsys):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), options.stopping_early("the best state is kept") as stopped:
+        assert not stopped()
+        signal.raise_signal(signal.SIGINT)
+        assert stopped() and "stopping; the best state is kept" in capsys.readouterr().err
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupted_command_ends_with_one_line(monkeypatch):
+    monkeypatch.setattr("styleadapt.cli.env.run", lambda args: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(SystemExit) as end:
+        main(["env"])
+    assert end.value.code == "stopped; what is finished is kept"
