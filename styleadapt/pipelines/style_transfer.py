@@ -105,7 +105,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
 
         Args:
             pretrained_model_name_or_path: folder or `user/repo`; the packaged weights if left out.
-            backend: what the networks run in: "torch", or "onnx" or "openvino" for what `scripts/export.py` wrote. Those run on
+            backend: what the networks run in: "torch", or "onnx" or "openvino" for what `styleadapt export` wrote. Those run on
                 the CPU, stylise, and do not adapt.
             dtype: of the weights; float32 if left out. "auto" calculates in bfloat16 where that is faster on the device in use,
                 in torch with float32 weights, which adaptation needs.
