@@ -16,6 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt import AdaptationProgress, ModelLoadError, StyleTransferPipeline
 from styleadapt.adaptation.health import Advice, health
+from styleadapt.console import careful_output
+from styleadapt.data.whole_files import check_writable
+from styleadapt.models.cpu import configure_cpu
 from styleadapt.models.device import usable_device
 
 ADVICE = Advice(
@@ -25,6 +28,7 @@ ADVICE = Advice(
 )
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", nargs="+", required=True, metavar="P", help="images of the style")
@@ -58,8 +62,9 @@ def main() -> int:
             progress.stop()
 
     try:
+        configure_cpu()
         device = usable_device(args.device)
-        output.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(output)
         pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path).to(device)
         signal.signal(signal.SIGINT, interrupt)
         adapter = pipe.adapt(
@@ -68,6 +73,8 @@ def main() -> int:
         adapter.save(output)
     except (ModelLoadError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("error: interrupted; nothing is written")
     s = adapter.scores
     print(
         f"\n{adapter.steps} steps in {adapter.seconds:.0f} s: style {s['style_before']:.4f} -> {s['style_after']:.4f}, "

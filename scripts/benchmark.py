@@ -203,7 +203,7 @@ def main() -> int:
         except (ImportError, ValueError, OSError, RuntimeError) as error:
             sys.exit(f"error: {error}")
     if args.json:
-        Path(args.json).write_text(json.dumps(report, indent=1))
+        Path(args.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
     return int(any("error" in row for of_size in report["sizes"].values() for row in of_size["methods"].values()))
 
 

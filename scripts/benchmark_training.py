@@ -56,7 +56,7 @@ def main() -> int:
             rows.append(row)
             print(f"{size:6}{batch:7}{row['seconds']:10.3f}{row['images_per_second']:10.2f}{row['peak_mb']:10.0f}", flush=True)
     if args.json:
-        Path(args.json).write_text(json.dumps(rows, indent=1))
+        Path(args.json).write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return 0
 
 

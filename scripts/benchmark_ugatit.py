@@ -62,7 +62,7 @@ def main() -> int:
         ratio = figures["seconds"] / report["reference"]["seconds"]
         print(f"{method:14}{figures['seconds']:10.3f}{ratio:8.2f}{figures['peak_mb']:10.0f}")
     if args.json:
-        Path(args.json).write_text(json.dumps(report, indent=1))
+        Path(args.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
     return 0
 
 

@@ -30,7 +30,8 @@ from PIL import Image, ImageOps
 
 import styleadapt
 from styleadapt import ImageError, ModelLoadError, StyleAdapter, StyleTransferPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.console import careful_output
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image, save_image
 from styleadapt.metrics.backbones import EMBEDDED, INDEPENDENT, Backbone, load_backbone, standard_backbone
 from styleadapt.metrics.pairing import cyclic_pairs
@@ -69,6 +70,7 @@ class Drawn:
     seconds: float
 
 
+@careful_output()
 def main() -> int:
     args = parse()
     torch.set_num_threads(args.threads)
@@ -87,7 +89,7 @@ def main() -> int:
         report = {name: summary(methods[name], of_one) for name, of_one in drawn.items()}
         args.output.mkdir(parents=True, exist_ok=True)
         scores = {"backbone": backbone.name, "size": args.size, "threads": args.threads, "methods": report}
-        (args.output / "scores.json").write_text(json.dumps(scores, indent=1))
+        (args.output / "scores.json").write_text(json.dumps(scores, indent=1), encoding="utf-8")
         save_image(sheet(pairs, methods, drawn), args.output / "sheet.jpg")
     except (ImageError, ModelLoadError, ImportError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -13,9 +13,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt import ModelLoadError, TranslationPipeline
+from styleadapt.console import careful_output
 from styleadapt.models.ugatit_checkpoint import load_ugatit_checkpoint
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", metavar="CHECKPOINT.pt", help="file that the authors' code saved")

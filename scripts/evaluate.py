@@ -27,7 +27,8 @@ from PIL import Image, ImageOps
 
 import styleadapt
 from styleadapt import AdaptationProgress, ImageError, ModelLoadError, StyleTransferPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.console import careful_output
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image, save_image
 from styleadapt.metrics import evaluation
 from styleadapt.metrics.backbones import Backbone, load_backbone, standard_backbone
@@ -61,6 +62,7 @@ SHEET_ROWS = 24
 T = TypeVar("T")
 
 
+@careful_output()
 def main() -> int:
     args = parse()
     squares = Squares(args.size)
@@ -99,8 +101,9 @@ def main() -> int:
         about = f"{count} pictures of {args.size} px, protocol {args.protocol}; 95 % intervals in brackets"
         complete = {name: figures + cost.get(name, []) for name, figures in report.items()}
         if args.model_card:
-            card = args.model_card.read_text() if args.model_card.is_file() else ""
-            args.model_card.write_text(replace_section(card, "Evaluation", f"{about}.\n\n{markdown_table(complete)}"))
+            card = args.model_card.read_text(encoding="utf-8") if args.model_card.is_file() else ""
+            card = replace_section(card, "Evaluation", f"{about}.\n\n{markdown_table(complete)}")
+            args.model_card.write_text(card, encoding="utf-8")
     except (ModelLoadError, ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     print(f"{about}\n\n{text_table(complete)}")
@@ -313,7 +316,7 @@ def write_scores(args, report, cost, scores, skipped) -> None:
         "skipped": skipped,
     }
     args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "scores.json").write_text(json.dumps(whole, indent=1))
+    (args.output / "scores.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
 
 def sheet(made: dict[str, list[Picture]], scores: dict[str, dict[str, PairScores]]) -> Image.Image:

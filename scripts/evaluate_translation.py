@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from PIL import Image
 
 from styleadapt import ImageError, ModelLoadError, TranslationPipeline
-from styleadapt.data.datasets import list_images
+from styleadapt.console import careful_output
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import image_to_tensor, open_image, save_image
 from styleadapt.metrics.distribution import kernel_distance
 from styleadapt.metrics.embedding import embed, feature_maps, load_embedded_network
@@ -30,6 +31,7 @@ from styleadapt.training.sheets import contact_sheet
 MEASURES = ("l1", "perceptual", "kid")
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="folder or repo with both generators")
@@ -56,7 +58,7 @@ def main() -> int:
             chosen = rows[:: -(-len(rows) // args.sheet_images)]
             tensors = [[image_to_tensor(image) for image in row] for row in chosen]
             save_image(contact_sheet(tensors, columns=4), args.output / f"{source}2{target}.png")
-        (args.output / "scores.json").write_text(json.dumps(report, indent=1))
+        (args.output / "scores.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     except (ImageError, ModelLoadError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(table(report, len(domains["a"])))

@@ -26,13 +26,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
+from styleadapt.console import careful_output
 from styleadapt.pipelines.export import export_pipeline, refuse_overwriting
 
-PAGE = ("index.html", "page.js", "pixels.js", "strokes.js", "style.css", "worker.js")
+PAGE = ("index.html", "canvas.js", "page.js", "pixels.js", "strokes.js", "style.css", "worker.js")
 MODELS = ("model_index.json", "generator.onnx", "style_encoder.onnx")
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder for the exported pipeline")

@@ -18,12 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 
+from styleadapt.console import careful_output
 from styleadapt.models.cpu import configure_cpu
 from styleadapt.training.command_line import one_line_errors
 from styleadapt.training.config import parse_config
 from styleadapt.training.finetuning import FinetuneConfig, finetune
 
 
+@careful_output()
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from styleadapt.console import careful_output
 from styleadapt.data.images import ImageError, open_image, save_image
 
 VERSION = "16.0.0"
@@ -31,6 +32,7 @@ MAX_FILE_BYTES = 16 << 20
 _IMAGE = re.compile(rf"img/[a-z]+/{SIZE}/([0-9a-f]{{4,6}}(?:-[0-9a-f]{{4,6}})*\.png)")
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", metavar="OUT", type=Path, help="folder for the data set, made if missing")

@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 
 from styleadapt import ImageError
+from styleadapt.console import careful_output
 from styleadapt.data.images import save_image
 from styleadapt.metrics.backbones import BackboneError
 from styleadapt.study.bench import FIGURES, Bench, append_row, picture_name, read_rows, remaining
@@ -31,6 +32,7 @@ from styleadapt.study.report import write_report
 THUMBNAIL = 160
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)

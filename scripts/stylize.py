@@ -5,8 +5,8 @@
     python scripts/stylize.py --content photos/ --adapter monet.safetensors --output stylised/
 
 One photo goes to the file `--output`; several, or a folder, go to the folder `--output` under their own names. A path without
-an extension, or of a folder that exists, is a folder. Images that are read are never overwritten. A photo that cannot be read is
-reported and skipped, and listed at the end; the exit status is then 1.
+an extension, with a slash at its end, or of a folder that exists, is a folder. Images that are read are never overwritten. A
+photo that cannot be read is reported and skipped, and listed at the end; the exit status is then 1.
 
     accelerate launch scripts/stylize.py --input_dir photos/ --style painting.jpg --output_dir stylised/
     accelerate launch scripts/stylize.py --dataset_name user/photos --style painting.jpg --output_dir set/ --output_format dataset
@@ -35,24 +35,30 @@ from tqdm import tqdm
 from styleadapt import ModelLoadError, StyleTransferPipeline
 from styleadapt.adaptation.refinement import RefinementProgress
 from styleadapt.adaptation.refinement_budget import RefinementBudget
-from styleadapt.data.datasets import IMAGE_EXTENSIONS, list_images
-from styleadapt.data.images import load_image, open_image
+from styleadapt.console import careful_output
+from styleadapt.data.addresses import is_address
+from styleadapt.data.image_files import list_images
+from styleadapt.data.images import WRITABLE_EXTENSIONS, load_image, open_image
 from styleadapt.data.metadata import read_metadata
+from styleadapt.data.whole_files import check_writable
 from styleadapt.models.cpu import configure_cpu
 from styleadapt.models.device import usable_device
 from styleadapt.pipelines.batch import FORMATS, METADATA, BatchProgress, join_processes, save_result, stylize_photos
 from styleadapt.pipelines.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
 from styleadapt.pipelines.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
 from styleadapt.pipelines.precision import DTYPES
+from styleadapt.pipelines.result_names import ResultNames
 from styleadapt.pipelines.strokes import AUTO, read_stroke_size
 from styleadapt.pipelines.style_transfer import encoding_size
 from styleadapt.training.hub import HubError
 
 Render = Callable[[Image.Image], Image.Image]
 _MOST_LISTED = 20
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 _EXPECTED = (ModelLoadError, HubError, ValueError, OSError, ImportError)
 
 
+@careful_output()
 def main() -> int:
     args = parse_arguments()
     try:
@@ -160,17 +166,20 @@ def _check(args: argparse.Namespace, refuse: Callable[[str], Any]) -> None:
 def stylize_files(args: argparse.Namespace) -> int:
     """Stylises the photos of `--content` one after the other; gives the exit status."""
     photos, many = _photos(args.content)
-    targets = _targets(photos, Path(args.output), many)
+    targets = _targets(photos, args.output, many)
     _refuse_overwriting(targets, [*photos, *map(Path, [*(args.style or []), *(args.mask or [])])])
-    render = make_render(args, load_pipeline(args, usable_device(_device(args))))
+    device = usable_device(_device(args))
+    check_writable(targets[0])
+    render = make_render(args, load_pipeline(args, device))
     failed = []
     for photo, target in zip(photos, targets):
         try:
             save_result(render(load_image(photo)), target, read_metadata(photo), args.metadata)
-            print(f"{photo} -> {target}")
         except (ValueError, OSError) as error:
             failed.append(str(photo))
             print(f"error: {error}", file=sys.stderr)
+        else:
+            print(f"{photo} -> {target}")
     return _report_failed(failed, len(photos))
 
 
@@ -337,30 +346,33 @@ def _photos(content: list[str]) -> tuple[list[Path], bool]:
     """All photo files, and whether the output is a folder."""
     photos: list[Path] = []
     for entry in content:
+        if is_address(entry):
+            raise ValueError(
+                f"--content {entry} is an address; download the photo first, since its metadata goes into the result"
+            )
         photos += list_images(entry) if Path(entry).is_dir() else [Path(entry)]
     return photos, len(photos) > 1 or Path(content[0]).is_dir()
 
 
-def _targets(photos: list[Path], output: Path, many: bool) -> list[Path]:
+def _targets(photos: list[Path], output: str, many: bool) -> list[Path]:
     """Where each result goes; photos of the same name in different folders keep apart.
 
     Raises:
         ValueError: `output` names a file where a folder is needed, or a file that is no image.
     """
-    if output.suffix and not output.is_dir():
-        if output.suffix.lower() not in IMAGE_EXTENSIONS:
-            known = ", ".join(IMAGE_EXTENSIONS)
-            raise ValueError(f"--output {output} is no folder, and {output.suffix!r} is no image extension; use one of {known}")
+    folder = Path(output)
+    if folder.suffix and not output.endswith(_SEPARATORS) and not folder.is_dir():
+        if folder.suffix.lower() not in WRITABLE_EXTENSIONS:
+            known = ", ".join(WRITABLE_EXTENSIONS)
+            raise ValueError(
+                f"--output {output} is no folder, and {folder.suffix!r} is no image extension; use one of {known}, or end the "
+                "name of a folder with a slash"
+            )
         if many:
             raise ValueError(f"--output {output} is one file; several photos, or a folder of them, need a folder")
-        return [output]
-    targets: list[Path] = []
-    for photo in photos:
-        target, n = output / f"{photo.stem}.png", 2
-        while target in targets:
-            target, n = output / f"{photo.stem}-{n}.png", n + 1
-        targets.append(target)
-    return targets
+        return [folder]
+    names = ResultNames()
+    return [folder / f"{names.take(photo.name)}.png" for photo in photos]
 
 
 def _refuse_overwriting(targets: list[Path], sources: list[Path]) -> None:

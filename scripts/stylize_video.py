@@ -16,6 +16,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
+from styleadapt.console import careful_output
+from styleadapt.data.whole_files import check_writable
+from styleadapt.models.cpu import configure_cpu
 from styleadapt.models.device import usable_device
 from styleadapt.pipelines.precision import DTYPES
 from styleadapt.pipelines.strokes import AUTO, read_stroke_size
@@ -24,6 +27,7 @@ from styleadapt.pipelines.video_reading import VideoReader
 from styleadapt.pipelines.video_writing import check_target
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--content", required=True, metavar="P", help="the clip: MP4, MOV, MKV, WebM, AVI, GIF ...")
@@ -59,7 +63,9 @@ def main() -> int:
     try:
         check_target(Path(args.output))
         VideoReader(Path(args.content)).close()
+        configure_cpu()
         device = usable_device(args.device)
+        check_writable(Path(args.output))
         pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path, dtype=DTYPES[args.dtype]).to(device)
         if args.compile:
             pipe.compile()

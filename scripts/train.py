@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 
+from styleadapt.console import careful_output
 from styleadapt.models.cpu import configure_cpu
 from styleadapt.training import colorization, inpainting, restoration, stylization, translation
 from styleadapt.training.command_line import one_line_errors
@@ -32,6 +33,7 @@ from styleadapt.training.publishing import publish_run
 from styleadapt.training.restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 
 
+@careful_output()
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)

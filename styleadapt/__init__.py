@@ -1,9 +1,13 @@
 """styleadapt: stylise any photo with any painting, and adapt a GAN to a new style in about a minute."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+# ONNX Runtime, which diffusers imports wherever it is installed, otherwise writes a device id to disk and queues an event.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PUBLIC = {
     "StyleTransferPipeline": "pipelines.style_transfer",

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -45,6 +46,27 @@ def app(tmp_path):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def wake_ups(process: int) -> int:
+    """How often the threads of a process have woken up so far."""
+    states = [file.read_text(encoding="utf-8") for file in Path(f"/proc/{process}/task").glob("*/status")]
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", state, re.MULTILINE)[1]) for state in states)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc")
+def test_an_idle_app_sleeps(app):
+    process, port, log = app
+    deadline = time.monotonic() + 2 * SECONDS
+    while answer(port) is None and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    seconds, fewest = 3, float("inf")
+    # The model loads in the background at first.
+    while fewest > 60 and time.monotonic() < deadline:
+        before = wake_ups(process.pid)
+        time.sleep(seconds)
+        fewest = min(fewest, (wake_ups(process.pid) - before) / seconds)
+    assert fewest < 60, f"{fewest:.0f} times a second; {log.read_text(encoding='utf-8')}"
 
 
 def test_the_page_is_served(app):

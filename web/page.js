@@ -1,3 +1,4 @@
+import { contextOf, finish } from "./canvas.js";
 import { sizeWithin, workingSize } from "./pixels.js";
 
 const STYLE_PIXELS = 512 * 512;
@@ -12,9 +13,8 @@ let worker = null;
 class UserError extends Error {}
 
 function canvasOf(width, height) {
-  const context = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  const context = contextOf(width, height);
   if (!context) throw new UserError(`${width} × ${height} px are more than this browser can draw.`);
-  context.imageSmoothingQuality = "high";
   return context;
 }
 
@@ -33,18 +33,12 @@ function styleSize(image) {
   return sizeWithin(image.width, image.height, STYLE_PIXELS, LEAST_STYLE_SIDE);
 }
 
-/** The result at the photo's size, with the photo's transparency, and its colours mixed in at a strength below one half. */
+/** The result at the photo's size. */
 function finished(photo, painted, strength) {
-  const { width, height } = photo;
   const small = canvasOf(painted.width, painted.height);
   small.putImageData(painted, 0, 0);
-  const context = canvasOf(width, height);
-  context.drawImage(photo, 0, 0);
-  context.globalAlpha = Math.min(1, 2 * strength);
-  context.drawImage(small.canvas, 0, 0, width, height);
-  context.globalAlpha = 1;
-  context.globalCompositeOperation = "destination-in";
-  context.drawImage(photo, 0, 0);
+  const context = canvasOf(photo.width, photo.height);
+  finish(context, photo, small.canvas, strength);
   return context.canvas;
 }
 

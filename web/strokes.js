@@ -10,7 +10,6 @@ const DETAIL_RADIUS = 2.2;
 const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 const LANCZOS = [3, (x) => (x < 3 ? sinc(x) * sinc(x / 3) : 0)];
 const BICUBIC = [2, (x) => (x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((2.5 - 0.5 * x) * x - 4) * x + 2 : 0)];
-const BOX = [0.5, (x) => (x <= 0.5 ? 1 : 0)];
 const GAUSSIAN = [3 * DETAIL_RADIUS, (x) => Math.exp(-0.5 * (x / DETAIL_RADIUS) ** 2)];
 
 /** The sizes that a picture is painted at, coarse to fine; `strokeSize` is a share of its longer side, or "auto". */
@@ -48,10 +47,10 @@ function withDetail(picture, photo) {
 
 /** `fine` with what it changed of `coarse`, seen at the size of `coarse`, taken back. */
 function kept(fine, coarse) {
-  const seen = resampled(fine, [coarse.width, coarse.height], BOX);
+  const seen = resampled(fine, [coarse.width, coarse.height], LANCZOS);
   // halved it has room in bytes
   const half = mapped(coarse, (level, i) => 128 + (level - seen.data[i]) / 2);
-  const change = resampled(half, [fine.width, fine.height], BICUBIC);
+  const change = resampled(half, [fine.width, fine.height], LANCZOS);
   return mapped(fine, (level, i) => level + 2 * (change.data[i] - 128));
 }
 

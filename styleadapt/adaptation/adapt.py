@@ -24,7 +24,7 @@ from ..data.resizing import resize_within
 from ..losses.adversarial import nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
 from ..losses.features import build_feature_network
-from ..losses.objective import StyleAwareObjective, StyleTarget
+from ..losses.objective import ContentTarget, StyleAwareObjective, StyleTarget
 from ..losses.regularization import rim_loss
 from ..losses.style import StyleStatistics
 from ..models.cpu import supports_bf16
@@ -188,9 +188,9 @@ def adapt(
 
 @dataclass
 class _Crop:
-    """One sample of an adaptation: a photo, its features that the content losses read, and the distances of a drawn edge."""
+    """One sample of an adaptation: a photo's target, its features on the content layers, and the distances of a drawn edge."""
 
-    photo: torch.Tensor
+    target: ContentTarget
     features: dict[str, torch.Tensor]
     distance: torch.Tensor | None = None
 
@@ -249,15 +249,15 @@ class _Adaptation:
             group["lr"] = rate * group["factor"]
         picked = torch.randint(len(self.pool), (c.batch_size,), generator=self.random)
         crops = [self.pool[i] for i in picked]
-        photo = torch.cat([crop.photo for crop in crops])
-        features = {name: torch.cat([crop.features[name] for crop in crops]) for name in crops[0].features}
+        content = ContentTarget.cat([crop.target for crop in crops])
+        photo = content.pixels
         # in training the generator shifts its noise, which would be learnt by heart
         self.generator.train()
         with self._seeded():
             generated = self._generate(photo, self.trained)
         self.generator.eval()
         seen = self.network(generated)
-        loss, _ = self._loss(generated, seen, photo, features)
+        loss, _ = self._loss(generated, seen, content)
         if self.opponent is not None:
             real = torch.cat([self._style_crop() for _ in range(len(generated))])
             code = self.trained["code"].detach().expand(len(generated), -1)
@@ -297,7 +297,9 @@ class _Adaptation:
 
         def opinions() -> Iterator[torch.Tensor]:
             for crop in self.pool[: self.config.ewc_samples]:
-                output = functional_call(self.generator, {**self.base, **parameters}, (crop.photo, self.start_code)).sample
+                output = functional_call(
+                    self.generator, {**self.base, **parameters}, (crop.target.pixels, self.start_code)
+                ).sample
                 yield nonsaturating_generator_loss(judge(output, self.start_code).logits)
 
         return fisher_diagonal(opinions(), parameters)
@@ -307,9 +309,9 @@ class _Adaptation:
         """Style, content and weighted objective of the averaged state on the fixed crops."""
         figures = {"objective": 0.0, "style": 0.0, "content": 0.0}
         for crop in self.fixed:
-            generated = self._generate(crop.photo, self.averaged)
-            axes = torch.eye(3, device=self.device)
-            loss, means = self._loss(generated, self.network(generated), crop.photo, crop.features, axes)
+            generated = self._generate(crop.target.pixels, self.averaged)
+            axes = torch.eye(3, dtype=torch.float32, device=self.device)
+            loss, means = self._loss(generated, self.network(generated), crop.target, axes)
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
         return figures
@@ -337,10 +339,11 @@ class _Adaptation:
         with self.autocast():
             return functional_call(self.generator, parameters, (photo, code)).sample.float()
 
-    def _loss(self, generated, seen, photo, features, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _loss(self, generated, seen, content: ContentTarget, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if directions is None:
-            directions = F.normalize(torch.randn(3, 16, generator=self.random), dim=0).to(self.device)
-        loss, means = self.objective(generated, seen, photo, features, self.targets[0], directions)
+            directions = torch.randn(3, 16, generator=self.random, dtype=torch.float32)
+            directions = F.normalize(directions, dim=0).to(self.device)
+        loss, means = self.objective(generated, seen, content, self.targets[0], directions)
         for level, target in enumerate(self.targets[1:], 1):
             small = F.interpolate(generated, scale_factor=0.5**level, mode="area")
             loss = loss + self.objective.style_only(self.network(small), target)
@@ -352,7 +355,7 @@ class _Adaptation:
         for image, share in itertools.product(self.styles, self.config.style_scales):
             side = [max(16, round(length * scale * share)) for length in image.shape[-2:]]
             small = image if scale * share == 1 else F.interpolate(image, size=side, mode="bilinear", antialias=True)
-            targets.append(self.objective.target(small, self.network(small)))
+            targets.append(self.objective.style_target(small, self.network(small)))
         mean = {
             kind: {
                 name: torch.stack([getattr(t.statistics, kind)[name] for t in targets]).mean(0)
@@ -366,14 +369,14 @@ class _Adaptation:
     def _with_features(self, photo: torch.Tensor, distance: torch.Tensor | None = None) -> _Crop:
         photo = photo.to(self.device)
         features = self.network(photo)
-        read = {*self.objective.content_layers, self.objective.structure_layer}
-        return _Crop(photo, {name: features[name] for name in read}, distance)
+        kept = {name: features[name] for name in self.objective.content_layers}
+        return _Crop(self.objective.content_target(photo, features), kept, distance)
 
     def _edges(self, seed: int) -> list[_Crop]:
         """Drawn edges, an eighth of the pool; every other one with a photo before it."""
         rng, edges = np.random.default_rng(seed), []
         for number in range(math.ceil(len(self.pool) / 8)):
-            before = self.pool[number].photo[0].cpu() if number % 2 else None
+            before = self.pool[number].target.pixels[0].cpu() if number % 2 else None
             picture, distance = drawn_edge(self.config.crop_size, rng, before)
             edges.append(self._with_features(picture[None], distance[None].to(self.device)))
         return edges
@@ -390,5 +393,5 @@ class _Adaptation:
     def memorization(self, state: dict[str, torch.Tensor]) -> float:
         """Variety of the fixed crops that is lost in `state`, 0 to 1; see `lost_variety`."""
         state = {name: t.to(self.device) for name, t in state.items()}
-        outputs = [self.network(self._generate(crop.photo, state)) for crop in self.fixed]
+        outputs = [self.network(self._generate(crop.target.pixels, state)) for crop in self.fixed]
         return lost_variety(outputs, [crop.features for crop in self.fixed], self.objective.content_layers)

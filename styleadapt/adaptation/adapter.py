@@ -12,6 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from ..data.whole_files import write_whole
+
 FORMAT = "styleadapt-adapter-1"
 PACKAGED = "packaged weights"  # the name of the base that comes with the library
 MAX_FILE_BYTES = 64 << 20
@@ -65,18 +67,7 @@ class StyleAdapter:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"no folder {path.parent} to write {path.name} to")
         data = save({k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}, self._metadata())
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            # a temporary file is private; the adapter is as readable as any other new file
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, data)
         return path
 
     def _metadata(self) -> dict[str, str]:
@@ -131,11 +122,14 @@ class StyleAdapter:
         from huggingface_hub import HfApi
 
         api = HfApi(token=token)
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         with tempfile.TemporaryDirectory() as folder:
+            # Both files are written first, so that a full disk does not leave an empty repository behind.
             self.save(Path(folder) / "adapter.safetensors")
-            (Path(folder) / "README.md").write_text(self.model_card(repo_id))
-            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload style adapter"))
+            card = Path(folder) / "README.md"
+            card.write_text(self.model_card(repo_id), encoding="utf-8")
+            full_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+            card.write_text(self.model_card(full_id), encoding="utf-8")
+            return str(api.upload_folder(repo_id=full_id, folder_path=folder, commit_message="Upload style adapter"))
 
     def model_card(self, repo_id: str) -> str:
         """The text of the adapter's README on the Hub, with a snippet that runs."""

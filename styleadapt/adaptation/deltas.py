@@ -73,7 +73,7 @@ def initial_deltas(generator: nn.Module, rank: int, train: str = "low-rank+small
     if targets:
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=targets)
         injected = inject_adapter_in_model(config, copy.deepcopy(generator).float())
-        deltas = {name: tensor.detach().clone() for name, tensor in get_peft_model_state_dict(injected).items()}
+        deltas = {name: tensor.detach().float().clone() for name, tensor in get_peft_model_state_dict(injected).items()}
     parameters = dict(generator.named_parameters())
     whole = whole_parameters(generator, train)
     deltas.update({f"{name}.delta": torch.zeros_like(parameters[name], dtype=torch.float32) for name in whole})

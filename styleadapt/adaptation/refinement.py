@@ -20,7 +20,7 @@ from torch import nn
 
 from ..data.images import image_to_tensor, tensor_to_image
 from ..data.resizing import resize_within, resized_to
-from ..losses.objective import LossWeights, StyleAwareObjective, StyleTarget
+from ..losses.objective import ContentTarget, LossWeights, StyleAwareObjective, StyleTarget
 from ..losses.style import StyleStatistics, style_statistics
 from .refinement_budget import LevelTimer, RefinementBudget
 
@@ -206,7 +206,7 @@ class _Targets:
         self.objective = StyleAwareObjective.for_network(config.losses, network)
         self.device = next(network.parameters()).device
         random = torch.Generator().manual_seed(0)
-        self.directions = F.normalize(torch.randn(3, 16, generator=random), dim=0).to(self.device)
+        self.directions = F.normalize(torch.randn(3, 16, generator=random, dtype=torch.float32), dim=0).to(self.device)
 
     def tensor(self, image: Image.Image) -> torch.Tensor:
         return image_to_tensor(image).to(self.device)
@@ -244,16 +244,19 @@ class _Level:
         if before is not None:
             self.start = before.carried_over_to(self.first)
         sizes = [[-(-length // 2**number) for length in (height, width)] for number in range(targets.config.layers)]
-        self.changes = [torch.zeros(1, 3, *size, device=targets.device, requires_grad=True) for size in sizes]
+        self.changes = [
+            torch.zeros(1, 3, *size, dtype=torch.float32, device=targets.device, requires_grad=True) for size in sizes
+        ]
         self.optimizer = torch.optim.Adam(self.changes)
         self.best, self.loss = self.start, math.nan
 
     @functools.cached_property
-    def _goal(self) -> tuple[Mapping[str, torch.Tensor], StyleTarget]:
-        """The photo's features and the style's statistics."""
+    def _goal(self) -> tuple[ContentTarget, StyleTarget]:
+        """Targets of the photo and of the styles."""
         with torch.no_grad():
             features = self.targets.network(self.photo)
-            return features, self.targets.style_at(self.side, features)
+            content = self.targets.objective.content_target(self.photo, features)
+            return content, self.targets.style_at(self.side, features)
 
     def _picture(self) -> torch.Tensor:
         size = self.photo.shape[2:]
@@ -261,9 +264,7 @@ class _Level:
         return (self.start + torch.stack(changes).sum(0)).clamp(-1, 1)
 
     def _loss(self, picture: torch.Tensor) -> torch.Tensor:
-        photo_features, target = self._goal
-        features = self.targets.network(picture)
-        loss, _ = self.targets.objective(picture, features, self.photo, photo_features, target, self.targets.directions)
+        loss, _ = self.targets.objective(picture, self.targets.network(picture), *self._goal, self.targets.directions)
         return loss
 
     def _keep(self, picture: torch.Tensor, loss: float) -> None:

@@ -1,8 +1,6 @@
 """Training data: photos and paintings from folders, drawn so that sample n is the same in every run."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,23 +8,6 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from .records import Images
-
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-
-
-def list_images(folder: str | os.PathLike) -> list[Path]:
-    """All image files below `folder`, sorted.
-
-    Raises:
-        FileNotFoundError: `folder` does not exist or holds no image file.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no image folder at {folder}")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_EXTENSIONS)
-    if not files:
-        raise FileNotFoundError(f"{folder} holds no image file ({', '.join(IMAGE_EXTENSIONS)})")
-    return files
 
 
 def random_crop(image: Image.Image, size: int, short_side: tuple[int, int], rng: np.random.Generator) -> torch.Tensor:

@@ -4,8 +4,6 @@ import contextlib
 import functools
 import io
 import os
-import secrets
-import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,23 +11,21 @@ import numpy as np
 import torch
 from PIL import Image, ImageChops, ImageCms
 
+from .addresses import fetch_image, is_address
+from .formats import ImageError, identify
+from .whole_files import write_whole
+
 # Decoded, so many take 0.8 GB.
 MAX_PIXELS = 200_000_000
 
-ImageSource = str | os.PathLike | BinaryIO | bytes | Image.Image | np.ndarray
+ImageSource = str | os.PathLike | BinaryIO | bytes | Image.Image | np.ndarray | torch.Tensor
 
-# Only raster formats with a size in the header; Pillow knows others that call programs (EPS) or accept any bytes (TGA).
-_READABLE = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
-_WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+WRITABLE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _ORIENTATION_TAG = 0x0112
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 _UPRIGHT = {orientation: Image.Transpose[turn] for orientation, turn in enumerate(_TURNS, 2)}
 # Pillow scales these samples to 8 bits but leaves the PNG's transparent colour in the file's own scale.
 _KEY_SCALE = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
-
-
-class ImageError(ValueError):
-    """An image that cannot be used; the message is one line and names the file and what is wrong with it."""
 
 
 def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -40,8 +36,9 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
     largest value.
 
     Args:
-        source: path, binary file object (read from its start, left open), bytes, PIL image (left as it is), or array
-            `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)` of uint8, uint16 or floats in [0, 1].
+        source: path, http or https address (a text), binary file object (read from its start, left open), bytes, PIL image
+            (left as it is), array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, or tensor `(H, W)`, `(1, H, W)`,
+            `(3, H, W)` or `(4, H, W)`. Arrays and tensors hold uint8, uint16, truth values or floats in [0, 1].
         frame: which frame of an animation or page of a TIFF, counted from 0. A PIL image is taken at the frame it stands at
             if this is 0.
         max_pixels: an image with more pixels is refused before it is decoded.
@@ -51,20 +48,27 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
         no metadata, since orientation and colour profile are already applied.
 
     Raises:
-        ImageError: missing, empty, truncated, foreign or oversize file, no such frame, no pixels, NaN.
+        ImageError: missing, empty, truncated, foreign or oversize file, no such frame, no pixels, NaN, or an address that gives
+            no image, see `data.addresses`.
         TypeError: `source` is none of the above.
 
     >>> load_image(np.full((2, 3), 65535, np.uint16)).getpixel((0, 0))
     (255, 255, 255)
     """
-    if not (isinstance(source, (str, os.PathLike, bytes, Image.Image, np.ndarray)) or hasattr(source, "read")):
-        raise TypeError(f"source is a {type(source).__name__}; load_image takes a path, file, bytes, PIL image or numpy array")
+    if not (isinstance(source, (str, os.PathLike, bytes, Image.Image, np.ndarray, torch.Tensor)) or hasattr(source, "read")):
+        raise TypeError(
+            f"source is a {type(source).__name__}; load_image takes a path, address, file, bytes, PIL image, array or tensor"
+        )
     try:
         if frame < 0:
             raise ImageError(f"has no frame {frame}; frames count from 0")
+        if is_address(source):
+            return load_image(fetch_image(str(source)), frame, max_pixels)
         if isinstance(source, (str, os.PathLike)):
             with open(source, "rb") as file:
-                return _as_shown(*_decode(_identify(file), frame, max_pixels))
+                return _as_shown(*_decode(identify(file), frame, max_pixels))
+        if isinstance(source, torch.Tensor):
+            source = _as_array(source)
         if isinstance(source, np.ndarray):
             return _as_shown(*_decode(_from_array(source, max_pixels), frame, max_pixels))
         if isinstance(source, Image.Image):
@@ -75,7 +79,7 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
                 if frame:
                     source.seek(position)
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
-        return _as_shown(*_decode(_identify(stream), frame, max_pixels))
+        return _as_shown(*_decode(identify(stream), frame, max_pixels))
     # Pillow's decoders raise nearly every type of exception on damaged files.
     except Exception as error:
         raise ImageError(f"{_name(source)} {_reason(error)}") from error
@@ -164,7 +168,7 @@ def tensor_to_image(tensor: torch.Tensor) -> list[Image.Image]:
 def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> None:
     """Writes an image in the format of the path's extension, whole or not at all; the folder is made if missing.
 
-    JPEG is written at quality 95 without chroma subsampling, transparent pixels composited on white.
+    JPEG is written at quality 95 without chroma subsampling, transparent pixels composited on white; WebP at quality 95.
 
     Args:
         image: any mode the format holds; for JPEG any mode.
@@ -183,14 +187,16 @@ def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> No
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in _WRITABLE:
-        raise ImageError(f"{path} has the unknown extension {path.suffix!r}; use one of {', '.join(_WRITABLE)}")
+    if suffix not in WRITABLE_EXTENSIONS:
+        raise ImageError(f"{path} has the unknown extension {path.suffix!r}; use one of {', '.join(WRITABLE_EXTENSIONS)}")
     kind = Image.registered_extensions()[suffix]
     options = dict(kwargs)
     if kind == "JPEG":
         options = {"quality": 95, "subsampling": 0, **kwargs}
         if image.mode not in ("L", "RGB", "CMYK"):
             image = open_image(image)
+    if kind == "WEBP":
+        options.setdefault("quality", 95)
     if image.info.get("icc_profile"):
         options.setdefault("icc_profile", image.info["icc_profile"])
     # Encoded in memory first: Pillow does not notice a short write on a full disk.
@@ -199,26 +205,16 @@ def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> No
         image.save(encoded, kind, **options)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path} cannot be written as {kind}: {_one_line(error)}") from error
-    _write_whole(path, encoded.getbuffer())
-
-
-def _write_whole(path: Path, data: memoryview) -> None:
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "xb") as file:
-            file.write(data)
-        os.replace(partial, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    write_whole(path, encoded.getbuffer())
 
 
 def _name(source: ImageSource) -> str:
     """What an error message calls `source`: its path if it has one."""
-    if isinstance(source, np.ndarray):
+    if isinstance(source, (np.ndarray, torch.Tensor)):
         return "the array"
     name: Any = source
     if not isinstance(source, (str, os.PathLike)):
@@ -260,26 +256,14 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _identify(file: BinaryIO) -> Image.Image:
-    """The undecoded image in `file`, known by its first bytes. `Image.open` without Pillow's pixel limit, which is global."""
-    if not (hasattr(file, "seekable") and file.seekable()):
-        file = io.BytesIO(file.read())
-    Image.init()
-    file.seek(0)
-    prefix = file.read(16)
-    if not prefix:
-        raise ImageError("is empty")
-    failure: Exception | None = None
-    for factory, accept in (Image.OPEN[kind] for kind in _READABLE if kind in Image.OPEN):
-        try:
-            if accept is None or accept(prefix) is True:
-                file.seek(0)
-                return factory(file, "")
-        except (SyntaxError, IndexError, TypeError, struct.error) as error:
-            failure = error
-    if failure is not None:
-        raise failure
-    raise ImageError(f"is not an image of a known format ({', '.join(_READABLE)})")
+def _as_array(tensor: torch.Tensor) -> np.ndarray:
+    """The array `(H, W)` or `(H, W, C)` of a tensor `(H, W)` or `(C, H, W)`."""
+    tensor = tensor.detach().cpu()
+    if tensor.ndim not in (2, 3) or (tensor.ndim == 3 and tensor.shape[0] not in (1, 3, 4)):
+        raise ImageError(f"has shape {tuple(tensor.shape)}, an image as a tensor is (H, W) or (1, H, W), (3, H, W), (4, H, W)")
+    if tensor.is_floating_point():
+        tensor = tensor.float()
+    return (tensor if tensor.ndim == 2 else tensor.permute(1, 2, 0)).numpy()
 
 
 def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
@@ -288,14 +272,17 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
         raise ImageError(f"has shape {array.shape}, an image is (H, W) or (H, W, 1), (H, W, 3), (H, W, 4)")
     _check_size((array.shape[1], array.shape[0]), max_pixels)
-    if array.dtype == np.uint16:
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype == np.uint16:
         array = _to_bytes(array, 65535)
     elif np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
         if np.isnan(low):
             raise ImageError("holds NaN")
         if low < -1e-3 or high > 1 + 1e-3:
-            raise ImageError(f"holds values from {low:.4g} to {high:.4g}, a float image lies in [0, 1]")
+            way = "; divide it by 255" if high > 2 else "; bring it there with (x + 1) / 2" if low >= -1 - 1e-3 else ""
+            raise ImageError(f"holds values from {low:.4g} to {high:.4g}, a float image lies in [0, 1]{way}")
         array = _to_bytes(array, 1)
     elif array.dtype != np.uint8:
         raise ImageError(f"has dtype {array.dtype}, an image is uint8, uint16 or float in [0, 1]")

@@ -9,10 +9,13 @@ import io
 import math
 import os
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, ImageCms
+
+from .formats import identify
+from .png_exif import png_exif
 
 # Of the main directory, what is about the photo; the rest describes how the old file stored its pixels.
 _CARRIED = (
@@ -73,6 +76,14 @@ class ImageMetadata:
             options["icc_profile"] = _srgb_profile()
         return options
 
+    def without_location(self) -> "ImageMetadata":
+        """The same without the GPS position.
+
+        >>> ImageMetadata(location=((1, "N"),)).without_location()
+        ImageMetadata(format=None, photo=(), exposure=(), location=(), dpi=None, profiled=False)
+        """
+        return replace(self, location=())
+
     def _exif(self, size: tuple[int, int]) -> bytes:
         """Empty if there is nothing to say."""
         if not (self.photo or self.exposure or self.location):
@@ -110,9 +121,9 @@ def read_metadata(source: str | os.PathLike | bytes) -> ImageMetadata:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                # A PNG file is searched for EXIF behind its pixels, decoding them, unless it is asked this first.
-                exif = Image.Exif() if image.format == "PNG" and "exif" not in image.info else image.getexif()
+            with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+                image = identify(file)
+                exif = _exif_of(image, file)
                 return ImageMetadata(
                     format="JPEG" if image.format == "MPO" else image.format,
                     photo=_writable({tag: value for tag, value in exif.items() if tag in _CARRIED_TAGS}),
@@ -123,6 +134,16 @@ def read_metadata(source: str | os.PathLike | bytes) -> ImageMetadata:
                 )
     except Exception:
         return ImageMetadata()
+
+
+def _exif_of(image: Image.Image, file: BinaryIO) -> Image.Exif:
+    # Pillow searches a PNG file for EXIF behind its pixels too, but decodes them for it.
+    if image.format != "PNG" or "exif" in image.info:
+        return image.getexif()
+    exif = Image.Exif()
+    if found := png_exif(file):
+        exif.load(found)
+    return exif
 
 
 def _writable(entries: dict[int, Any]) -> tuple[tuple[int, Any], ...]:

@@ -1,7 +1,9 @@
 """Sources of training images: folders, with classes or not, parquet files, WebDataset shards, data sets of the Hub."""
 
 import dataclasses
+import glob
 import itertools
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,13 +12,17 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from .datasets import IMAGE_EXTENSIONS, list_images
+from .formats import READABLE_EXTENSIONS
+from .image_files import is_image, list_files, list_images
 from .images import ImageError
 from .records import Columns, EncodedImage, ImageSample, SourceError, UnreadableImages, find_columns
 from .streams import ImageStream
 
+logger = logging.getLogger(__name__)
+
 _SHARD_BUILDERS = {".parquet": "parquet", ".tar": "webdataset"}
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_SPLITS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation")
 
 
 class ImageTable(Dataset):
@@ -143,7 +149,7 @@ def open_source(
         train_data_dir: a folder of images, searched to any depth; of one subfolder a class; of images with `metadata.csv`,
             `.jsonl` or `.parquet`; of `.parquet` files or WebDataset `.tar` shards. Or a pattern of such files
             (`data/train-*.tar`), on this machine or at an address that fsspec knows (`hf://`, `https://`).
-        dataset_name: a data set of the Hub, or a folder that `datasets.load_dataset` reads.
+        dataset_name: a data set of the Hub, or a folder, see `open_dataset`.
         dataset_config_name: configuration of `dataset_name`.
         image_column: column of images; found by its type if left out.
         label_column: column of labels; `label`, `labels` or `cls` if left out and there. In a plain folder `label` asks for a
@@ -170,9 +176,7 @@ def open_source(
     source: ImageTable | ImageStream
     if dataset_name is not None:
         name = dataset_name
-        dataset = load_dataset(
-            name, dataset_name, name=dataset_config_name, split=split, streaming=streaming, cache_dir=cache_dir
-        )
+        dataset = open_dataset(name, dataset_config_name, split, streaming, cache_dir)
     else:
         assert train_data_dir is not None
         name = str(train_data_dir)
@@ -181,9 +185,7 @@ def open_source(
             source = _open_folder(name, files, label_column)
             source.require(minimum)
             return source
-        options = {"data_dir": name} if builder in ("folder", "imagefolder") else {"data_files": {"train": files}}
-        builder = "imagefolder" if builder == "folder" else builder
-        dataset = load_dataset(name, builder, **options, split="train", streaming=streaming, cache_dir=cache_dir)
+        dataset = _load_files(name, builder, files, streaming, cache_dir)
     if dataset.features is None:
         raise SourceError(f"{name} does not say what its columns hold; convert it to parquet")
     columns = find_columns(dataset.features, name, image_column, label_column)
@@ -201,21 +203,93 @@ def open_source(
     return source
 
 
+def open_dataset(name: str, config: str | None, split: str, streaming: bool, cache_dir: str | os.PathLike | None) -> Any:
+    """A data set of the Hub, or a folder, with `datasets`.
+
+    A folder of images is one split, `train`, whatever its files are called, unless its README.md declares splits or all of its
+    subfolders are named after some (`train`, `test`, ...). Folders of other files are divided as `datasets.load_dataset` does.
+
+    Args:
+        name: of the data set, or path of the folder.
+        config: its configuration.
+        split: which part of it.
+        streaming: read row by row instead of downloading and converting first.
+        cache_dir: where `datasets` keeps what it downloads and converts.
+
+    Returns:
+        A `datasets.Dataset`, or a `datasets.IterableDataset` if `streaming`.
+
+    Raises:
+        SourceError: it cannot be loaded.
+    """
+    folder = Path(name)
+    files = list_files(folder) if folder.is_dir() else []
+    kinds = {file.suffix.lower() for file in files}
+    plain = any(map(is_image, files)) and not kinds & {*_SHARD_BUILDERS, ".zip"}
+    if not plain or config is not None or _declares_splits(folder):
+        return load_dataset(name, name, name=config, split=split, streaming=streaming, cache_dir=cache_dir)
+    if split != "train":
+        raise SourceError(f"`split` is {split!r}; {name} is a folder of images with one split, 'train'")
+    return _load_files(name, *_recognise(name), streaming, cache_dir)
+
+
+def _declares_splits(folder: Path) -> bool:
+    card = folder / "README.md"
+    if card.is_file() and "configs:" in card.read_text(encoding="utf-8", errors="replace"):
+        return True
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    subfolders = [entry.name.lower() for entry in entries if entry.is_dir()]
+    return bool(subfolders) and set(subfolders) <= set(_SPLITS) and not any(map(is_image, entries))
+
+
+def _load_files(name: str, builder: str, files: list[str], streaming: bool, cache_dir: str | os.PathLike | None) -> Any:
+    """One split of the files that `_recognise` found."""
+    if builder == "folder":
+        return _dataset_of_images(name, files, streaming)
+    # `datasets` takes names for patterns
+    patterns = [file if "://" in file else glob.escape(file) for file in files]
+    data_files = {"train": patterns}
+    dataset = load_dataset(name, builder, data_files=data_files, split="train", streaming=streaming, cache_dir=cache_dir)
+    if builder == "imagefolder" and not streaming:
+        images = sum(map(is_image, list_files(Path(name))))
+        if images > len(dataset):
+            logger.warning("%s holds %d images, and its metadata names %d: the rest is left out", name, images, len(dataset))
+    return dataset
+
+
+def _dataset_of_images(folder: str, files: list[str], streaming: bool) -> Any:
+    """A data set of image files, with a column `label` if they lie in classes. `datasets` would infer splits from their names."""
+    from datasets import ClassLabel, Dataset, Features
+    from datasets import Image as ImageFeature
+
+    columns: dict[str, list] = {"image": files}
+    features = Features(image=ImageFeature())
+    if classes := _classes(folder, files):
+        columns["label"] = [Path(file).parent.name for file in files]
+        features["label"] = ClassLabel(names=classes)
+    dataset = Dataset.from_dict(columns, features=features)
+    return dataset.to_iterable_dataset() if streaming else dataset
+
+
 def _recognise(place: str) -> tuple[str, list[str]]:
-    """What a folder or pattern holds: `folder`, `imagefolder` or a builder of shards; and its files."""
+    """What a folder or pattern holds: `folder`, `imagefolder` or a builder of shards; and its files.
+
+    Of an `imagefolder` these are the files of metadata, which name the images.
+    """
     suffix = Path(place).suffix.lower()
     if suffix in _SHARD_BUILDERS and not Path(place).is_dir():
         if "://" not in place:
             pattern = Path(place)
-            found = sorted(str(p) for p in pattern.parent.glob(pattern.name))
+            found = [place] if pattern.is_file() else sorted(str(p) for p in pattern.parent.glob(pattern.name))
             if not found:
                 raise SourceError(f"`train_data_dir` is {place!r}: no such folder or files")
             return _SHARD_BUILDERS[suffix], found
         return _SHARD_BUILDERS[suffix], [place]
     if not Path(place).is_dir():
         raise SourceError(f"`train_data_dir` is {place!r}: no such folder or files")
-    files = sorted(p for p in Path(place).rglob("*") if p.is_file())
-    images = [str(p) for p in files if p.suffix.lower() in IMAGE_EXTENSIONS]
+    files = list_files(Path(place))
+    images = [str(p) for p in files if is_image(p)]
+    metadata = [str(p) for p in files if p.name in _METADATA]
     shards = {s: [str(p) for p in files if p.suffix.lower() == s and p.name not in _METADATA] for s in _SHARD_BUILDERS}
     kinds = [kind for kind, found in [("images", images), *shards.items()] if found]
     if len(kinds) > 1:
@@ -223,25 +297,30 @@ def _recognise(place: str) -> tuple[str, list[str]]:
         raise SourceError(f"{place} holds {' and '.join(kinds)}; name one kind, for instance {example}")
     if not kinds:
         raise SourceError(
-            f"{place} holds {len(files)} files and no image among them: no {', '.join(IMAGE_EXTENSIONS)}, no .parquet, no .tar"
+            f"{place} holds {len(files)} files and no image among them: no {', '.join(READABLE_EXTENSIONS)}, no .parquet, no .tar"
         )
     if images:
-        return ("imagefolder" if any(p.name in _METADATA for p in files) else "folder"), images
+        return ("imagefolder", metadata) if metadata else ("folder", images)
     return _SHARD_BUILDERS[kinds[0]], shards[kinds[0]]
+
+
+def _classes(folder: str, files: list[str]) -> list[str]:
+    """Names of the classes, if each image lies in one of two or more subfolders; else none."""
+    inside = [Path(file).relative_to(folder).parts for file in files]
+    names = sorted({parts[0] for parts in inside}) if all(len(parts) == 2 for parts in inside) else []
+    return names if len(names) > 1 else []
 
 
 def _open_folder(folder: str, files: list[str], label_column: str | None) -> ImageTable:
     """Images of a plain folder; labelled if each lies in one of two or more subfolders."""
-    inside = [Path(file).relative_to(folder).parts for file in files]
-    classes = sorted({parts[0] for parts in inside}) if all(len(parts) == 2 for parts in inside) else []
-    labelled = len(classes) > 1
-    if label_column is not None and (label_column != "label" or not labelled):
+    classes = _classes(folder, files)
+    if label_column is not None and (label_column != "label" or not classes):
         raise SourceError(
             f"`label_column` is {label_column!r}, but {folder} is a folder of images without it: "
             "use a subfolder for each class and `label`, or a metadata.csv with file_name and that column"
         )
-    rows = [EncodedImage(f, classes.index(parts[0]) if labelled else None, f) for f, parts in zip(files, inside)]
-    return ImageTable(rows, folder, tuple(classes) if labelled else None)
+    rows = [EncodedImage(f, classes.index(Path(f).parent.name) if classes else None, f) for f in files]
+    return ImageTable(rows, folder, tuple(classes) or None)
 
 
 def load_dataset(where: str, path: str, **options: Any) -> Any:

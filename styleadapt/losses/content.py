@@ -8,9 +8,7 @@ import torch.nn.functional as F
 
 def instance_normalize(features: torch.Tensor, eps: float = 1e-4) -> torch.Tensor:
     """Every channel of every image to mean 0 and variance 1: `(B, C, H, W)` -> the same shape."""
-    mean = features.mean((2, 3), keepdim=True)
-    centred = features - mean
-    return centred * torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + eps)
+    return torch.instance_norm(features, None, None, None, None, True, 0.0, eps, True)
 
 
 def content_loss(generated: Mapping[str, torch.Tensor], photo: Mapping[str, torch.Tensor], layers: tuple[str, ...]):
@@ -24,11 +22,15 @@ def content_loss(generated: Mapping[str, torch.Tensor], photo: Mapping[str, torc
     >>> float(content_loss(f, f, ("a",)))
     0.0
     """
-    total = torch.zeros(())
-    for name in layers:
-        difference = instance_normalize(generated[name].float()) - instance_normalize(photo[name].float())
-        total = total + difference.square().mean((1, 2, 3))
-    return total / len(layers)
+    return normalized_distance(generated, {name: instance_normalize(photo[name].float()) for name in layers})
+
+
+def normalized_distance(generated: Mapping[str, torch.Tensor], normalized: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """`content_loss` with the photo's features normalized already: `(B,)`."""
+    total = torch.zeros((), dtype=torch.float32)
+    for name, target in normalized.items():
+        total = total + (instance_normalize(generated[name].float()) - target).square().mean((1, 2, 3))
+    return total / len(normalized)
 
 
 def self_similarity_loss(generated: torch.Tensor, photo: torch.Tensor, size: int = 16, temperature: float = 0.1):
@@ -48,8 +50,19 @@ def self_similarity_loss(generated: torch.Tensor, photo: torch.Tensor, size: int
     >>> float(self_similarity_loss(f, f))
     0.0
     """
-    ours, theirs = (_log_similarity(f, size, temperature) for f in (generated, photo))
-    return (theirs.exp() * (theirs - ours)).sum(-1).mean(-1)
+    return similarity_distance(*(log_similarity(f, size, temperature) for f in (generated, photo)))
+
+
+def similarity_distance(generated: torch.Tensor, photo: torch.Tensor) -> torch.Tensor:
+    """`self_similarity_loss` of what `log_similarity` gave for both: `(B,)`."""
+    return (photo.exp() * (photo - generated)).sum(-1).mean(-1)
+
+
+def log_similarity(features: torch.Tensor, size: int = 16, temperature: float = 0.1) -> torch.Tensor:
+    """Logarithms of how alike each of `size` x `size` cells is to all others, `(B, C, H, W)` -> `(B, cells, cells)`; see
+    `self_similarity_loss`."""
+    cells = F.normalize(_cells(features, size).float(), dim=-1, eps=1e-6)
+    return F.log_softmax(cells @ cells.transpose(1, 2) / temperature, -1)
 
 
 def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> torch.Tensor:
@@ -66,7 +79,7 @@ def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> to
     >>> round(float(tone_loss(-x, x)), 1)
     4.0
     """
-    weights = torch.tensor([0.299, 0.587, 0.114], device=photo.device).view(1, 3, 1, 1)
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32, device=photo.device).view(1, 3, 1, 1)
     ours, theirs = (F.avg_pool2d((x * weights).sum(1, keepdim=True), min(cell, *x.shape[-2:])) for x in (generated, photo))
     return (instance_normalize(ours, 1e-5) - instance_normalize(theirs, 1e-5)).square().mean((1, 2, 3))
 
@@ -87,12 +100,26 @@ def identity_loss(generated: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     return (generated - image).abs().mean((1, 2, 3))
 
 
-def _log_similarity(features: torch.Tensor, size: int, temperature: float) -> torch.Tensor:
+def _cells(features: torch.Tensor, size: int) -> torch.Tensor:
+    """Means over `size` x `size` cells of `(B, C, H, W)`, or over fewer where a side is shorter: `(B, cells, C)`.
+
+    They are those of `adaptive_avg_pool2d`, as products with the cells' shares: where cells and pixels do not divide, its
+    gradient takes ten times as long on a CPU.
+    """
     height, width = features.shape[-2:]
-    if height % size == width % size == 0 and height == width:
-        pooled = F.avg_pool2d(features, height // size)  # the same cells, and a gradient in a quarter of the time
-    else:
-        pooled = F.adaptive_avg_pool2d(features, (min(size, height), min(size, width)))
-    cells = pooled.float().flatten(2)
-    cells = F.normalize(cells, dim=1, eps=1e-6)
-    return F.log_softmax(cells.transpose(1, 2) @ cells / temperature, -1)
+    rows, columns = (_shares(side, min(size, side)).to(features) for side in (height, width))
+    means = columns @ features.permute(0, 2, 3, 1)  # (B, H, columns, C)
+    return (rows @ means.transpose(1, 2)).flatten(1, 2)
+
+
+def _shares(length: int, cells: int) -> torch.Tensor:
+    """What each of `length` positions counts for each of `cells` cells, `(cells, length)`; a row sums to 1.
+
+    >>> _shares(3, 2)
+    tensor([[0.5000, 0.5000, 0.0000],
+            [0.0000, 0.5000, 0.5000]])
+    """
+    number, position = torch.arange(cells)[:, None], torch.arange(length)
+    first, end = number * length // cells, -(-(number + 1) * length // cells)
+    inside = ((position >= first) & (position < end)).to(torch.float32)
+    return inside / inside.sum(1, keepdim=True)

@@ -1,7 +1,7 @@
 """The style-aware objective: all image losses of stylisation on one feature network, weighted and summed."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -9,7 +9,7 @@ import torch.nn as nn
 
 from ..models.efficientnet import EfficientNetLite0
 from ..models.vgg16 import VGG16
-from .content import content_loss, self_similarity_loss, tone_loss
+from .content import instance_normalize, log_similarity, normalized_distance, similarity_distance, tone_loss
 from .regularization import total_variation
 from .style import StyleStatistics, gram_loss, mean_std_loss, sliced_color_loss, style_statistics
 
@@ -61,6 +61,21 @@ class StyleTarget:
     pixels: torch.Tensor
 
 
+@dataclass
+class ContentTarget:
+    """What of a photo the losses need: its pixels `(B, 3, H, W)`, its normalized features by layer, its self-similarity."""
+
+    pixels: torch.Tensor
+    normalized: dict[str, torch.Tensor]
+    similarity: torch.Tensor
+
+    @classmethod
+    def cat(cls, targets: "Sequence[ContentTarget]") -> "ContentTarget":
+        """Targets of several photos of one size as those of a batch."""
+        normalized = {name: torch.cat([t.normalized[name] for t in targets]) for name in targets[0].normalized}
+        return cls(torch.cat([t.pixels for t in targets]), normalized, torch.cat([t.similarity for t in targets]))
+
+
 class StyleAwareObjective:
     """Style, content and smoothness of generated images, from one pass of the feature network.
 
@@ -94,28 +109,33 @@ class StyleAwareObjective:
             return cls(weights)
         device = next(itertools.chain(network.parameters(), network.buffers())).device
         with torch.no_grad():
-            layers = list(network(torch.zeros(1, 3, 128, 128, device=device)))
+            layers = list(network(torch.zeros(1, 3, 128, 128, dtype=torch.float32, device=device)))
         middle = layers[-2:][0]
         return cls(weights, tuple(layers), (middle,), middle)
 
-    def target(self, pixels: torch.Tensor, features: Mapping[str, torch.Tensor]) -> StyleTarget:
-        """Target statistics of style images `(B, 3, H, W)` in [-1, 1] whose features have been computed."""
+    def style_target(self, pixels: torch.Tensor, features: Mapping[str, torch.Tensor]) -> StyleTarget:
+        """Target of style images `(B, 3, H, W)` in [-1, 1] whose features have been computed."""
         return StyleTarget(self._statistics(features), pixels)
+
+    def content_target(self, pixels: torch.Tensor, features: Mapping[str, torch.Tensor]) -> ContentTarget:
+        """Target of photos `(B, 3, H, W)` in [-1, 1] whose features have been computed."""
+        normalized = {name: instance_normalize(features[name].float()) for name in self.content_layers}
+        return ContentTarget(pixels, normalized, log_similarity(features[self.structure_layer], self.structure_size))
 
     def __call__(
         self,
         generated: torch.Tensor,
         features: Mapping[str, torch.Tensor],
-        photo: torch.Tensor,
-        photo_features: Mapping[str, torch.Tensor],
-        target: StyleTarget,
+        content: ContentTarget,
+        style: StyleTarget,
         directions: torch.Tensor,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """
         Args:
-            generated, photo: `(B, 3, H, W)` in [-1, 1].
-            features, photo_features: of the generated images and of the photos, `{layer: (B, C, h, w)}`.
-            target: of the styles.
+            generated: `(B, 3, H, W)` in [-1, 1].
+            features: of the generated images, `{layer: (B, C, h, w)}`.
+            content: target of the photos.
+            style: target of the styles.
             directions: `(3, K)` unit colour directions.
 
         Returns:
@@ -124,14 +144,14 @@ class StyleAwareObjective:
         w = self.weights
         statistics = self._statistics(features)
         losses = {
-            "gram": gram_loss(statistics, target.statistics),
-            "mean_std": mean_std_loss(statistics, target.statistics),
-            "color": sliced_color_loss(generated, target.pixels, directions),
-            "content": content_loss(features, photo_features, self.content_layers),
-            "structure": self_similarity_loss(
-                features[self.structure_layer], photo_features[self.structure_layer], self.structure_size
+            "gram": gram_loss(statistics, style.statistics),
+            "mean_std": mean_std_loss(statistics, style.statistics),
+            "color": sliced_color_loss(generated, style.pixels, directions),
+            "content": normalized_distance(features, content.normalized),
+            "structure": similarity_distance(
+                log_similarity(features[self.structure_layer], self.structure_size), content.similarity
             ),
-            "tone": tone_loss(generated, photo),
+            "tone": tone_loss(generated, content.pixels),
             "variation": total_variation(generated),
         }
         means = {name: value.mean() for name, value in losses.items()}

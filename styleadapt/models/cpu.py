@@ -11,10 +11,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def configure_cpu(threads: int | None = None) -> int:
-    """Sets the number of threads, and has glibc keep large freed blocks instead of returning them to the kernel.
+    """Sets the number of threads and calls `keep_freed_memory`: for a command that has the process to itself.
 
-    Feature maps are tens of megabytes: by default every one is mapped anew, and faulting its pages in costs more than the
-    arithmetic on it (1.4 times the time of a whole stylisation at 1024 px).
+    The library itself never sets the number of threads, which is the user's.
 
     Args:
         threads: threads of one operation; the cores this process may run on, if left out, unless `OMP_NUM_THREADS` is set.
@@ -26,14 +25,23 @@ def configure_cpu(threads: int | None = None) -> int:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads is not None:
         torch.set_num_threads(max(1, threads))
-    if mallopt := _of_glibc("mallopt"):
-        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    keep_freed_memory()
     return torch.get_num_threads()
 
 
+def keep_freed_memory() -> None:
+    """Has glibc keep large freed blocks instead of returning them to the kernel.
+
+    Feature maps are tens of megabytes: by default every one is mapped anew, and faulting its pages in costs more than the
+    arithmetic on it (1.4 times the time of a whole stylisation at 1024 px).
+    """
+    if mallopt := _of_glibc("mallopt"):
+        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
 def release_memory() -> None:
-    """Has glibc return its freed blocks to the kernel, which after `configure_cpu` it keeps: some 50 ms a gigabyte."""
+    """Has glibc return its freed blocks to the kernel, which after `keep_freed_memory` it keeps: some 50 ms a gigabyte."""
     if trim := _of_glibc("malloc_trim"):
         trim(0)
 

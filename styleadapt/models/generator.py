@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 
-from .layers import AdaLIN, AdaLINBlock, ClassActivationMap, StyleNoise, channel_moments, instance_coefficients
+from .layers import AdaLIN, AdaLINBlock, ClassActivationMap, StyleNoise, channel_moments, instance_coefficients, scale_channels
 from .modeling import ModelMixin, StyleAdaptModel  # noqa: F401  diffusers looks for ModelMixin beside a component
 
 
@@ -124,7 +124,7 @@ class StyleGenerator(StyleAdaptModel):
         copy = type(self)(**{**arguments, "kernel_rank": rank})
         state = copy.state_dict()
         for name, value in self.state_dict().items():
-            # what is larger in the copy are the factors of `StyleKernel`: their new directions stay as they were made, without effect
+            # larger in the copy are the factors of `StyleKernel`, whose new directions are made without effect
             state[name][tuple(slice(length) for length in value.shape)] = value
         copy.load_state_dict(state)
         return copy.to(self.device, self.dtype).train(self.training)
@@ -158,5 +158,4 @@ def _conv(c_in: int, c_out: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _instance_norm(x: torch.Tensor) -> torch.Tensor:
-    scale, shift = instance_coefficients(*channel_moments(x))
-    return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
+    return scale_channels(x, *instance_coefficients(*channel_moments(x)))

@@ -9,7 +9,6 @@ import inspect
 import json
 import math
 import os
-import re
 import tempfile
 import types
 from collections.abc import Collection
@@ -33,8 +32,8 @@ from huggingface_hub.errors import (
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-# what `training.parameters` trains beside a layer's weight; spectral normalisation has parametrisations too, which belong
-_LOW_RANK = re.compile(r"\.parametrizations\.\w+\.\d+\.(lora|hada)_")
+from .pickling import LOW_RANK, PicklesByState
+
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 PICKLE_REFUSAL = "pickled weights (.bin, .pt, .ckpt) are never loaded, because they can run code: convert them to safetensors"
 # diffusers' pipelines pass these to every model; for networks this small there is one way to read a file
@@ -51,7 +50,7 @@ class ModelFileNotFoundError(ModelLoadError, FileNotFoundError):
     """A folder, a repository or a file in it is not there, or not within reach."""
 
 
-class StyleAdaptModel(ModelMixin, ConfigMixin):
+class StyleAdaptModel(PicklesByState, ModelMixin, ConfigMixin):
     """Base class of our networks.
 
     A subclass decorates its `__init__` with `register_to_config`; that signature, types included, is its config.
@@ -68,6 +67,7 @@ class StyleAdaptModel(ModelMixin, ConfigMixin):
     config_name = "config.json"  # type: ignore[assignment]  # diffusers states no type
 
     @classmethod
+    @torch.inference_mode(False)  # parameters made in inference mode could never be changed
     def from_pretrained(  # type: ignore[override]  # the named arguments are all there are, so that a typo is an error
         cls,
         pretrained_model_name_or_path: str | os.PathLike,
@@ -191,7 +191,7 @@ class StyleAdaptModel(ModelMixin, ConfigMixin):
         adapter = next((key for key in state if ".base_layer." in key), None)
         if adapter is not None:
             raise ValueError(f"{folder}: fuse or unload the adapter before saving the model, it wraps `{adapter}`")
-        change = next((key for key in state if _LOW_RANK.search(key)), None)
+        change = next((key for key in state if LOW_RANK.search(key)), None)
         if change is not None:
             raise ValueError(
                 f"{folder}: the model holds a low-rank change, `{change}`; save `training.parameters.merged(model)`, "

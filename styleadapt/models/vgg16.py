@@ -46,7 +46,7 @@ class VGG16(nn.Module):
                 self.convolutions[f"conv{stage}_{number}"] = nn.Conv2d(c_in, channels, 3, padding=1)
                 c_in = channels
         self.depth = depth
-        self.register_buffer("mean", torch.tensor(_MEAN_BGR).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(_MEAN_BGR, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
 
     @property

@@ -88,7 +88,7 @@ class AdapterMixin:
                 to 1 for several, if left out.
 
         Raises:
-            ValueError: a name that is not loaded, or another number of weights than of names.
+            ValueError: a name that is not loaded or named twice, or another number of weights than of names.
         """
         self._require_torch("`set_adapters`")
         names = [names] if isinstance(names, str) else list(names)
@@ -102,6 +102,10 @@ class AdapterMixin:
                 raise ValueError(f"no adapter {name!r} is loaded; loaded: {', '.join(self._adapters) or 'none'}")
             if not math.isfinite(weight):
                 raise ValueError(f"the weight of adapter {name!r} is {weight}; it must be a finite number")
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"adapter {name!r} is named {names.count(name)} times; name it once, with the sum of its weights"
+                )
         self._restore_base()
         self._active = dict(zip(names, weights))
         parameters = dict(self.generator.named_parameters())
@@ -131,7 +135,7 @@ class AdapterMixin:
             codes = (s * a.start_code + w * (a.code - a.start_code) for (a, w), s in zip(active, shares))
             code = sum(codes, torch.zeros(()))
         elif "_style_code" in self.config:
-            code = torch.tensor([self.config["_style_code"]])
+            code = torch.tensor([self.config["_style_code"]], dtype=torch.float32)
         else:
             return None
         return code.to(self.generator.device, self.generator.dtype)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..models.cpu import configure_cpu
+from ..models.cpu import keep_freed_memory
 from ..models.generator import GeneratorOutput
 from ..models.modeling import ModelFileNotFoundError, ModelLoadError
 from ..models.style_encoder import StyleEncoder
@@ -121,7 +121,7 @@ def load_exported(
     known = (torch.float32, torch.bfloat16) if backend == "openvino" else (torch.float32,)
     if dtype not in known:
         raise ValueError(f"`dtype` is {dtype}; backend {backend!r} calculates in {' or '.join(map(str, known))}")
-    configure_cpu()
+    keep_freed_memory()
     folder = _local_folder(
         path,
         backend,

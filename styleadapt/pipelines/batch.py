@@ -23,19 +23,9 @@ from ..data.images import load_image, save_image
 from ..data.metadata import ImageMetadata, read_metadata
 from .manifest import Entry, Manifest, fingerprint, prepare_folder
 from .photo_sources import Photo, PhotoData
-from .result_names import ResultNames
+from .result_names import FORMATS, ResultNames, result_suffix
 
-FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 METADATA = ("all", "no-location", "none")
-# formats that a photo's result keeps, with the extensions it keeps if it has them
-_KEPT = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp",),
-}
-_WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # the fastest process waits for the slowest, which may have larger photos or a slower machine
 _LONGEST_WAIT = timedelta(days=7)
@@ -129,26 +119,6 @@ def stylize_photos(
     return manifest.merge(inputs) if state.is_main_process else []
 
 
-def result_suffix(format: str, source: ImageMetadata, source_suffix: str, alpha: bool) -> str:
-    """Extension of a result.
-
-    Args:
-        format: as in `stylize_photos`.
-        source: of the photo.
-        source_suffix: extension of the photo's file, or "".
-        alpha: the result has transparent pixels.
-
-    >>> result_suffix("keep", ImageMetadata(format="JPEG"), ".JPG", False), result_suffix("jpeg", ImageMetadata(), "", True)
-    ('.JPG', '.png')
-    """
-    if format == "keep":
-        known = _KEPT.get(source.format or "", (".png",))
-        suffix = source_suffix if source_suffix.lower() in known else known[0]
-    else:
-        suffix = FORMATS[format]
-    return ".png" if alpha and suffix.lower() in _WITHOUT_ALPHA else suffix
-
-
 def save_result(picture: Image.Image, target: Path, source: ImageMetadata, metadata: str = "all") -> None:
     """Writes a result with what is carried over from its photo.
 
@@ -161,13 +131,10 @@ def save_result(picture: Image.Image, target: Path, source: ImageMetadata, metad
         ImageError, OSError: as `save_image`.
     """
     if metadata == "no-location":
-        source = dataclasses.replace(source, location=())
+        source = source.without_location()
     # without the profile the pixels would still be right, so it is no metadata to be left out
     kept = ImageMetadata(profiled=source.profiled) if metadata == "none" else source
-    options = kept.options(target.suffix, picture.size)
-    if target.suffix.lower() == ".webp":
-        options["quality"] = 95
-    save_image(picture, target, **options)
+    save_image(picture, target, **kept.options(target.suffix, picture.size))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The generator compiled by `torch.compile`, a program for each size of photo."""
 
 import threading
+from typing import Any
 
 import torch
 
@@ -30,6 +31,7 @@ class CompiledRender:
             self._paint = torch.compile(_paint, dynamic=False, mode=mode)
         except RuntimeError as error:
             raise ValueError(f"`mode` is {mode!r}, which torch.compile does not know: {' '.join(str(error).split())}") from None
+        self.mode = mode
         self._known: set[tuple] = set()
         # two threads that meet a new size would both compile it
         self._compiling = threading.Lock()
@@ -48,6 +50,9 @@ class CompiledRender:
             painted = self._run(generator, photo, code, dtype)
             self._known.add(program)
         return painted
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.mode,)
 
     def __deepcopy__(self, memo: dict) -> "CompiledRender":
         return self

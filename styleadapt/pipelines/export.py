@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.datasets import list_images
+from ..data.image_files import list_images
 from ..data.images import image_to_tensor, open_image
 from .backends import FILE_TYPES
 from .style_transfer import StyleTransferPipeline

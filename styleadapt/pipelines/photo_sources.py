@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data.datasets import list_images
+from ..data.image_files import list_images
 from ..data.images import ImageError
 from ..data.records import Columns, SourceError, fetch, find_columns
-from ..data.sources import load_dataset
+from ..data.sources import open_dataset
 
 # of a folder that `datasets` reads as images with metadata
 _RESERVED_COLUMNS = ("image", "file_name")
@@ -124,7 +124,7 @@ def open_dataset_photos(
     """The photos of a data set.
 
     Args:
-        dataset_name: a data set of the Hub, or a folder that `datasets.load_dataset` reads.
+        dataset_name: a data set of the Hub, or a folder, see `data.sources.open_dataset`.
         dataset_config_name, split: which part of it.
         image_column: column of images; found by its type if left out.
         name_column: column of text or whole numbers that results are named after; the row's number if left out.
@@ -134,9 +134,7 @@ def open_dataset_photos(
     Raises:
         SourceError: nothing there, no images, unknown column, configuration or split.
     """
-    dataset = load_dataset(
-        dataset_name, dataset_name, name=dataset_config_name, split=split, streaming=streaming, cache_dir=cache_dir
-    )
+    dataset = open_dataset(dataset_name, dataset_config_name, split, streaming, cache_dir)
     if dataset.features is None:
         raise SourceError(f"{dataset_name} does not say what its columns hold; convert it to parquet")
     columns = find_columns(dataset.features, dataset_name, image_column, None)

@@ -1,7 +1,6 @@
 """What a call of the style transfer pipeline asks of refinement, dealt out to its photos and styles."""
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ from ..adaptation.refinement import RefinementConfig, RefinementProgress, refine
 from ..adaptation.refinement_budget import RefinementBudget
 from ..data.images import load_image, open_image, split_alpha
 from ..losses.features import VGG16, build_feature_network
+from .image_io import ImageLike
 
-ImageLike = Image.Image | str | os.PathLike
 Callback = Callable[[RefinementProgress], object]
 
 

@@ -1,10 +1,22 @@
-"""File names for results, made of names that may come from anywhere: a data set, a foreign folder."""
+"""File names for results, made of names that may come from anywhere: a data set, a foreign folder, a visitor's upload."""
 
 import re
 import unicodedata
 import zlib
 
-from ..data.datasets import IMAGE_EXTENSIONS
+from ..data.formats import IMAGE_EXTENSIONS
+from ..data.metadata import ImageMetadata
+
+FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+# formats that a photo's result keeps, with the extensions it keeps if it has them
+_KEPT = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+}
+_WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 
 _SEPARATORS = re.compile(r"[/\\]+")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
@@ -30,6 +42,26 @@ def portable_name(name: str) -> str:
     *folders, last = [_portable_part(part) for part in parts[-_DEEPEST:]] or ["_"]
     # a folder `a.png` would stand where the result of `a` goes
     return "/".join([*(f"{folder}_" if folder.lower().endswith(IMAGE_EXTENSIONS) else folder for folder in folders), last])
+
+
+def result_suffix(format: str, source: ImageMetadata, source_suffix: str, alpha: bool) -> str:
+    """Extension of a result.
+
+    Args:
+        format: as in `stylize_photos`.
+        source: of the photo.
+        source_suffix: extension of the photo's file, or "".
+        alpha: the result has transparent pixels.
+
+    >>> result_suffix("keep", ImageMetadata(format="JPEG"), ".JPG", False), result_suffix("jpeg", ImageMetadata(), "", True)
+    ('.JPG', '.png')
+    """
+    if format == "keep":
+        known = _KEPT.get(source.format or "", (".png",))
+        suffix = source_suffix if source_suffix.lower() in known else known[0]
+    else:
+        suffix = FORMATS[format]
+    return ".png" if alpha and suffix.lower() in _WITHOUT_ALPHA else suffix
 
 
 def _portable_part(part: str) -> str:

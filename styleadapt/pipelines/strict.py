@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils import logging
 
-from ..models.cpu import configure_cpu
-from ..models.modeling import ModelLoadError
+from ..models.cpu import keep_freed_memory
+from ..models.modeling import PICKLE_REFUSAL, ModelLoadError
 
 _HUB_KEYWORDS = frozenset(("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision"))
 
@@ -20,19 +21,23 @@ class StrictPipeline(DiffusionPipeline):
     component_classes: ClassVar[dict[str, type]] = {}
 
     @classmethod
+    @torch.inference_mode(False)  # parameters made in inference mode could never be changed
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any):
         """Loads a folder or a repository of the Hub.
 
         Args:
             pretrained_model_name_or_path: folder or `user/repo`.
             kwargs: as in diffusers: `revision`, `variant`, `dtype` (or `torch_dtype`), `token`, `cache_dir`,
-                `local_files_only`; and components to put in the place of the saved ones, None for none.
+                `local_files_only`; `use_safetensors`, of which False is refused; and components to put in the place of the saved
+                ones, None for none.
 
         Raises:
             ModelLoadError: nothing there, no network, a repo of another pipeline, another class, missing or misshapen keys,
                 values that are not finite.
         """
-        configure_cpu()
+        keep_freed_memory()
+        if kwargs.pop("use_safetensors", None) is False:
+            raise ModelLoadError(f"`use_safetensors=False` is refused: {PICKLE_REFUSAL}")
         if "torch_dtype" in kwargs:
             kwargs["dtype"] = kwargs.pop("torch_dtype")
         path = str(pretrained_model_name_or_path)
@@ -62,6 +67,11 @@ class StrictPipeline(DiffusionPipeline):
         pipe.register_to_config(_name_or_path=Path(path).name if is_local else path)
         pipe._take_from_index(path, index)
         return pipe
+
+    @torch.inference_mode(False)
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """Moves or converts the models, as in diffusers; in inference mode too they stay such that adapters can change them."""
+        return super().to(*args, **kwargs)
 
     def _take_from_index(self, path: str, index: dict[str, Any]) -> None:
         """For what a subclass keeps in model_index.json beside its components."""

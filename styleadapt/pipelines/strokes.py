@@ -119,10 +119,11 @@ def _with_detail(picture: Image.Image, photo: Image.Image) -> Image.Image:
 def _kept(fine: Image.Image, coarse: Image.Image) -> Image.Image:
     """`fine` with what it changed of `coarse`, seen at the size of `coarse`, taken back."""
     change = np.array(coarse, np.float32)
-    change -= np.asarray(fine.resize(coarse.size, Image.Resampling.BOX))
+    # by the filter that viewers reduce pictures with: under another one the lines of `coarse` would fade a little at every level
+    change -= np.asarray(fine.resize(coarse.size, Image.Resampling.LANCZOS))
     # Halved it has room in bytes, which Pillow enlarges; so it is added twice.
     change = np.rint(change / 2).clip(-128, 127) + 128
-    half = Image.fromarray(change.astype(np.uint8)).resize(fine.size, Image.Resampling.BICUBIC)
+    half = Image.fromarray(change.astype(np.uint8)).resize(fine.size, Image.Resampling.LANCZOS)
     return ImageChops.add(ImageChops.add(fine, half, 1, -128), half, 1, -128)
 
 

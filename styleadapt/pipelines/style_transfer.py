@@ -18,7 +18,7 @@ from ..adaptation.adapt import AdaptationProgress, adapt, check_budget
 from ..adaptation.adapter import PACKAGED, StyleAdapter
 from ..adaptation.refinement import RefinementConfig, RefinementProgress
 from ..adaptation.settings import AdaptationConfig
-from ..data.datasets import list_images
+from ..data.image_files import list_images
 from ..data.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
 from ..data.resizing import resize_within, working_size
 from ..models.bands import render
@@ -28,6 +28,7 @@ from ..models.style_encoder import StyleEncoder
 from .adapters import AdapterMixin
 from .backends import ExportedNetwork, load_exported, own_style_code
 from .compiling import CompiledRender
+from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
 from .precision import fast_compute_dtype, loading_dtype
 from .refining import Refinement, read_refinements
 from .regions import check_regions, read_mask, region_opacities
@@ -36,7 +37,6 @@ from .strips import side_by_side
 from .strokes import AUTO, StrokeSize, check_stroke_size, paint_in_levels, stroke_levels
 from .style_codes import StyleCodes
 
-ImageLike = Image.Image | str | os.PathLike
 MAX_WORKING_PIXELS = 100_000_000  # 6 GB in float32
 MAX_EXPORTED_PIXELS = 16_000_000  # the other backends hold the maps of the full resolution, 300 bytes a pixel and more
 STYLE_PIXELS = 512 * 512
@@ -46,10 +46,11 @@ STYLE_PIXELS = 512 * 512
 class StyleTransferOutput(BaseOutput):
     """
     Args:
-        images (`list[PIL.Image.Image]`): stylised photos, each of its photo's size, with its alpha channel if it has one.
+        images (`list[PIL.Image.Image]`): stylised photos, each of its photo's size, with its alpha channel if it has one; an
+            array or a tensor if another `output_type` was asked for.
     """
 
-    images: list[Image.Image]
+    images: Any
 
 
 class StyleTransferPipeline(AdapterMixin, StrictPipeline):
@@ -83,7 +84,8 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         self.register_modules(generator=generator, style_encoder=style_encoder, discriminator=discriminator)
         for module in (generator, style_encoder):
             module.eval().requires_grad_(False)
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps it
+            with torch.inference_mode(False):
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps it
         self.set_progress_bar_config(disable=True)
         self._style_codes = StyleCodes()
         self._auto_dtype = False
@@ -121,6 +123,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             pipe._auto_dtype = wanted == "auto"
             pipe._choose_compute_dtype()
         else:
+            kwargs.pop("use_safetensors", None)  # there are no weights that could be unpickled
             networks, index = load_exported(path, backend, dtype=chosen, **kwargs)
             cls._check_index(str(path), index)
             pipe = cls(**networks)  # type: ignore[arg-type]  # they stand in for the torch models
@@ -182,11 +185,14 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         refine_from: ImageLike | Sequence[ImageLike] | None = None,
         refine_callback: Callable[[RefinementProgress], object] | None = None,
         refine_config: RefinementConfig | None = None,
+        style_code: torch.Tensor | Sequence[torch.Tensor] | None = None,
+        output_type: OutputType = "pil",
     ) -> StyleTransferOutput:
         """Stylises one photo or several.
 
         Args:
-            image: photo or photos: PIL images or paths, of any size and mode.
+            image: photo or photos: PIL images, paths or addresses, of any size and mode; arrays `(H, W, C)` or `(B, H, W, C)`, or
+                tensors `(C, H, W)` or `(B, C, H, W)`, of bytes or of floats in [0, 1]. Styles and masks are given alike.
             style: style image or images, blended into one style unless there are masks; may be left out while an adapter is
                 active or where one is fused into an exported model.
             style_weights: one number a style image; equal weights if left out.
@@ -212,12 +218,16 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             refine_callback: called with a `RefinementProgress` before the first step and after each; its `stop()` ends the
                 refinement of the picture at work, and the best so far is kept.
             refine_config: settings other than the defaults.
+            style_code: what `encode_style` gave, or a mean of such codes, in the place of `style`: `(1, D)`; several, `(n, D)` or
+                a list, are taken as those of n style images.
+            output_type: "pil" gives a list of images; "np" a float32 array `(B, H, W, C)` and "pt" a float32 tensor
+                `(B, C, H, W)` in [0, 1], both for photos of one size.
 
         Returns:
             `StyleTransferOutput` with `images`, a list even for one photo.
 
         Raises:
-            ValueError: no style and no active adapter, numbers out of range, masks that do not match the styles in number or
+            ValueError: no style and no active adapter, a style and a style code, numbers out of range, masks that do not match the styles in number or
                 cover nothing, an image that cannot be read (`ImageError`), refinement without a style image.
         """
         for name, share in (("strength", strength), ("mask_feather", mask_feather), ("adapter_blend", adapter_blend)):
@@ -225,23 +235,23 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         if max_size is not None and max_size < 1:
             raise ValueError(f"`max_size` is {max_size}; it must be 1 pixel at least")
         check_stroke_size(stroke_size)
-        photos = _as_list(image, "image")
-        given = [] if mask is None else _as_list(mask, "mask")
+        photos = photos_for(as_list(image, "image"), output_type)
+        given = [] if mask is None else as_list(mask, "mask")
         masks = [read_mask(m, f"`mask` {n} of {len(given)}") for n, m in enumerate(given, 1)]
-        codes = self._codes(style, style_weights, adapter_blend, len(masks))
+        codes = self._codes(style, style_weights, adapter_blend, len(masks), style_code)
         refinements = read_refinements(
             refine,
-            None if refine_from is None else _as_list(refine_from, "refine_from"),
+            None if refine_from is None else as_list(refine_from, "refine_from"),
             refine_callback,
             refine_config,
-            styles=None if style is None else _as_list(style, "style"),
+            styles=None if style is None else as_list(style, "style"),
             style_weights=style_weights,
             photos=len(photos),
             regions=len(codes),
         )
         options = (masks, mask_feather, strength, preserve_color, max_size, stroke_size)
         painted = [self._stylize(photo, codes, own, *options) for photo, own in zip(photos, refinements)]
-        return StyleTransferOutput(images=painted)
+        return StyleTransferOutput(images=as_output(painted, output_type))
 
     def strength_strip(
         self,
@@ -255,11 +265,13 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         Args:
             image, style: as in a call of the pipeline, but one photo.
             strengths: from 0 to 1, from left to right.
-            options: all others of a call.
+            options: all others of a call; `output_type` is "pil" here.
 
         Raises:
-            ValueError: no strength, or what a call raises.
+            ValueError: no strength, another `output_type`, or what a call raises.
         """
+        if options.get("output_type", "pil") != "pil":
+            raise ValueError(f"`output_type` is {options['output_type']!r}; a strip is one PIL image")
         if not strengths:
             raise ValueError("`strengths` is empty; pass one number at least")
         for strength in strengths:
@@ -285,7 +297,8 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         config: AdaptationConfig | None = None,
         name: str = "adapted",
     ) -> StyleAdapter:
-        """Adapts the base generator to a style; the adapter is active afterwards, alone.
+        """Adapts the base generator to a style; the adapter is active afterwards, alone. If it fails, or is interrupted, the
+        adapters that were active before are so again.
 
         Args:
             styles: one or a few images of the style.
@@ -303,33 +316,39 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             ValueError: no style image, a budget that is not positive, or no photo that can be read (`ImageError`).
         """
         self._require_torch("`adapt`")
-        images = [open_image(s) for s in _as_list(styles, "styles")]
+        images = [open_image(s) for s in as_list(styles, "styles")]
         if content is None:
             content = str(resources.files("styleadapt") / "assets" / "photos")
         if isinstance(content, (str, os.PathLike)) and Path(content).is_dir():
             content = list_images(content)
-        photos = _as_list(content, "content")
+        photos = as_list(content, "content")
         check_budget(max_seconds, steps)
+        active = self._active
         self._restore_base()
-        with torch.inference_mode(False), torch.enable_grad():
-            adapter = adapt(
-                self.generator,
-                self.style_encoder,
-                self.discriminator,
-                images,
-                photos,
-                base=self.fingerprint,
-                max_seconds=max_seconds,
-                steps=steps,
-                seed=seed,
-                config=config,
-                callback=callback,
-            )
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                adapter = adapt(
+                    self.generator,
+                    self.style_encoder,
+                    self.discriminator,
+                    images,
+                    photos,
+                    base=self.fingerprint,
+                    max_seconds=max_seconds,
+                    steps=steps,
+                    seed=seed,
+                    config=config,
+                    callback=callback,
+                )
+        except BaseException:
+            self.set_adapters(list(active), list(active.values()))
+            raise
         adapter.base_name = self.config.get("_name_or_path") or ""
         self._adapters[name] = adapter
         self.set_adapters([name])
         return adapter
 
+    @torch.inference_mode(False)
     def clone(self) -> "StyleTransferPipeline":
         """An independent pipeline with a generator of its own and no adapters; the other models are shared."""
         self._require_torch("`clone`")
@@ -351,17 +370,29 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         finally:
             self.set_adapters(list(active), list(active.values()))
 
-    def _codes(self, style: Any, weights: Sequence[float] | None, adapter_blend: float, regions: int) -> list[torch.Tensor]:
+    def _codes(
+        self,
+        style: Any,
+        weights: Sequence[float] | None,
+        adapter_blend: float,
+        regions: int,
+        style_code: torch.Tensor | Sequence[torch.Tensor] | None = None,
+    ) -> list[torch.Tensor]:
         """The style codes `(1, D)` of the regions and, if there is one more, of the rest; without regions of the whole photo."""
         own = self._adapter_code()
-        if style is None:
+        if style is not None and style_code is not None:
+            raise ValueError("`style` and `style_code` are both given; pass one of them")
+        if style is None and style_code is None:
             if weights is not None:
                 raise ValueError("`style_weights` is given without `style`; adapters are blended by `set_adapters`")
             if own is None:
                 raise ValueError("no style: pass `style=` an image, or load an adapter, which knows its style")
             codes = own
         else:
-            codes = torch.cat([self._code_of(open_image(image)) for image in _as_list(style, "style")])
+            if style_code is not None:
+                codes = self._given_codes(style_code)
+            else:
+                codes = torch.cat([self._code_of(open_image(image)) for image in as_list(style, "style")])
             if adapter_blend:
                 if own is None:
                     raise ValueError(f"`adapter_blend` is {adapter_blend}, but no adapter is active; load one, or leave it out")
@@ -370,6 +401,20 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             return [self.style_encoder.mix(codes, None if weights is None else list(weights))]
         check_regions(regions, len(codes), weights)
         return list(codes.split(1))
+
+    def _given_codes(self, style_code: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:
+        """Style codes from the caller, `(n, D)`, where the generator is."""
+        length = self.generator.config.code_dim
+        given = [style_code] if isinstance(style_code, torch.Tensor) else list(style_code)
+        for code in given:
+            shape = tuple(code.shape) if isinstance(code, torch.Tensor) else type(code).__name__
+            if not isinstance(code, torch.Tensor) or code.ndim != 2 or code.shape[1] != length or not len(code):
+                raise ValueError(f"`style_code` is {shape}; it must be a tensor (1, {length}), as `encode_style` gives it")
+            if not torch.isfinite(code).all():
+                raise ValueError("`style_code` holds values that are not finite")
+        if not given:
+            raise ValueError("`style_code` is empty; pass one code at least")
+        return torch.cat(given).to(self.generator.device, self.generator.dtype)
 
     def _code_of(self, image: Image.Image) -> torch.Tensor:
         return self._style_codes.of(encoding_size(image), self.style_encoder, self.generator.device, self.generator.dtype)
@@ -448,13 +493,6 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
 def encoding_size(image: Image.Image) -> Image.Image:
     """A style image as small as its style code is read from."""
     return resize_within(image, STYLE_PIXELS, 64)
-
-
-def _as_list(value: Any, name: str) -> list[Any]:
-    items = list(value) if isinstance(value, (list, tuple)) else [value]
-    if not items:
-        raise ValueError(f"`{name}` is empty; pass one image at least")
-    return items
 
 
 def _check_share(value: float, name: str) -> None:

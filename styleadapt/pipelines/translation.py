@@ -14,9 +14,9 @@ from PIL import Image
 from ..data.images import image_to_tensor, load_image, split_alpha, tensor_to_image
 from ..data.resizing import working_size
 from ..models.ugatit import UGATITDiscriminator, UGATITGenerator
+from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
 from .strict import StrictPipeline
 
-ImageLike = Image.Image | str | os.PathLike
 Direction = Literal["a2b", "b2a"]
 # with 64 channels a light generator takes a good kilobyte a pixel
 MAX_WORKING_PIXELS = 2048 * 2048
@@ -26,13 +26,14 @@ MAX_WORKING_PIXELS = 2048 * 2048
 class TranslationOutput(BaseOutput):
     """
     Args:
-        images (`list[PIL.Image.Image]`): translated images, each of its input's size, with its alpha channel if it has one.
+        images (`list[PIL.Image.Image]`): translated images, each of its input's size, with its alpha channel if it has one; an
+            array or a tensor if another `output_type` was asked for.
         attentions (`list[PIL.Image.Image]`, *optional*): heat maps of the same sizes, from blue, the least attention in that
-            image, to red, the most; None unless asked for.
+            image, to red, the most; None unless asked for. In the same form as `images`.
     """
 
-    images: list[Image.Image]
-    attentions: list[Image.Image] | None = None
+    images: Any
+    attentions: Any = None
 
 
 class TranslationPipeline(StrictPipeline):
@@ -93,6 +94,7 @@ class TranslationPipeline(StrictPipeline):
         self.set_progress_bar_config(disable=True)
 
     @classmethod
+    @torch.inference_mode(False)
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any):
         """Loads a folder, such as `scripts/convert_ugatit.py` writes, or a repository of the Hub: see `StrictPipeline`."""
         pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
@@ -107,15 +109,19 @@ class TranslationPipeline(StrictPipeline):
         direction: Direction = "a2b",
         return_attention: bool = False,
         max_size: int | None = None,
+        output_type: OutputType = "pil",
     ) -> TranslationOutput:
         """Translates one image or several.
 
         Args:
-            image: PIL images or paths, of any size and mode.
+            image: PIL images, paths or addresses, of any size and mode; arrays `(H, W, C)` or `(B, H, W, C)`, or tensors
+                `(C, H, W)` or `(B, C, H, W)`, of bytes or of floats in [0, 1].
             direction: `"a2b"` takes images of domain a and gives images of domain b; `"b2a"` the other way.
             return_attention: give the heat maps as well.
             max_size: longest side in pixels that a light generator works at; a larger image is translated at that size and scaled
                 back. A full generator always works at its own size.
+            output_type: "pil" gives lists of images; "np" float32 arrays `(B, H, W, C)` and "pt" float32 tensors `(B, C, H, W)`
+                in [0, 1], both for images of one size.
 
         Returns:
             `TranslationOutput` with `images` and `attentions`, lists even for one image.
@@ -127,13 +133,12 @@ class TranslationPipeline(StrictPipeline):
             raise ValueError(f"`direction` is {direction!r}; it must be 'a2b' or 'b2a'")
         if max_size is not None and max_size < 1:
             raise ValueError(f"`max_size` is {max_size}; it must be 1 pixel at least")
-        sources: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
-        if not sources:
-            raise ValueError("`image` is empty; pass one image at least")
+        sources = photos_for(as_list(image, "image"), output_type)
         generator = self.generator_a2b if direction == "a2b" else self.generator_b2a
         results = [_translate(generator, source, return_attention, max_size) for source in sources]
+        images = as_output([image for image, _ in results], output_type)
         attentions = [attention for _, attention in results if attention is not None]
-        return TranslationOutput(images=[image for image, _ in results], attentions=attentions if return_attention else None)
+        return TranslationOutput(images, as_output(attentions, output_type) if return_attention else None)
 
 
 def _translate(

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from ..data.images import open_image
+from .image_io import ImageLike
 from .strokes import AUTO, StrokeSize, check_stroke_size
-from .style_transfer import ImageLike, StyleTransferPipeline, encoding_size
+from .style_transfer import StyleTransferPipeline, encoding_size
 from .video_reading import Picture, VideoError, VideoReader
 from .video_smoothing import TemporalSmoother
 from .video_writing import VideoWriter, check_target

@@ -1,5 +1,6 @@
 """Clips in: frames as a player shows them, with their times, and packets of sound, from a file that may be hostile or broken."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,9 @@ _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,apng"
 _KINDS = "MP4, MOV, MKV, WebM, AVI, MPEG, FLV, Ogg, ASF, GIF, APNG"
 _PACKETS_BEFORE_A_PICTURE = 10_000
 _UNSPECIFIED = 2
+_AVI = "avi"
+# What these call the duration is, from most writers, the time of the end.
+_SAYING_THEIR_END = ("matroska,webm", "asf")
 
 
 class VideoError(ValueError):
@@ -31,7 +35,8 @@ class Picture:
 
     Args:
         pixels: `(H, W, 3)` uint8, upright, transparent parts on white.
-        pts, duration: when and how long it is shown, in the clip's `time_base`; the duration is 0 if unknown.
+        pts, duration: when, counted from the clip's start, and how long it is shown, in the clip's `time_base`; the duration is
+            0 if unknown.
     """
 
     pixels: np.ndarray
@@ -41,6 +46,9 @@ class Picture:
 
 class VideoReader:
     """Reads a clip from its start to its end: iterating gives `Picture`s and undecoded packets of sound, as they come.
+
+    Times begin at 0, where the first picture or sound is presented, whatever the file calls it. Of what an edit list cuts away,
+    the pictures are left out, and packets of sound come marked with `is_discard`, for the decoder.
 
     What is damaged is left out, and `damage` tells of it afterwards. Only the file itself is read. Close it, or use it in `with`.
 
@@ -54,9 +62,9 @@ class VideoReader:
         time_base: unit of times, in seconds.
         rate: frames a second, on average.
         aspect: width of a pixel over its height.
-        frames: how many the file says it has; None if it does not say.
+        frames: about how many it shows, by its length and its number of frames; None if it says neither.
         seconds: how long the file says it is; None if it does not say.
-        audio: the stream of sound, or None.
+        audio: the stream of sound, or None. Of several, as of several streams of pictures, it is the file's default one.
 
     Raises:
         VideoError: not a clip, no picture in it, more than `MAX_FRAME_PIXELS` pixels.
@@ -72,6 +80,7 @@ class VideoReader:
         if not source.is_file():
             raise VideoError(f"{source} is no file")
         self._file: BinaryIO = open(source, "rb")  # noqa: SIM115  # closed by close()
+        self._whole = _ends_as_avi_says(self._file)
         self._container: Any = None
         try:
             # Without a protocol, whatever names another file or an address leads nowhere.
@@ -95,17 +104,17 @@ class VideoReader:
         pictures = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         if not pictures:
             raise VideoError(f"{self.source.name} has no moving pictures in it")
-        self._video = pictures[0]
+        self._video = _default(pictures)
         if self._video.codec_context is None:
             raise VideoError(f"{self.source.name} is encoded in a way that is not known here")
-        self.audio = next((s for s in self._container.streams.audio if s.codec_context is not None), None)
+        self.audio = _default([s for s in self._container.streams.audio if s.codec_context is not None])
         context = self._video.codec_context
         self._check_pixels(context.width, context.height)
         context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
         self.time_base: Fraction = self._video.time_base
         self.rate = Fraction(self._video.average_rate or self._video.guessed_rate or 25)
-        self._errors = self._pictures = 0
-        self._ended, self._shown_until = False, 0.0
+        self._errors = 0
+        self._ended, self._reached = False, Fraction(0)
         self._last_pts: int | None = None
 
     def _measure(self, frame: av.VideoFrame, max_size: int | None) -> None:
@@ -116,29 +125,53 @@ class VideoReader:
         self.work_size = tuple(max(1, round(side * scale)) for side in self.size)
         aspect = self._video.sample_aspect_ratio or Fraction(1)
         self.aspect = 1 / aspect if turn[0] and aspect else aspect
-        length = self._video.duration * self.time_base if self._video.duration else None
-        self.seconds = float(length) if length else (self._container.duration or 0) / av.time_base or None
-        self._counted = self._video.frames or None
-        self.frames = self._counted or (round(self.seconds * self.rate) or None if self.seconds else None)
+        first = (frame.pts or 0) * self.time_base
+        self._start = self._presented_from(first)
+        length = self._length(first)
+        self.seconds = None if length is None else float(length)
+        shown = None if length is None else round((length - first + self._start) * self.rate)
+        self.frames = min((n for n in (shown, self._video.frames) if n), default=None)
+
+    def _presented_from(self, first: Fraction) -> Fraction:
+        """When the clip starts, in seconds of the file's own time, if its first picture comes at `first`."""
+        sound = self.audio
+        if sound is None or sound.start_time is None:
+            return first
+        # Sound before 0 is cut away, or what its decoder needs to get going.
+        return min(first, max(sound.start_time * sound.time_base, Fraction(0)))
+
+    def _length(self, first: Fraction) -> Fraction | None:
+        """How many seconds the clip is long, as the file says."""
+        kind = self._container.format.name
+        if self._video.duration:
+            pictures = self._video.duration * self.time_base
+            if kind == _AVI and not self._whole:
+                # FFmpeg takes what is left of a file that breaks off for all of it.
+                pictures = max(pictures, self._video.frames / self.rate)
+            return first - self._start + pictures
+        if not self._container.duration:
+            return None
+        length = Fraction(self._container.duration, av.time_base)
+        return length - self._start if kind in _SAYING_THEIR_END and length > self._start else length
 
     @property
     def damage(self) -> str | None:
         """One line on what is damaged or missing of what was read so far; None if nothing is."""
         name = self.source.name
-        if self._ended and self._counted and self._pictures < self._counted:
-            return f"{name} is damaged: {self._pictures} of its {self._counted} frames could be read"
-        if self._ended and self.seconds and self.seconds - self._shown_until > max(0.5, 2 / float(self.rate)):
-            return f"{name} is damaged: {self._shown_until:.1f} of its {self.seconds:.1f} seconds could be read"
+        reached = float(self._reached)
+        # The length of an AVI file counts frames that were dropped when it was recorded.
+        if self._ended and not self._whole and self.seconds and self.seconds - reached > max(0.5, 2 / float(self.rate)):
+            return f"{name} is damaged: {reached:.1f} of its {self.seconds:.1f} seconds could be read"
         return f"{name} is damaged: {self._errors} parts of it could not be read" if self._errors else None
 
     def __iter__(self) -> Iterator["Picture | av.Packet"]:
-        yield from self._sound_before
+        yield from map(self._sound, self._sound_before)
         self._sound_before = []
         for frame in self._ahead:
             yield self._picture(frame)
         for packet in self._packets:
             if packet is not None and packet.stream is self.audio:
-                yield packet
+                yield self._sound(packet)
                 continue
             for frame in self._decoded(packet):
                 yield self._picture(frame)
@@ -189,16 +222,30 @@ class VideoReader:
             self._errors += 1
             return []
 
+    def _sound(self, packet: av.Packet) -> av.Packet:
+        """A packet of sound, with the clip's times in place of the file's."""
+        start = round(self._start / packet.time_base)
+        if packet.pts is not None:
+            packet.pts -= start
+            # Sound may be longer than the pictures, and then it is what the file's length tells of.
+            if not self._video.duration:
+                self._reached = max(self._reached, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        if packet.dts is not None:
+            packet.dts -= start
+        return packet
+
     def _picture(self, frame: av.VideoFrame) -> Picture:
         self._check_pixels(frame.width, frame.height)
         step = max(1, round(1 / (self.rate * self.time_base)))
-        pts = frame.pts if frame.pts is not None else 0 if self._last_pts is None else self._last_pts + step
+        if frame.pts is not None:
+            pts = frame.pts - round(self._start / self.time_base)
+        else:
+            pts = 0 if self._last_pts is None else self._last_pts + step
         # Players, and containers, need times that grow.
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)
         self._last_pts = pts
-        self._pictures += 1
-        self._shown_until = float((pts + (frame.duration or step) - (self._video.start_time or 0)) * self.time_base)
+        self._reached = max(self._reached, (pts + (frame.duration or step)) * self.time_base)
         return Picture(self._pixels(frame), pts, frame.duration or 0)
 
     def _pixels(self, frame: av.VideoFrame) -> np.ndarray:
@@ -228,6 +275,24 @@ class VideoReader:
                 f"{self.source.name} has frames of {width} x {height} pixels, more than the {MAX_FRAME_PIXELS:,} that are "
                 "worked on; scale it down first"
             )
+
+
+def _default(streams: list[Any]) -> Any:
+    """The stream that a player takes: the first that the file marks as its default, else the first; None if there is none."""
+    return next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0] if streams else None)
+
+
+def _ends_as_avi_says(file: BinaryIO) -> bool:
+    """Whether this is an AVI file that ends where its last segment says it ends; `file` is left at its start."""
+    size, end = os.fstat(file.fileno()).st_size, 0
+    while end < size:
+        file.seek(end)
+        header = file.read(12)
+        if len(header) < 12 or header[:4] != b"RIFF" or header[8:] not in (b"AVI ", b"AVIX"):
+            break
+        end += 8 + int.from_bytes(header[4:8], "little")
+    file.seek(0)
+    return 0 < end <= size
 
 
 def _display_turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

@@ -112,6 +112,9 @@ class VideoWriter:
             # The last packet of a clip is an empty mark of its end; and a container needs times that grow.
             if packet.dts is None or (self._last_dts is not None and packet.dts <= self._last_dts):
                 return
+            # Sound that an edit list cuts away would come back in a container without edit lists, such as Matroska.
+            if packet.is_discard and packet.pts is not None and packet.pts + (packet.duration or 0) < 0:
+                return
             self._last_dts = packet.dts
             packet.stream = self._copied
             with contextlib.suppress(_BrokenPacket):

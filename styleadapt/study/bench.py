@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageOps
 
 from ..adaptation.adapt import AdaptationProgress, adapt
-from ..data.datasets import list_images
+from ..data.image_files import list_images
 from ..data.images import image_to_tensor, open_image
 from ..losses.style import gram_matrix
 from ..metrics.backbones import Backbone, load_backbone
@@ -144,7 +144,7 @@ def picture_prefix(factor: str, arm: str, artist: str) -> str:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSONL file, whole ones only: a killed process may leave half a line; none if there is no file."""
     rows = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:

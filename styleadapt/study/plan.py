@@ -81,7 +81,7 @@ class Study:
             StudyError: unknown keys or settings, values out of range, or no YAML.
         """
         try:
-            values = yaml.safe_load(Path(path).read_text())
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise StudyError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
         if not isinstance(values, dict):

@@ -37,7 +37,7 @@ def write_report(runs: Path, output: Path) -> dict[Arm, dict[str, Share]]:
     rows = read_rows(runs / "runs.jsonl")
     table = compare(rows)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.md").write_text(markdown(table, rows))
+    (output / "table.md").write_text(markdown(table, rows), encoding="utf-8")
     plot_pareto(table, output / "pareto.png")
     plot_curves(rows, output / "curves.png")
     sheet = extremes(table, runs / "pictures", sorted({row["artist"] for row in rows}))

@@ -42,7 +42,7 @@ def save_checkpoint(run: str | os.PathLike, step: int, write: Callable[[Path], o
     def write_and_mark(folder: Path) -> None:
         write(folder)
         sizes = {str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
-        (folder / _MARK).write_text(json.dumps(sizes))
+        (folder / _MARK).write_text(json.dumps(sizes), encoding="utf-8")
 
     final = replace_folder(Path(run) / f"checkpoint-{step}", write_and_mark)
     reached = [folder for folder in _marked_checkpoints(run) if checkpoint_step(folder) <= step]
@@ -120,7 +120,7 @@ def _is_whole(folder: Path) -> bool:
 def _fault(folder: Path) -> str | None:
     """What is wrong with a checkpoint, whose files must have the sizes that they were written with."""
     try:
-        sizes = json.loads((folder / _MARK).read_text())
+        sizes = json.loads((folder / _MARK).read_text(encoding="utf-8"))
     except ValueError:
         sizes = None
     if not isinstance(sizes, dict) or not sizes:

@@ -336,7 +336,7 @@ class Trainer:
         self.step = checkpoint_step(folder)
         score = Path(self.config.output_dir) / "best" / SCORE_FILE
         if score.is_file():
-            self.best = json.loads(score.read_text()).get(self.config.metric_for_best_model, self.best)
+            self.best = json.loads(score.read_text(encoding="utf-8")).get(self.config.metric_for_best_model, self.best)
         logger.info("resumed from %s", folder)
         return progress.get("batches")
 
@@ -408,7 +408,7 @@ class Trainer:
 
             def write(folder: Path) -> None:
                 self.task.save_pretrained(folder)
-                (folder / SCORE_FILE).write_text(json.dumps({"step": self.step, **scores}))
+                (folder / SCORE_FILE).write_text(json.dumps({"step": self.step, **scores}), encoding="utf-8")
 
             replace_folder(Path(self.config.output_dir) / "best", write)
             logger.info(

@@ -58,7 +58,7 @@ def push_run_to_hub(
     retries: int = 5,
     endpoint: str | None = None,
 ) -> str:
-    """Makes the repo if it is not there, writes the model card into `folder`, and uploads it all in one go.
+    """Writes the model card into `folder`, makes the repo if it is not there, and uploads it all in one go.
 
     Call it in the main process alone. Uploading again after a failure sends only what the Hub lacks.
 
@@ -79,6 +79,7 @@ def push_run_to_hub(
 
     Raises:
         FileNotFoundError: `folder` holds nothing to publish; see `build_model_card`.
+        OSError: the model card cannot be written into `folder`; nothing was sent.
         HubError: not signed in, no right, no such user or revision, a name that the Hub does not allow, off line, or still
             failing after the retries.
 
@@ -88,8 +89,8 @@ def push_run_to_hub(
     from huggingface_hub import HfApi
 
     folder, facts = Path(folder), facts or RunFacts()
-    # before anything is sent: a folder that cannot be published must not leave an empty repo behind
-    build_model_card(folder, repo_id, facts)
+    # before anything is sent: a folder that cannot be published, or written to, must not leave an empty repo behind
+    build_model_card(folder, repo_id, facts).save(folder / "README.md")
     api = HfApi(endpoint=endpoint, token=token)
 
     def attempt(what: str, call: Callable[[], T]) -> T:

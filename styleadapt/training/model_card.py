@@ -136,7 +136,7 @@ def _pipeline_class(folder: Path) -> str | None:
     """Name of the pipeline in `folder`, or None if it holds an adapter alone."""
     index = folder / PIPELINE_FILE
     if index.is_file():
-        name = json.loads(index.read_text()).get("_class_name")
+        name = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
         return name[-1] if isinstance(name, list) else name
     if not (folder / ADAPTER_FILE).is_file():
         raise FileNotFoundError(f"{folder} holds nothing to publish: neither {PIPELINE_FILE} nor {ADAPTER_FILE}")

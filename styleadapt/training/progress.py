@@ -60,18 +60,18 @@ def _stacked(values: list[torch.Tensor]) -> torch.Tensor:
 
 def write_progress(folder: Path, process: int, progress: dict[str, Any]) -> None:
     """Adds a process's progress, made of plain numbers and strings, to a checkpoint."""
-    _progress_file(folder, process).write_text(json.dumps(progress))
+    _progress_file(folder, process).write_text(json.dumps(progress), encoding="utf-8")
 
 
 def read_progress(folder: Path, process: int) -> dict[str, Any]:
     """What `write_progress` wrote; nothing from an older checkpoint without it."""
     file = _progress_file(folder, process)
-    return json.loads(file.read_text()) if file.is_file() else {}
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def write_settings(folder: Path, config: RunConfig, processes: int) -> None:
     """Adds the settings that must not change to a checkpoint."""
-    (folder / _SETTINGS).write_text(json.dumps(_settings(config, processes)))
+    (folder / _SETTINGS).write_text(json.dumps(_settings(config, processes)), encoding="utf-8")
 
 
 def require_same_settings(folder: Path, config: RunConfig, processes: int) -> None:
@@ -84,7 +84,7 @@ def require_same_settings(folder: Path, config: RunConfig, processes: int) -> No
     if not (folder / _SETTINGS).is_file():
         return
     now = _settings(config, processes)
-    for key, before in json.loads((folder / _SETTINGS).read_text()).items():
+    for key, before in json.loads((folder / _SETTINGS).read_text(encoding="utf-8")).items():
         # other augmentations have no state, and may change
         if key in now and now[key] != before and (key != "augment" or ADA in (before, now[key])):
             raise ConfigError(

@@ -51,7 +51,7 @@ def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> 
     facts.settings = _changed_settings(config)
     facts.step, facts.scores = trainer.step if scores else None, scores
     if folder.name == "best":
-        kept = json.loads((folder / SCORE_FILE).read_text())
+        kept = json.loads((folder / SCORE_FILE).read_text(encoding="utf-8"))
         facts.step, facts.scores = kept.pop("step"), kept
     sheet = output / "validation" / f"step-{facts.step}.jpg"
     if sheet.is_file():

@@ -22,7 +22,7 @@ from ..losses.adversarial import cam_loss, nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
 from ..losses.content import identity_loss
 from ..losses.features import build_feature_network
-from ..losses.objective import StyleAwareObjective, StyleTarget
+from ..losses.objective import ContentTarget, StyleAwareObjective, StyleTarget
 from ..losses.regularization import rim_loss
 from ..metrics.embedding import load_embedded_network
 from ..models.generator import StyleGenerator
@@ -102,9 +102,9 @@ class _State:
     generated: torch.Tensor
     features: dict[str, torch.Tensor]
     photo: torch.Tensor
-    photo_features: dict[str, torch.Tensor]
+    content_target: ContentTarget
     style: torch.Tensor
-    target: StyleTarget
+    style_target: StyleTarget
     code: torch.Tensor
     cam_logits: torch.Tensor
     distance: torch.Tensor | None
@@ -190,15 +190,15 @@ class StylizationTask:
             photo, style = (t.contiguous(memory_format=torch.channels_last) for t in (photo, style))
         with torch.no_grad():
             features = self.network(torch.cat([photo, style]))
-            photo_features = {name: f[: len(photo)] for name, f in features.items()}
             style_features = {name: f[len(photo) :] for name, f in features.items()}
-            target = self.objective.target(style, style_features)
+            content = self.objective.content_target(photo, {name: f[: len(photo)] for name, f in features.items()})
+            target = self.objective.style_target(style, style_features)
             if self.network is not self.trunk:
                 style_features = self.trunk(style)
         code = self.modules["style_encoder"](features=style_features)
         out = self.modules["generator"](photo, code)
         generated = out.sample.float()
-        return _State(generated, self.network(generated), photo, photo_features, style, target, code, out.cam_logits, distance)
+        return _State(generated, self.network(generated), photo, content, style, target, code, out.cam_logits, distance)
 
     @staticmethod
     def _draw_edge(photo: torch.Tensor) -> torch.Tensor:
@@ -242,9 +242,8 @@ class StylizationTask:
         loss, figures = self.objective(
             state.generated,
             state.features,
-            state.photo,
-            state.photo_features,
-            state.target,
+            state.content_target,
+            state.style_target,
             directions.to(state.generated.device),
         )
         if _lesson(step) in ("photo", "painting"):
@@ -306,9 +305,10 @@ class StylizationTask:
             with steady(generator):
                 # by `forward`, which is not compiled: another size and mode would be compiled anew
                 out = generator.forward(photo, encoder.forward(style)).sample.float()
-            target = self.objective.target(style, self.network(style))
+            content = self.objective.content_target(photo, self.network(photo))
+            target = self.objective.style_target(style, self.network(style))
             axes = torch.eye(3, device=device)
-            objective, figures = self.objective(out, self.network(out), photo, self.network(photo), target, axes)
+            objective, figures = self.objective(out, self.network(out), content, target, axes)
             for name, value in {"objective": objective, **figures}.items():
                 if name in scores:
                     scores[name] += float(value)

@@ -47,7 +47,7 @@ class BatchEvents(LongWork):
         """Paint up to twenty photos in one style and get them as one ZIP file.
 
         Photos that cannot be read are skipped and listed at the end. In the ZIP file each picture has the size and the name of
-        its photo; JPEG, PNG and WebP stay what they are, other formats become PNG.
+        its photo; JPEG, PNG and WebP stay what they are, other formats become PNG. EXIF stays, except for the GPS position.
 
         Parameters:
             photos: The photos, image files of up to 24 megapixels each.

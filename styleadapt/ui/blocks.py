@@ -13,7 +13,7 @@ from styleadapt.ui.disk import housekeeping, own_cache
 from styleadapt.ui.examples import serve_examples
 from styleadapt.ui.fetching import limit_fetching
 from styleadapt.ui.labels import LABELS
-from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SWEEP_EVERY
+from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SECONDS_BETWEEN_LOOKS, SWEEP_EVERY
 from styleadapt.ui.look_choice import MY_ADAPTER
 from styleadapt.ui.regions_tab import RegionsTab, build_regions_tab
 from styleadapt.ui.session import Visitor, Visitors
@@ -72,7 +72,10 @@ def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visit
         app.load(arrive, None, visitor, queue=False, show_progress="hidden", api_visibility="private")
         app.unload(depart)
     app.visitors = visitors  # type: ignore[attr-defined]  # for `housekeeping`
-    return app.queue(max_size=MAX_QUEUE, api_open=False)
+    app.queue(max_size=MAX_QUEUE, api_open=False)
+    # Gradio looks for events a thousand times a second and for progress a hundred times, which takes 5 % of a core for nobody.
+    app._queue.sleep_when_free = app._queue.progress_update_sleep_when_free = SECONDS_BETWEEN_LOOKS
+    return app
 
 
 def launch_options() -> dict:

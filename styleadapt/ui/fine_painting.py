@@ -60,7 +60,7 @@ class FineEvents(LongWork):
         Returns:
             The progress, as HTML text.
             The photo and the picture so far, small enough to preview.
-            The picture in full size, a PNG file, once it is ready.
+            The picture in full size, once it is ready: a PNG file with the EXIF of the photo, except for its GPS position.
             The size and the time taken, as text.
         """
         with plain_errors():
@@ -79,7 +79,7 @@ class FineEvents(LongWork):
                     visitor.touch()
                     if isinstance(item, RefinementFinished):
                         text = status(f"Done after {item.steps} steps.")
-                        yield text, *shown(before, item.picture, visitor, visitor.picture_file, started), visitor
+                        yield text, *shown(photo, before, item.picture, visitor, visitor.picture_file, started), visitor
                         return
                     pair: tuple[Image.Image, Image.Image] | dict = gr.skip()
                     if item.preview is not None:

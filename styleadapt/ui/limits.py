@@ -23,6 +23,8 @@ SECONDS_BETWEEN_REPORTS = 1.0
 SECONDS_BETWEEN_PREVIEWS = 3.0
 
 MAX_QUEUE = 24
+SECONDS_BETWEEN_LOOKS = 0.1
+"""How long an event waits at most until the idle queue notices it."""
 MAX_SESSIONS = 500
 LONG_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "cpu"}
 """One adaptation, refinement, batch or video at a time."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from styleadapt.data.images import save_image
 from styleadapt.data.metadata import ImageMetadata, read_metadata
-from styleadapt.pipelines.result_names import ResultNames
+from styleadapt.pipelines.result_names import ResultNames, result_suffix
 from styleadapt.ui.errors import one_line
 from styleadapt.ui.limits import LIVE_PREVIEW_SIDE, MAX_WORK_SIDE, MAX_ZIP_BYTES
 from styleadapt.ui.uploads import fit, read_image
@@ -112,7 +112,9 @@ def batch_live(
                         max_size=MAX_WORK_SIDE,
                         stroke_size=stroke_size,
                     ).images[0]
-                    _add(archive, picture, names.take(photo.name) + _suffix(photo, picture), Path(folder), read_metadata(photo))
+                    metadata = read_metadata(photo).without_location()
+                    name = names.take(photo.name) + _suffix(photo, picture, metadata)
+                    _add(archive, picture, name, Path(folder), metadata)
                     preview = fit(picture, LIVE_PREVIEW_SIDE)
                     pictures += 1
                 except ValueError as error:
@@ -123,11 +125,10 @@ def batch_live(
     yield BatchFinished(pictures, len(photos), failed)
 
 
-def _suffix(photo: Path, picture: Image.Image) -> str:
-    """The format of the photo if pictures are written in it and it holds them, else PNG."""
-    suffix = photo.suffix.lower()
-    holds = suffix in KEPT_SUFFIXES and (picture.mode == "RGB" or suffix not in (".jpg", ".jpeg"))
-    return suffix if holds else ".png"
+def _suffix(photo: Path, picture: Image.Image, metadata: ImageMetadata) -> str:
+    """The extension of the photo's own format if the ZIP file may have it and it holds the picture, else ".png"."""
+    suffix = result_suffix("keep", metadata, photo.suffix, picture.mode == "RGBA").lower()
+    return suffix if suffix in KEPT_SUFFIXES else ".png"
 
 
 def _add(archive: zipfile.ZipFile, picture: Image.Image, name: str, folder: Path, metadata: ImageMetadata) -> None:

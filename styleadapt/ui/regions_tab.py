@@ -70,7 +70,7 @@ class RegionsEvents:
             stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The photo and the stylised photo, small enough to preview.
-            The stylised photo in full size, a PNG file.
+            The stylised photo in full size, a PNG file with the EXIF of the photo, except for its GPS position.
             The size and the time taken, as text.
         """
         settings = inside, feather, strength, keep_colours, outside, visitor, stroke_size
@@ -101,7 +101,7 @@ class RegionsEvents:
             visitor = self.visitors.of(visitor)
             started = time.monotonic()
             after = self.studio.regions(before, styles, [region], feather, strength, bool(keep_colours), strokes)
-            return *shown(before, after, visitor, visitor.regions_file, started), visitor
+            return *shown(photo, before, after, visitor, visitor.regions_file, started), visitor
 
 
 def read_painted(layers: list[str] | None) -> Image.Image:

@@ -30,7 +30,8 @@ from styleadapt.ui.uploads import fit
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
-    from styleadapt.pipelines.strokes import StrokeSize
+    from styleadapt.models.cpu import configure_cpu
+from styleadapt.pipelines.strokes import StrokeSize
 
 ADAPTER_NAME = "visitor"
 
@@ -58,6 +59,7 @@ def load_packaged() -> "StyleTransferPipeline":
     """The pipeline with the packaged weights, in bfloat16 where that is faster. Importing it takes seconds."""
     from styleadapt import StyleTransferPipeline
 
+    configure_cpu()
     return StyleTransferPipeline.from_pretrained(dtype="auto")
 
 

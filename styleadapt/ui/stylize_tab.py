@@ -83,7 +83,7 @@ class StylizeEvents:
             stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The photo and the stylised photo, small enough to preview.
-            The stylised photo in full size, a PNG file.
+            The stylised photo in full size, a PNG file with the EXIF of the photo, except for its GPS position.
             The size and the time taken, as text.
         """
         with plain_errors():
@@ -93,7 +93,7 @@ class StylizeEvents:
             started = time.monotonic()
             look = read_look(styles, source, weight, shares, blend, visitor)
             after = self.studio.stylise(before, look, strength, bool(keep_colours), strokes)
-            return *shown(before, after, visitor, visitor.picture_file, started), visitor
+            return *shown(photo, before, after, visitor, visitor.picture_file, started), visitor
 
     def strip(
         self,

@@ -99,7 +99,8 @@ def fit(image: Image.Image, side: int) -> Image.Image:
 def read_image(path: str) -> Image.Image:
     """The image at `path`, upright, mode "RGB" or "RGBA". Raises `ImageError` when it cannot be used."""
     try:
-        return load_image(path, max_pixels=MAX_PIXELS)
+        # As a path it is never an address, which this server would fetch for a visitor.
+        return load_image(Path(path), max_pixels=MAX_PIXELS)
     except ImageError as error:
         # The rest of the message is advice for programmers.
         raise ImageError(str(error).split("; raise it with")[0]) from None

@@ -39,7 +39,7 @@ def test_the_callers_models_and_random_state_are_left_alone(tiny_models):
 
 
 def test_the_style_figure_improves_on_a_made_style(tiny_models):
-    adapter = run(tiny_models, steps=60, config=replace(FAST, learning_rate=1e-2, check_every=10))
+    adapter = run(tiny_models, steps=60, seed=1, config=replace(FAST, learning_rate=1e-2, check_every=10))
     assert adapter.scores["style_after"] < 0.9 * adapter.scores["style_before"]
     assert adapter.code.shape == (1, 16) and not torch.equal(adapter.code, adapter.start_code)
 

@@ -1,5 +1,8 @@
 import json
+import os
 import struct
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -47,6 +50,11 @@ def test_a_missing_folder_is_named(adapter, tmp_path):
 def test_the_card_loads_the_adapters_own_base(adapter, name, snippet):
     adapter.base_name = name
     assert snippet in adapter.model_card("user/monet")
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(adapter, tmp_path):
+    name = "n" * 240 + ".safetensors"
+    assert StyleAdapter.load(adapter.save(tmp_path / name)).steps == 120
 
 
 def test_a_full_disk_leaves_the_old_file(adapter, tmp_path, monkeypatch):
@@ -164,3 +172,48 @@ def test_push_to_hub_uploads_adapter_and_card(adapter, monkeypatch):
     card = seen["files"]["README.md"].decode()
     assert "pipeline_tag: image-to-image" in card and "0.250" in card and 'load_adapter("user/monet"' in card
     assert "secret" not in card
+
+
+PUSH = """
+import locale, sys
+from pathlib import Path
+import huggingface_hub
+
+class Api:
+    def __init__(self, token=None): pass
+    def create_repo(self, repo_id, **options): return type("Repo", (), {"repo_id": repo_id})
+    def upload_folder(self, repo_id, folder_path, commit_message): return Path(folder_path, "README.md").read_bytes().hex()
+
+assert "UTF" not in locale.getencoding()
+huggingface_hub.HfApi = Api
+from styleadapt.adaptation.adapter import StyleAdapter
+print(StyleAdapter.load(sys.argv[1]).push_to_hub("user/monet"))
+"""
+
+
+def test_push_to_hub_writes_utf_8_whatever_the_locale(adapter, tmp_path):
+    adapter.base_name = "runs/h\u00e9l\u00e8ne"
+    file = adapter.save(tmp_path / "a.safetensors")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    pushed = subprocess.run([sys.executable, "-c", PUSH, str(file)], capture_output=True, env=environment, timeout=120)
+    assert not pushed.returncode, pushed.stderr.decode()
+    assert "runs/h\u00e9l\u00e8ne" in bytes.fromhex(pushed.stdout.decode()).decode("utf-8")
+
+
+def test_push_to_hub_makes_no_repository_for_what_cannot_be_written(adapter, monkeypatch):
+    import huggingface_hub
+
+    made = []
+
+    class Api:
+        def __init__(self, token=None):
+            pass
+
+        def create_repo(self, repo_id, **options):
+            made.append(repo_id)
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(StyleAdapter, "model_card", lambda self, repo_id: "\ud800")
+    with pytest.raises(UnicodeEncodeError):
+        adapter.push_to_hub("monet")
+    assert not made

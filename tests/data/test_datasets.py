@@ -5,25 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt.data.datasets import PhotoPaintingDataset, jitter_colors, list_images, random_crop
+from styleadapt.data.datasets import PhotoPaintingDataset, jitter_colors, random_crop
+from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image
 from styleadapt.data.sources import open_folder
 
 from ..conftest import smooth_noise
-
-
-def test_files_are_found_below_the_folder_sorted(tmp_path):
-    (tmp_path / "sub").mkdir()
-    for name in ("b.PNG", "a.jpg", "sub/c.webp", "notes.txt"):
-        (tmp_path / name).touch()
-    assert [p.name for p in list_images(tmp_path)] == ["a.jpg", "b.PNG", "c.webp"]
-
-
-def test_missing_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no image"):
-        list_images(tmp_path)
-    with pytest.raises(FileNotFoundError, match="absent"):
-        list_images(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("size", [(300, 40), (40, 300), (10, 10), (1, 1)])

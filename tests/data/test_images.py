@@ -24,6 +24,8 @@ from styleadapt.data.images import (
     tensor_to_image,
 )
 
+from ..conftest import smooth_noise
+
 ORIENTATION = 0x0112
 UPRIGHT = {
     1: lambda a: a,
@@ -476,6 +478,14 @@ class TestSave:
     def test_lossy(self, name, tmp_path):
         save_image(Image.new("RGB", (16, 16), (250, 5, 5)), str(tmp_path / name))
         assert np.abs(np.asarray(load_image(tmp_path / name), int) - (250, 5, 5)).max() < 8
+
+    def test_webp_is_as_good_as_jpeg(self, tmp_path):
+        picture = smooth_noise((64, 48), seed=1)
+        save_image(picture, tmp_path / "default.webp")
+        save_image(picture, tmp_path / "95.webp", quality=95)
+        save_image(picture, tmp_path / "80.webp", quality=80)
+        written = {name: (tmp_path / f"{name}.webp").read_bytes() for name in ("default", "95", "80")}
+        assert written["default"] == written["95"] != written["80"]
 
     def test_jpeg_defaults_and_options(self, picture, tmp_path):
         image = Image.fromarray(picture)

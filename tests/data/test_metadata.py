@@ -1,5 +1,7 @@
-import dataclasses
 import io
+import struct
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,7 +101,7 @@ def test_what_a_format_cannot_hold_is_left_out(photo, tmp_path):
 
 
 def test_the_place_can_be_left_out(photo):
-    metadata = dataclasses.replace(read_metadata(encoded(photo, "JPEG", exif=described().tobytes())), location=())
+    metadata = read_metadata(encoded(photo, "JPEG", exif=described().tobytes())).without_location()
     written = Image.Exif()
     written.load(metadata.options(".jpg", photo.size)["exif"])
     assert written[ExifTags.Base.Make] == "Pinhole" and not written.get_ifd(ExifTags.IFD.GPSInfo)
@@ -116,7 +118,7 @@ def test_damaged_metadata_stops_nothing(photo, cut, tmp_path):
 
 def test_too_much_for_a_jpeg_file_is_left_out(photo, tmp_path):
     source = read_metadata(encoded(photo, "JPEG", exif=described().tobytes()))
-    metadata = dataclasses.replace(source, photo=((ExifTags.Base.ImageDescription, "x" * 70000),))
+    metadata = replace(source, photo=((ExifTags.Base.ImageDescription, "x" * 70000),))
     save_image(photo, tmp_path / "out.jpg", **metadata.options(".jpg", photo.size))
     assert not Image.open(tmp_path / "out.jpg").getexif()
 
@@ -124,3 +126,72 @@ def test_too_much_for_a_jpeg_file_is_left_out(photo, tmp_path):
 @pytest.mark.parametrize("source", [b"", b"no image", "absent.jpg"])
 def test_no_image_has_no_metadata(source):
     assert read_metadata(source) == ImageMetadata()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def raw_profile(kind: bytes, name: bytes, data: bytes) -> bytes:
+    """A chunk of text as ImageMagick writes it."""
+    digits = data.hex().encode()
+    lines = b"\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
+    text = b"\n" + name + b"\n%8d\n" % len(data) + lines + b"\n"
+    start = {b"tEXt": b"\0", b"zTXt": b"\0\0", b"iTXt": b"\0\1\0en\0\0"}[kind]
+    return chunk(kind, b"Raw profile type " + name + start + (text if kind == b"tEXt" else zlib.compress(text)))
+
+
+EXIF = described().tobytes()
+# with the prefix that it has in a JPEG file, and without
+BARE = EXIF.removeprefix(b"Exif\0\0")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        chunk(b"eXIf", BARE),
+        chunk(b"eXIf", b"Exif\0\0" + BARE),
+        raw_profile(b"tEXt", b"exif", BARE),
+        raw_profile(b"zTXt", b"exif", b"Exif\0\0" + BARE),
+        raw_profile(b"iTXt", b"exif", BARE),
+        raw_profile(b"zTXt", b"APP1", b"Exif\0\0" + BARE),
+        raw_profile(b"zTXt", b"APP1", b"http://ns.adobe.com/xap/1.0/\0<x/>") + raw_profile(b"zTXt", b"exif", BARE),
+    ],
+    ids=["chunk", "prefixed chunk", "text", "compressed text", "international text", "APP1", "XMP before it"],
+)
+@pytest.mark.parametrize("behind", [False, True], ids=["before the pixels", "behind them"])
+def test_exif_is_found_wherever_a_png_file_has_it(photo, written, behind, tmp_path):
+    whole = encoded(photo, "PNG")
+    at = whole.index(b"IEND") - 4 if behind else whole.index(b"IDAT") - 4
+    (tmp_path / "in.png").write_bytes(whole[:at] + written + whole[at:])
+    for source in (tmp_path / "in.png", (tmp_path / "in.png").read_bytes()):
+        metadata = read_metadata(source)
+        assert dict(metadata.photo)[ExifTags.Base.Make] == "Pinhole"
+        assert dict(metadata.exposure)[ExifTags.Base.DateTimeOriginal] == "2020:02:03 04:05:06"
+        assert dict(metadata.location)[1] == "N"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        raw_profile(b"zTXt", b"exif", BARE)[:90],
+        chunk(b"zTXt", b"Raw profile type exif\0\0" + b"no zlib"),
+        chunk(b"tEXt", b"Raw profile type exif\0\nexif\nmany\nzz"),
+        chunk(b"tEXt", b"Raw profile type exif\0"),
+        chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(50_000_000))),
+        struct.pack(">I4s", 2**31, b"eXIf"),
+        chunk(b"eXIf", b""),
+    ],
+)
+def test_a_broken_profile_of_a_png_file_is_left_out(photo, written):
+    whole = encoded(photo, "PNG")
+    at = whole.index(b"IEND") - 4
+    assert read_metadata(whole[:at] + written + whole[at:]) == ImageMetadata(format="PNG")
+
+
+def test_metadata_of_a_photo_beyond_pillows_limit_is_kept(photo):
+    small = encoded(photo, "JPEG", exif=described().tobytes(), dpi=(300, 300))
+    at = small.index(b"\xff\xc0") + 5
+    # Its header alone says 15,000 x 13,000 pixels, which `load_image` takes and Pillow by itself refuses.
+    metadata = read_metadata(small[:at] + struct.pack(">HH", 13000, 15000) + small[at + 4 :])
+    assert metadata == read_metadata(small) and metadata.format == "JPEG" and metadata.photo

@@ -1,4 +1,5 @@
 import itertools
+import json
 import logging
 
 import pytest
@@ -6,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from styleadapt.data.sources import SourceError, open_folder, open_source
 
-from .made_sets import MAKERS, level, make_folder, make_parquet, make_tars
+from .made_sets import MAKERS, encoded, level, make_folder, make_parquet, make_tars
 
 
 @pytest.fixture
@@ -157,3 +158,63 @@ def test_some_images_are_drawn_by_seed(tmp_path, cache, kind):
     drawn = [[level(sample) for sample in table.drawn(3, seed).first(6)] for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] == sorted(drawn[0]) and len(set(drawn[0])) == 3 and drawn[2] != drawn[0]
     assert len(table.drawn(9, 0)) == 6
+
+
+NAMES = {
+    "a word that is a split": ["steam train.png", "b.png", "c.png"],
+    "another split alone": ["test_a.png", "b.png", "c.png"],
+    "patterns": ["x[1].png", "b?.png", "__c.png"],
+    "folders": ["sub/train.png", "test/b.png", "c.png"],
+}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("option", ["train_data_dir", "dataset_name"])
+@pytest.mark.parametrize("metadata", [None, "csv", "jsonl"])
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_a_folder_is_one_split_whatever_its_files_are_called(tmp_path, cache, names, metadata, option, streaming):
+    for k, name in enumerate(names):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(encoded(k))
+    if metadata == "csv":
+        (tmp_path / "set" / "metadata.csv").write_text("file_name,who\n" + "".join(f"{name},ann\n" for name in names))
+    if metadata == "jsonl":
+        rows = [json.dumps({"file_name": name, "who": "ann"}) for name in names]
+        (tmp_path / "set" / "metadata.jsonl").write_text("\n".join(rows))
+    source = open_source(**{option: str(tmp_path / "set")}, streaming=streaming, cache_dir=cache)
+    assert sorted(level(sample) for sample in itertools.islice(source, 3)) == [0, 1, 2]
+    if not streaming:
+        assert len(source) == 3
+
+
+def test_folders_named_after_splits_are_splits_of_a_data_set(tmp_path, cache):
+    make_folder(tmp_path / "set" / "train", 2)
+    make_folder(tmp_path / "set" / "test", 3)
+    for split, count in (("train", 2), ("test", 3)):
+        assert len(open_source(dataset_name=str(tmp_path / "set"), split=split, cache_dir=cache)) == count
+    assert len(open_source(tmp_path / "set")) == 5
+    (tmp_path / "set" / "train").rename(tmp_path / "set" / "car")
+    assert len(open_source(dataset_name=str(tmp_path / "set"), cache_dir=cache)) == 5, "classes, one of which is called test"
+    with pytest.raises(SourceError, match="`split` is 'test'; .* one split, 'train'"):
+        open_source(dataset_name=str(tmp_path / "set"), split="test", cache_dir=cache)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tars"])
+def test_shards_are_found_below_a_folder_with_brackets_in_its_name(tmp_path, cache, kind):
+    assert len(open_source(MAKERS[kind](tmp_path / "set [1]", 4, files=2), cache_dir=cache)) == 4
+
+
+def test_an_image_that_cannot_be_read_is_named_with_a_hint(tmp_path, caplog):
+    (make_folder(tmp_path / "set", 1) / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    source = open_source(tmp_path / "set")
+    with caplog.at_level(logging.WARNING):
+        assert [level(sample) for sample in source.first(9)] == [0] and len(source) == 2
+    assert "b.heic: is a HEIC picture" in caplog.text and "pillow-heif" in caplog.text
+
+
+def test_images_without_a_row_in_the_metadata_are_told(tmp_path, cache, caplog):
+    folder = make_folder(tmp_path / "set", 3)
+    (folder / "metadata.csv").write_text("file_name\n00.png\n02.png\n")
+    with caplog.at_level(logging.WARNING):
+        assert [level(sample) for sample in open_source(folder, cache_dir=cache)] == [0, 2]
+    assert "holds 3 images, and its metadata names 2" in caplog.text

@@ -19,7 +19,7 @@ def noting(file, name, seconds):
     """A way that writes down when it is prepared and called."""
 
     def note():
-        with open(file, "a") as log:
+        with open(file, "a", encoding="utf-8") as log:
             log.write(f"{name} ")
         time.sleep(seconds)
 

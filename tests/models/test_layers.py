@@ -97,3 +97,21 @@ def test_a_style_kernel_is_the_kernel_and_a_low_rank_change_by_hand():
                 expected[out] + follows.basis_out[out, direction, 0, 0] * amounts[direction] * follows.basis_in[direction]
             )
     torch.testing.assert_close(follows.kernel(conv.weight, code), expected)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+def test_a_single_map_is_normalized_as_one_of_a_batch(dtype, tolerance):
+    """A single map on a CPU has gradients of our own; those of a batch are torch's."""
+    torch.manual_seed(0)
+    layer, code = AdaLIN(6, 4), torch.randn(1, 4)
+    maps = torch.randn(1, 6, 9, 7).to(dtype).contiguous(memory_format=torch.channels_last)
+    weights = torch.randn(1, 6, 9, 7)
+    results = []
+    for count in (1, 2):
+        layer.zero_grad()
+        x = maps.clone().requires_grad_()
+        y = layer(x.expand(count, -1, -1, -1), code.expand(count, -1))[:1].float()
+        (y * weights).sum().backward()
+        results.append([y.detach(), x.grad.float(), *(p.grad.clone() for p in layer.parameters())])
+    for single, of_batch in zip(*results):
+        torch.testing.assert_close(single, of_batch, rtol=tolerance, atol=tolerance * float(of_batch.abs().max()))

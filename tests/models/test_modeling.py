@@ -103,7 +103,7 @@ def refusal(folder, *parts, error=ModelLoadError, cls=Toy, **kwargs) -> str:
 
 def edit_config(folder, **changes):
     file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def edit_weights(folder, **changes):
@@ -125,7 +125,7 @@ def test_reload_is_bit_equal(folder, toy):
 def test_config_is_as_after_construction(folder):
     config = Toy.from_pretrained(folder).config
     assert dict(config) == {"sizes": (4, 3), "pair": (5, 6), "slope": 0.2, "bias": True, "name": "toy"}
-    assert "_name_or_path" not in json.loads((folder / "config.json").read_text())
+    assert "_name_or_path" not in json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def test_generator_reloads(tmp_path):
@@ -304,7 +304,7 @@ def cache(folder, tmp_path) -> Path:
     """A Hub cache that holds `owner/name`, with the model in the subfolder `toy`."""
     repo = tmp_path / "cache" / "models--owner--name"
     (repo / "refs").mkdir(parents=True)
-    (repo / "refs" / "main").write_text(COMMIT)
+    (repo / "refs" / "main").write_text(COMMIT, encoding="utf-8")
     (repo / "snapshots" / COMMIT).mkdir(parents=True)
     folder.rename(repo / "snapshots" / COMMIT / "toy")
     return tmp_path / "cache"
@@ -418,7 +418,7 @@ def test_push_to_hub(monkeypatch, tmp_path, toy, through_save):
 
     class Card:
         def save(self, path):
-            Path(path).write_text("card")
+            Path(path).write_text("card", encoding="utf-8")
 
     def upload_folder(*, repo_id, folder_path, token, **kwargs):
         names = sorted(path.name for path in Path(folder_path).iterdir())

@@ -177,5 +177,4 @@ def test_a_photo_looks_alike_at_any_number_of_megapixels():
         scale = math.sqrt(megapixels * 1e6 / (large.width * large.height))
         photo = large.resize([round(side * scale) for side in large.size], Image.Resampling.LANCZOS)
         distances[megapixels] = style_distance(pipe(photo, style=style).images[0], style)
-    # the mark is 1.1; the packaged weights reach 1.23 on this enlarged photo
-    assert max(distances.values()) < 1.25 * min(distances.values()), distances
+    assert max(distances.values()) < 1.1 * min(distances.values()), distances

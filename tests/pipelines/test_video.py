@@ -12,38 +12,11 @@ from PIL import Image
 
 from styleadapt.data.images import open_image
 from styleadapt.pipelines import video_reading
-from styleadapt.pipelines.style_transfer import StyleTransferOutput
 from styleadapt.pipelines.video import VideoError, VideoProgress, stylize_video
 
 from ..conftest import stripes
+from .conftest import Copy
 from .made_clips import clip, shown, sound_packets
-
-
-class Copy:
-    """Stands in for a pipeline: gives the frames back, and keeps their sizes and options."""
-
-    def __init__(self):
-        self.sizes, self.options = [], {}
-
-    def encode_style(self, style=None, style_weights=None):
-        if style is None:
-            raise ValueError("no style: pass `style=` an image")
-
-    def __call__(self, image, **options):
-        self.sizes.append(image.size)
-        self.options = options
-        return StyleTransferOutput(images=[image])
-
-
-@pytest.fixture
-def copied(tmp_path):
-    """Sends a clip through unchanged: `copied(source, target="o.mp4", **options)` gives the target's path and the summary."""
-
-    def run(source, target="o.mp4", pipe=None, smoothing=0.0, **options):
-        summary = stylize_video(pipe or Copy(), source, tmp_path / target, style=stripes(64), smoothing=smoothing, **options)
-        return tmp_path / target, summary
-
-    return run
 
 
 def test_a_clip_is_stylised_frame_by_frame_and_steadied(tiny_pipe, tmp_path, painting):
@@ -340,7 +313,7 @@ def test_a_playlist_opens_neither_other_files_nor_addresses(copied, tmp_path, na
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         address = f"file://{secret}" if scheme == "file" else f"http://127.0.0.1:{server.server_port}/secret.mp4"
-        (tmp_path / name).write_text(text.format(address=address))
+        (tmp_path / name).write_text(text.format(address=address), encoding="utf-8")
         with pytest.raises(VideoError, match=f"{name} is no clip that can be read"):
             copied(tmp_path / name)
     finally:
@@ -351,7 +324,7 @@ def test_a_playlist_opens_neither_other_files_nor_addresses(copied, tmp_path, na
 
 def test_a_playlist_beside_its_clip_is_not_followed(copied, tmp_path, monkeypatch):
     clip(tmp_path / "secret.mp4")
-    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile secret.mp4\n")
+    (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile secret.mp4\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with av.open("list.ffconcat") as followed:
         assert followed.streams.video, "PyAV alone would follow it"
@@ -365,7 +338,7 @@ def test_memory_does_not_grow_with_length(copied, tmp_path):
 
     def watch(progress):
         if progress.frame in (60, 140):
-            peaks.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+            peaks.append(int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
 
     copied(source, callback=watch)
     # 80 frames are 10 MB in RGB

@@ -1,3 +1,4 @@
+import pytest
 from PIL import Image
 
 from ..conftest import smooth_noise
@@ -35,3 +36,11 @@ def test_an_unusable_device_ends_with_one_line(refusal, tmp_path):
     line = refusal("adapt", "--style", "a.png", "--output", tmp_path / "new" / "a.safetensors", "--device", "toaster")
     assert "'toaster' cannot be used here" in line and "\n" not in line
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("output, reason", [("file/a.safetensors", "Not a directory"), ("folder.safetensors", "Is a directory")])
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(refusal, tmp_path, output, reason):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.safetensors").mkdir()
+    line = refusal("adapt", "--style", "a.png", "--output", tmp_path / output, "--device", "cpu")
+    assert reason in line and "\n" not in line

@@ -88,6 +88,8 @@ def folder(painting, tmp_path):
         ("photos/p.png", "style.png", "style.png would overwrite"),
         ("photos/p.png", "out.heic", "'.heic' is no image extension; use one of .jpg, .jpeg, .png"),
         ("photos", "out.v2", "'.v2' is no image extension"),
+        ("photos/p.png", "out.jp2", "'.jp2' is no image extension"),
+        ("photos/p.png", "style.png/o.png", "Not a directory"),
         ("photos", "out.png", "out.png is one file"),
     ],
 )
@@ -356,3 +358,47 @@ def test_what_does_not_go_together_is_refused_before_any_work(refusal, arguments
 def test_results_do_not_go_among_the_photos(refusal, gallery):
     line = refusal("stylize", "--input_dir", gallery, "--style", "s.png", "--output_dir", gallery / "sub" / "out")
     assert "lies in --input_dir" in line and not (gallery / "sub" / "out").exists()
+
+
+def test_a_name_with_a_slash_at_its_end_is_a_folder(stylize, gallery, tmp_path):
+    assert stylize("--content", gallery / "a.png", "--output", f"{tmp_path}/results.v2/")[0] == 0
+    assert [path.name for path in (tmp_path / "results.v2").iterdir()] == ["a.png"]
+
+
+def test_photos_of_a_name_keep_apart_and_thousands_are_named_in_a_moment():
+    targets = runpy.run_path(SCRIPT)["_targets"]
+    photos = [Path(f"{n}/{name}") for n in range(8000) for name in ("same.png", "Same.JPG")]
+    start = time.perf_counter()
+    named = targets(photos, "out", True)
+    assert time.perf_counter() - start < 2
+    assert len({str(path).lower() for path in named}) == len(photos)
+    assert [path.name for path in named[:3]] == ["same.png", "Same-2.png", "same-3.png"]
+
+
+def test_an_address_as_a_photo_is_refused_as_one(refusal):
+    line = refusal("stylize", "--content", "https://example.org/a.jpg", "--style", "s.png", "--output", "out")
+    assert "--content https://example.org/a.jpg is an address; download the photo first" in line
+
+
+def test_pictures_that_are_written_have_not_failed_whatever_becomes_of_the_output(repo, gallery, tmp_path):
+    (gallery / "broken.png").unlink()
+    (gallery / "a.png").rename(gallery / "日本語.png")
+    arguments = ["--content", gallery, "--style", tmp_path / "style.png", "--pretrained_model_name_or_path", repo]
+    line = " ".join(map(str, [sys.executable, SCRIPT, *arguments]))
+    for number, (tail, environment) in enumerate(((">/dev/full", {}), ("2>&1 | cat", {"PYTHONIOENCODING": "ascii"}))):
+        command = f"set -o pipefail; {line} --output {tmp_path}/{number} {tail}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env={**ENVIRONMENT, **environment})
+        assert done.returncode == 0 and "failed" not in done.stdout + done.stderr, done.stdout + done.stderr
+        assert sorted(path.name for path in (tmp_path / str(number)).iterdir()) == ["b.png", "c.png", "日本語.png"]
+    assert "\\u65e5\\u672c\\u8a9e.png" in done.stdout
+
+
+def test_what_cannot_be_read_is_listed_and_what_the_system_keeps_is_not(stylize, gallery, tmp_path):
+    (gallery / "broken.png").unlink()
+    (gallery / "new.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (gallery / "._a.png").write_bytes(b"AppleDouble")
+    (gallery / "dir.jpg").mkdir()
+    smooth_noise((40, 30), 0).save(gallery / "old.jfif", "JPEG")
+    status, printed = stylize("--content", gallery, "--output", tmp_path / "out")
+    assert status == 1 and "1 of 5 photos failed" in printed and "new.heic is a HEIC picture" in printed
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png", "old.png"]

@@ -57,6 +57,7 @@ def test_what_is_no_clip_ends_with_one_line(refusal, tmp_path):
         (("--style", "s.png", "--output", "o.mp4", "--stroke_size", "0"), "--stroke_size is 0.0; it must be a number above 0"),
         (("--style", "s.png", "--output", "o.mp4", "--stroke_size", "broad"), "--stroke_size is 'broad'"),
         (("--output", "o.mp4"), "--style, --adapter"),
+        (("--style", "s.png", "--output", "/dev/null/o.mp4"), "Not a directory"),
         (("--style", "s.png", "--output", "o.mp4", "--device", "toaster"), "'toaster' cannot be used here"),
     ],
 )

@@ -46,6 +46,13 @@ def push(hub, folder, repo="user/monet", **options):
         return push_run_to_hub(folder, repo, facts, token=TOKEN, endpoint=hub.endpoint, **options)
 
 
+def test_a_folder_that_cannot_be_written_to_leaves_no_repository(hub, run_folder):
+    (run_folder / "README.md").mkdir()
+    with pytest.raises(OSError):
+        push(hub, run_folder)
+    assert not hub.requests
+
+
 def test_models_adapter_samples_and_card_arrive_whole(hub, run_folder):
     assert push(hub, run_folder, commit_message="Ten paintings") == f"{hub.endpoint}/user/monet/commit/abc"
     published = {path: data for (repo, branch, path), data in hub.files.items() if (repo, branch) == ("user/monet", "main")}

@@ -4,8 +4,12 @@ from types import SimpleNamespace
 import pytest
 from PIL import ExifTags, Image
 
+from styleadapt.data.metadata import ImageMetadata
+from styleadapt.pipelines.batch import save_result
 from styleadapt.ui import live_batch
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
+
+from ..conftest import smooth_noise
 
 PAINTINGS = [Image.new("RGB", (8, 8), "red")]
 
@@ -132,12 +136,45 @@ def test_what_a_jpeg_cannot_hold_becomes_a_png(pipeline, visit, tmp_path, monkey
         assert Image.open(archive.open("transparent.png")).mode == "RGBA"
 
 
-def test_what_the_file_says_beside_its_pixels_is_kept(pipeline, visit, tmp_path):
+def test_what_the_file_says_beside_its_pixels_is_kept_but_for_the_place(pipeline, visit, tmp_path):
     path, exif = tmp_path / "a.jpg", Image.Exif()
     exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "Me", 6
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
     Image.new("RGB", (30, 20)).save(path, exif=exif, dpi=(300, 300))
     list(_run(pipeline, [path], visit))
     with zipfile.ZipFile(visit / "all.zip") as archive, Image.open(archive.open("a.jpg")) as picture:
         assert picture.size == (20, 30) and picture.info["dpi"] == (300, 300)
         assert picture.getexif()[ExifTags.Base.Artist] == "Me"
         assert picture.getexif()[ExifTags.Base.Orientation] == 1
+        assert not picture.getexif().get_ifd(ExifTags.IFD.GPSInfo), "nobody publishes by accident where a photo was taken"
+
+
+@pytest.mark.parametrize(
+    "name, kind, expected",
+    [
+        ("photo.avif", "AVIF", "photo.png"),
+        ("photo.JFIF", "JPEG", "photo.jpg"),
+        ("photo.jp2", "JPEG2000", "photo.png"),
+        ("photo.tif", "TIFF", "photo.png"),
+        ("photo.png", "JPEG", "photo.jpg"),
+        ("photo.jpg", "WEBP", "photo.webp"),
+        ("photo.JPEG", "JPEG", "photo.jpeg"),
+        ("photo.2024", "JPEG", "photo.2024.jpg"),
+        ("photo", "PNG", "photo.png"),
+    ],
+)
+def test_a_picture_has_the_one_extension_that_its_format_has(pipeline, visit, tmp_path, name, kind, expected):
+    Image.new("RGB", (16, 16), "white").save(tmp_path / name, kind)
+    list(_run(pipeline, [tmp_path / name], visit))
+    with zipfile.ZipFile(visit / "all.zip") as archive:
+        assert archive.namelist() == [expected]
+
+
+def test_webp_is_written_as_the_command_line_writes_it(pipeline, visit, tmp_path):
+    photo = smooth_noise((64, 48), seed=1)
+    photo.save(tmp_path / "a.webp", lossless=True)
+    list(_run(pipeline, [tmp_path / "a.webp"], visit))
+    painted = pipeline(tmp_path / "a.webp", style=PAINTINGS).images[0]
+    save_result(painted, tmp_path / "expected.webp", ImageMetadata())
+    with zipfile.ZipFile(visit / "all.zip") as archive:
+        assert archive.read("a.webp") == (tmp_path / "expected.webp").read_bytes()

@@ -1,6 +1,6 @@
 import gradio as gr
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from styleadapt.ui import examples
 from styleadapt.ui.look_choice import BOTH, MY_ADAPTER, STYLE_IMAGES, read_shares
@@ -32,6 +32,18 @@ def test_a_photo_takes_a_style_and_keeps_its_size(events, photo, styles, visitor
     assert download["interactive"]
     assert Image.open(download["value"]).format == "PNG"
     assert Image.open(download["value"]).tobytes() == after.tobytes()
+
+
+def test_the_download_keeps_the_exif_of_the_photo_but_for_the_place(events, tmp_path, styles, visitor):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "Me", 6
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    Image.new("RGB", (30, 20)).save(tmp_path / "photo.jpg", exif=exif)
+    _, download, *_ = events.stylise(str(tmp_path / "photo.jpg"), styles, STYLE_IMAGES, 1.0, False, 1.0, "", 0.5, visitor)
+    with Image.open(download["value"]) as picture:
+        found = picture.getexif()
+        assert picture.size == (20, 30) and (found[ExifTags.Base.Artist], found[ExifTags.Base.Orientation]) == ("Me", 1)
+        assert not found.get_ifd(ExifTags.IFD.GPSInfo)
 
 
 def test_the_preview_is_small_and_the_download_is_not(events, tmp_path, styles, visitor):
