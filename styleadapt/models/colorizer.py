@@ -116,17 +116,12 @@ class Colorizer(StyleAdaptModel):
         return raw / (raw * self.prior).sum()
 
 
-def colorize(light: torch.Tensor, ab: torch.Tensor, radius: int = 2, eps: float = 4.0) -> torch.Tensor:
+def colorize(light: torch.Tensor, ab: torch.Tensor) -> torch.Tensor:
     """A photo of its lightness and its colors at a smaller scale, which follow the edges of the lightness.
-
-    By the fast guided filter (He and Sun, arXiv 1505.00996): in every window the colors are fitted by a line in the lightness,
-    a L + b, at the small scale; a and b are enlarged.
 
     Args:
         light: `(B, 1, H, W)`, L* in [0, 100].
         ab: `(B, 2, h, w)`.
-        radius: of the windows, in pixels of the small scale.
-        eps: variance of the lightness below which a window is flat.
 
     Returns:
         `(B, 3, H, W)` in [-1, 1].
@@ -134,15 +129,35 @@ def colorize(light: torch.Tensor, ab: torch.Tensor, radius: int = 2, eps: float 
     >>> colorize(torch.full((1, 1, 8, 8), 50.0), torch.zeros(1, 2, 2, 2)).flatten(1).std().item() < 1e-6
     True
     """
-    small = F.interpolate(light, ab.shape[-2:], mode="area")
+    lines = fitted_lines(F.interpolate(light, ab.shape[-2:], mode="area"), ab)
+    return painted(light, F.interpolate(lines, light.shape[-2:], mode="bilinear", align_corners=False))
+
+
+def fitted_lines(light: torch.Tensor, ab: torch.Tensor, radius: int = 2, eps: float = 4.0) -> torch.Tensor:
+    """Colors as lines in the lightness, slope * L + offset, fitted in every window: the first half of the fast guided filter (He
+    and Sun, arXiv 1505.00996, algorithm 2).
+
+    Args:
+        light: `(B, 1, h, w)`, L*.
+        ab: `(B, 2, h, w)`.
+        radius: of the windows, in pixels.
+        eps: variance of the lightness below which a window is flat.
+
+    Returns:
+        `(B, 4, h, w)`: two slopes, two offsets.
+    """
 
     def mean(x: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(x, 2 * radius + 1, 1, radius, count_include_pad=False)
 
-    mean_light, mean_ab = mean(small), mean(ab)
-    slope = (mean(small * ab) - mean_light * mean_ab) / (mean(small * small) - mean_light.square() + eps)
-    offset = mean_ab - slope * mean_light
-    slope, offset = (F.interpolate(mean(t), light.shape[-2:], mode="bilinear", align_corners=False) for t in (slope, offset))
+    mean_light, mean_ab = mean(light), mean(ab)
+    slope = (mean(light * ab) - mean_light * mean_ab) / (mean(light * light) - mean_light.square() + eps)
+    return torch.cat([mean(slope), mean(mean_ab - slope * mean_light)], 1)
+
+
+def painted(light: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
+    """The guided filter's other half: `(B, 1, H, W)` and enlarged `fitted_lines`, `(B, 4, H, W)` -> `(B, 3, H, W)` in [-1, 1]."""
+    slope, offset = lines.chunk(2, 1)
     return lab_to_rgb(torch.cat([light, slope * light + offset], 1))
 
 

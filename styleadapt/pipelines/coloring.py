@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..models.colorizer import Colorizer
+from ..models.colorizer import Colorizer, fitted_lines, painted
 from ..models.efficientnet import EfficientNetLite0
 from ..models.lab import lab_to_rgb, rgb_to_lab
 
@@ -35,16 +35,16 @@ def color_photo(
     lab = rgb_to_lab(small)
     grey = lab_to_rgb(lab * lab.new_tensor([1.0, 0.0, 0.0])[:, None, None])
     ab = colorizer(trunk(grey.to(colorizer.dtype)), code).ab
+    lines = fitted_lines(F.interpolate(lab[:, :1], ab.shape[-2:], mode="area"), ab)
     colored = np.empty(pixels.shape, np.float32)
     for top in range(0, height, _BAND):
         band = x[:, :, top : top + _BAND]
         # the band's part of the small map, bilinear between its rows
-        rows = (torch.arange(top, top + band.shape[2], device=x.device) + 0.5) * ab.shape[2] / height - 0.5
-        low = rows.floor().clamp(0, ab.shape[2] - 1).long()
-        high = (low + 1).clamp(max=ab.shape[2] - 1)
+        rows = (torch.arange(top, top + band.shape[2], device=x.device) + 0.5) * lines.shape[2] / height - 0.5
+        low = rows.floor().clamp(0, lines.shape[2] - 1).long()
+        high = (low + 1).clamp(max=lines.shape[2] - 1)
         share = (rows - low).clamp(0, 1)[:, None]
-        part = torch.lerp(ab[:, :, low], ab[:, :, high], share)
+        part = torch.lerp(lines[:, :, low], lines[:, :, high], share)
         part = F.interpolate(part, (band.shape[2], width), mode="bilinear", align_corners=False)
-        light = rgb_to_lab(band)[:, :1]
-        colored[top : top + _BAND] = lab_to_rgb(torch.cat([light, part], 1))[0].permute(1, 2, 0).cpu().numpy()
+        colored[top : top + _BAND] = painted(rgb_to_lab(band)[:, :1], part)[0].permute(1, 2, 0).cpu().numpy()
     return colored
