@@ -101,22 +101,24 @@ def save_picture(
     """
     suffix = Path(path).suffix.lower()
     options = {**options, **(metadata or ImageMetadata()).options(suffix, picture_size(picture))}
-    if is_deep(picture):
+    deep = is_deep(picture)
+    if deep:
         options.pop("icc_profile", None)
         profile = own_profile(source) if source is not None else None
         if profile and suffix in (*_DEEP_FORMATS, ".jpg", ".jpeg", ".webp"):
             options["icc_profile"] = profile
-        if isinstance(picture, np.ndarray) and suffix == ".png":
+    if isinstance(picture, np.ndarray):
+        if suffix == ".png":
             _save_deep_png(picture, Path(path), **options)
-            return
-        if isinstance(picture, np.ndarray):
-            picture = viewable(picture)
-        elif suffix not in _DEEP_FORMATS:
-            picture = viewable(picture).convert("L")
-    elif picture.mode == "L":
+        else:
+            save_image(viewable(picture), path, **options)
+        return
+    if deep and suffix not in _DEEP_FORMATS:
+        picture = viewable(picture).convert("L")
+    if picture.mode in ("L", "LA") and not deep:
         # that of sRGB is one of color, which a gray file must not have
         options.pop("icc_profile", None)
-    elif picture.mode == "LA" and suffix != ".png":
+    if picture.mode == "LA" and suffix != ".png":
         picture = picture.convert("RGBA")
     save_image(picture, path, **options)
 

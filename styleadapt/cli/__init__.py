@@ -1,0 +1,1 @@
+"""The command `styleadapt`: one module a subcommand."""
