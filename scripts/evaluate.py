@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measures stylised pictures: how near to their styles, how true to their photos, how good as a set.
+"""Measures stylised pictures: how near to their styles, how true to their photos, how good as a set; and restored photos.
 
 Ready pictures are given by --outputs, called PHOTO__STYLE.png, or PHOTO.png if --styles is a single image. Else a model makes
 them: the packaged weights or --model, and --adapter beside it. All images are cut to squares of --size pixels. A table is
@@ -26,7 +26,7 @@ import torch
 from PIL import Image, ImageOps
 
 import styleadapt
-from styleadapt import AdaptationProgress, ImageError, ModelLoadError, StyleTransferPipeline
+from styleadapt import AdaptationProgress, ImageError, ModelLoadError, RestorationPipeline, StyleTransferPipeline
 from styleadapt.console import careful_output
 from styleadapt.data.image_files import list_images
 from styleadapt.data.images import open_image, save_image
@@ -36,6 +36,7 @@ from styleadapt.metrics.cost import count_parameters, file_bytes, peak_memory_mb
 from styleadapt.metrics.evaluation import Picture
 from styleadapt.metrics.pairing import Pair, all_pairs, cyclic_pairs, draw_pairs, match_outputs
 from styleadapt.metrics.report import Figure, markdown_table, replace_section, text_table
+from styleadapt.metrics.restoration_run import compare_restoration, middle
 from styleadapt.metrics.sheets import captioned_sheet
 from styleadapt.metrics.stylization import PairScores
 from styleadapt.models.device import usable_device
@@ -53,6 +54,11 @@ Every photo with every style, as papers do; ready pictures of any method; a few 
     python scripts/evaluate.py --outputs runs/evaluation/images/zero-shot --output runs/again
     python scripts/evaluate.py --protocol few-shot --shots SHOTS --reference UNSEEN --adapt 60 --output runs/few-shot
 
+Restoration beside the peers that are installed (bm3d, OpenCV, scikit-image), of noise, JPEG artifacts and holes that are put into
+photos which the model has never seen; --size cuts the middle of each, and without it they are whole:
+
+    python scripts/evaluate.py --protocol restoration --photos UNSEEN --output runs/restoration
+
 --adapt takes seconds, so that its result differs a little from run to run; --steps in its place gives the same one again.
 Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for FID and KID) if torchvision and
 its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training and adapting
@@ -65,6 +71,8 @@ T = TypeVar("T")
 @careful_output()
 def main() -> int:
     args = parse()
+    if args.protocol == "restoration":
+        return evaluate_restoration(args)
     squares = Squares(args.size)
     try:
         shots, reference = few_shot_files(args)
@@ -123,9 +131,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--styles", default=str(ASSETS / "styles"), metavar="P", help="folder, or one image; packaged by default")
     parser.add_argument(
         "--protocol",
-        choices=("pairs", "all", "few-shot"),
+        choices=("pairs", "all", "few-shot", "restoration"),
         default="pairs",
-        help="pairs: photo i with style i in turn (default); all: every photo with every style; few-shot: --shots, --reference",
+        help="pairs: photo i with style i in turn (default); all: every photo with every style; few-shot: --shots, --reference; "
+        "restoration: photos that are damaged and restored",
     )
     parser.add_argument("--shots", metavar="DIR", help="few-shot: images of the style that the model is adapted to")
     parser.add_argument("--reference", metavar="DIR", help="few-shot: images of the style that it never sees")
@@ -138,7 +147,8 @@ def parse() -> argparse.Namespace:
         metavar="B",
         help="for all figures: embedded, efficientnet-lite2, torchvision:MODEL, timm:MODEL or transformers:REPO",
     )
-    parser.add_argument("--size", type=int, default=384, help="side in pixels that images are cut to (default 384)")
+    parser.add_argument("--size", type=int, help="side in pixels that images are cut to (default 384; whole for restoration)")
+    parser.add_argument("--fidelity", type=float, default=1.0, help="restoration: 1 least distortion (default), 0 most natural")
     parser.add_argument("--limit", type=int, help="at most so many pictures, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0, help="of --limit, of the intervals and of adapting")
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
@@ -146,6 +156,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model_card", type=Path, metavar="README.md", help="write the table to its section Evaluation as well")
     args = parser.parse_args()
     few_shot = args.protocol == "few-shot"
+    if args.protocol == "restoration" and (args.outputs or args.adapter or args.model_card or args.frames):
+        parser.error("--outputs, --adapter, --model_card and --frames do not belong to --protocol restoration")
+    if not 0 <= args.fidelity <= 1:
+        parser.error(f"--fidelity is {args.fidelity:g}; it must lie between 0 and 1")
     if few_shot and not (args.shots and args.reference):
         parser.error("--protocol few-shot needs --shots and --reference")
     if not few_shot and (args.shots or args.reference or args.k is not None or args.steps is not None):
@@ -158,9 +172,36 @@ def parse() -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f"--{name} is {value}; it must be {least} at least")
+    if args.size is None and args.protocol != "restoration":
+        args.size = 384
     if not args.adapt > 0:
         parser.error(f"--adapt is {args.adapt:g}; it must be more than 0 seconds")
     return args
+
+
+def evaluate_restoration(args: argparse.Namespace) -> int:
+    """The protocol of `metrics.restoration`: a table is printed, and --output gets scores.json and all pictures."""
+    photos, skipped = {}, {}
+    try:
+        for path in list_images(args.photos)[: args.limit]:
+            try:
+                photos[path.stem] = middle(open_image(path), args.size)
+            except ImageError as error:
+                skipped[str(path)] = str(error)
+        if not photos:
+            raise ValueError(f"none of the photos in {args.photos} can be read: {next(iter(skipped.values()))}")
+        device = usable_device(args.device)
+        backbone = load_backbone(args.backbone or "embedded").to(device)
+        pipe = RestorationPipeline.from_pretrained(args.model).to(device)
+        done = compare_restoration(pipe, backbone, photos, args.output / "images", args.fidelity, args.seed)
+        skipped |= done.left_out
+        write_scores(args, done.figures, {}, done.scores, skipped)
+    except (ModelLoadError, ValueError, OSError, ImportError) as error:
+        sys.exit(f"error: {error}")
+    print(f"{len(photos)} photos, protocol restoration; 95 % intervals in brackets\n\n{text_table(done.figures)}")
+    if skipped:
+        print(f"{len(skipped)} left out:", *skipped.values(), sep="\n  ", file=sys.stderr)
+    return 0
 
 
 def few_shot_files(args: argparse.Namespace) -> tuple[list[Path], list[Path]]:
@@ -306,7 +347,17 @@ def with_progress(items: Sequence[T], what: str) -> Iterator[T]:
 
 def write_scores(args, report, cost, scores, skipped) -> None:
     """scores.json. All of it but `cost` is the same when the run is repeated with the same settings and versions."""
-    packages = ("torch", "numpy", "pillow", "scikit-image", "torchvision", "timm", "transformers")
+    packages = (
+        "torch",
+        "numpy",
+        "pillow",
+        "scikit-image",
+        "bm3d",
+        "opencv-python-headless",
+        "torchvision",
+        "timm",
+        "transformers",
+    )
     whole = {
         "figures": {name: {f.name: f.as_json() for f in figures} for name, figures in report.items()},
         "cost": {name: {f.name: f.value for f in figures} for name, figures in cost.items()},
