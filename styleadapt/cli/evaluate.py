@@ -1,4 +1,4 @@
-"""Measures stylized pictures: how near to their styles, how true to their photos, how good as a set.
+"""Measures stylized pictures: how near to their styles, how true to their photos, how good as a set; and restored photos.
 
 Ready pictures are given by --outputs, called PHOTO__STYLE.png, or PHOTO.png if --styles is a single image. Else a model makes
 them: the packaged weights or another one, and --adapter beside it. All images are cut to squares of --size pixels. A table is
@@ -25,6 +25,11 @@ Every photo with every style, as papers do; ready pictures of any method; a few 
     styleadapt evaluate --outputs runs/evaluation/images/zero-shot -o runs/again
     styleadapt evaluate --protocol few-shot --shots SHOTS --reference UNSEEN --adapt 60 -o runs/few-shot
 
+Restoration beside the peers that are installed (bm3d, OpenCV, scikit-image), of noise, JPEG artifacts and holes that are put into
+photos which the model has never seen; --size cuts the middle of each, and without it they are whole:
+
+    styleadapt evaluate --protocol restoration --photos UNSEEN -o runs/restoration
+
 --adapt takes seconds, so that its result differs a little from run to run; --steps in its place gives the same one again.
 Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for FID and KID) if torchvision and
 its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training and adapting
@@ -47,9 +52,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     optional.add_argument(
         "--protocol",
-        choices=("pairs", "all", "few-shot"),
+        choices=("pairs", "all", "few-shot", "restoration"),
         default="pairs",
-        help="pairs: photo i with style i in turn; all: every photo with every style; few-shot: --shots, --reference",
+        help="pairs: photo i with style i in turn; all: every photo with every style; few-shot: --shots, --reference; "
+        "restoration: photos that are damaged and restored",
     )
     optional.add_argument(
         "--backbone",
@@ -63,14 +69,20 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     few.add_argument("--k", type=int, help="use the first K shots alone")
     few.add_argument("--adapt", type=float, default=60.0, metavar="SECONDS", help="time to adapt")
     few.add_argument("--steps", type=int, help="adapt by exactly so many steps instead of a time")
+    restoring = parser.add_argument_group("of --protocol restoration")
+    restoring.add_argument("--fidelity", type=float, default=1.0, help="1 least distortion, 0 most natural")
     rare = parser.add_argument_group("rarely needed")
     rare.add_argument("--frames", action="store_true", help="photos are frames of a video in order: measure flicker too")
-    rare.add_argument("--size", type=int, default=384, help="side in pixels that images are cut to")
+    rare.add_argument("--size", type=int, help="side in pixels that images are cut to; 384, or whole for restoration, by default")
     rare.add_argument("--limit", type=int, help="at most so many pictures, drawn by --seed")
     rare.add_argument("--seed", type=int, default=0, help="of --limit, of the intervals and of adapting")
     rare.add_argument("--model_card", type=Path, metavar="README.md", help="write the table to its section Evaluation as well")
     args = parser.parse_args(arguments)
     few_shot = args.protocol == "few-shot"
+    if args.protocol == "restoration" and (args.outputs or args.adapter or args.model_card or args.frames):
+        parser.error("--outputs, --adapter, --model_card and --frames do not belong to --protocol restoration")
+    if not 0 <= args.fidelity <= 1:
+        parser.error(f"--fidelity is {args.fidelity:g}; it must lie between 0 and 1")
     if few_shot and not (args.shots and args.reference):
         parser.error("--protocol few-shot needs --shots and --reference")
     if not few_shot and (args.shots or args.reference or args.k is not None or args.steps is not None):
@@ -83,6 +95,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f"--{name} is {value}; it must be {least} at least")
+    if args.size is None and args.protocol != "restoration":
+        args.size = 384
     if not args.adapt > 0:
         parser.error(f"--adapt is {args.adapt:g}; it must be more than 0 seconds")
     return args
@@ -90,6 +104,6 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Measures, writes the scores and prints the table; gives the exit status."""
-    from .measuring import run_evaluation
+    from .measuring import run_evaluation, run_restoration
 
-    return run_evaluation(args)
+    return run_restoration(args) if args.protocol == "restoration" else run_evaluation(args)

@@ -26,9 +26,11 @@ from ..metrics.cost import count_parameters, file_bytes, peak_memory_mb
 from ..metrics.evaluation import Picture
 from ..metrics.pairing import Pair, all_pairs, cyclic_pairs, draw_pairs, match_outputs
 from ..metrics.report import Figure, markdown_table, replace_section, text_table
+from ..metrics.restoration_run import compare_restoration, middle
 from ..metrics.sheets import captioned_sheet
 from ..metrics.stylization import PairScores
 from ..models.device import usable_device
+from ..pipelines.restoration import RestorationPipeline
 from ..pipelines.style_transfer import StyleTransferPipeline
 from .adapt import show_adaptation
 from .options import fraction_bar
@@ -79,6 +81,28 @@ def run_evaluation(args: argparse.Namespace) -> int:
     print(f"{about}\n\n{text_table(complete)}")
     if squares.skipped:
         print(f"{len(squares.skipped)} left out:", *squares.skipped.values(), sep="\n  ", file=sys.stderr)
+    return 0
+
+
+def run_restoration(args: argparse.Namespace) -> int:
+    """The protocol of `metrics.restoration`: prints a table; `--output` gets scores.json and all pictures."""
+    photos, skipped = {}, {}
+    for path in list_images(args.photos)[: args.limit]:
+        try:
+            photos[path.stem] = middle(open_image(path), args.size)
+        except ImageError as error:
+            skipped[str(path)] = str(error)
+    if not photos:
+        raise ValueError(f"none of the photos in {args.photos} can be read: {next(iter(skipped.values()))}")
+    device = usable_device(args.device)
+    backbone = load_backbone(args.backbone or "embedded").to(device)
+    pipe = RestorationPipeline.from_pretrained(args.pretrained_model_name_or_path).to(device)
+    done = compare_restoration(pipe, backbone, photos, args.output / "images", args.fidelity, args.seed)
+    skipped |= done.left_out
+    write_scores(args, done.figures, {}, done.scores, skipped)
+    print(f"{len(photos)} photos, protocol restoration; 95 % intervals in brackets\n\n{text_table(done.figures)}")
+    if skipped:
+        print(f"{len(skipped)} left out:", *skipped.values(), sep="\n  ", file=sys.stderr)
     return 0
 
 
@@ -212,7 +236,17 @@ def model_pictures(
 
 def write_scores(args, report, cost, scores, skipped) -> None:
     """scores.json. All of it but `cost` is the same when the run is repeated with the same settings and versions."""
-    packages = ("torch", "numpy", "pillow", "scikit-image", "torchvision", "timm", "transformers")
+    packages = (
+        "torch",
+        "numpy",
+        "pillow",
+        "scikit-image",
+        "bm3d",
+        "opencv-python-headless",
+        "torchvision",
+        "timm",
+        "transformers",
+    )
     whole = {
         "figures": {name: {f.name: f.as_json() for f in figures} for name, figures in report.items()},
         "cost": {name: {f.name: f.value for f in figures} for name, figures in cost.items()},
