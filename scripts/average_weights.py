@@ -9,9 +9,6 @@ Generator and style encoder are averaged; the discriminator is the last model's,
 import argparse
 import math
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 

@@ -32,8 +32,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 from PIL import Image
 
@@ -129,7 +127,7 @@ def draw_exported(source: Source, backend: str, dtype: str = "float32") -> Draw:
 
     pipe = StyleTransferPipeline.from_pretrained(source.exported, backend=backend, dtype=getattr(torch, dtype))
     if pipe.config.get("_style_code") is None:
-        raise ValueError(f"{source.exported} knows no style; write it with scripts/export.py --adapter")
+        raise ValueError(f"{source.exported} knows no style; write it with `styleadapt export --adapter`")
     return lambda photo: pipe(photo).images[0]
 
 
@@ -223,7 +221,7 @@ def parse() -> argparse.Namespace:
     models = parser.add_mutually_exclusive_group()
     models.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
     models.add_argument(
-        "--exported", metavar="DIR", help="what scripts/export.py --adapter wrote, for all methods; exported anew by default"
+        "--exported", metavar="DIR", help="what `styleadapt export --adapter` wrote, for all methods; exported anew by default"
     )
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     args = parser.parse_args()

@@ -6,10 +6,7 @@ python scripts/draw_styles.py --output drawn --size 1024 --seed 7 --names mosaic
 """
 
 import argparse
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt.data.drawn_styles import STYLES, draw_style
 

@@ -15,8 +15,6 @@ import math
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from PIL import Image
 
 from styleadapt import ImageError, ModelLoadError, TranslationPipeline

@@ -11,10 +11,6 @@ Every option can stand in the YAML file or on the command line, which wins. The 
 """
 
 import logging
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 

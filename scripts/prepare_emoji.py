@@ -21,8 +21,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from styleadapt.console import careful_output
 from styleadapt.data.images import ImageError, open_image, save_image
 

@@ -16,10 +16,6 @@ translation if `domain_a` is in either, else stylisation; `--task NAME --help` l
 
 import argparse
 import logging
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from accelerate.utils import set_seed
 

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import io
-import runpy
 import shutil
 import subprocess
 import threading
@@ -13,11 +12,12 @@ import pytest
 from PIL import Image
 
 from styleadapt import StyleTransferPipeline
+from styleadapt.cli.export import read_runtime
 from styleadapt.pipelines.strokes import read_stroke_size, stroke_levels
 from styleadapt.ui.stroke_size import CHOICES
 
 from .conftest import smooth_noise, stripes
-from .scripts.exported import SCRIPT, exported
+from .scripts.exported import exported
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 for package in ("onnxscript", "onnxruntime", "openvino"):
@@ -48,7 +48,7 @@ def runtime(request):
         done = subprocess.run([npm, "pack", PACKAGE, "--silent"], cwd=folder, capture_output=True, text=True, timeout=300)
         if done.returncode or not package.is_file():
             pytest.skip(f"npm cannot fetch {PACKAGE}: {done.stderr.strip()[-200:]}")
-    return runpy.run_path(str(SCRIPT))["read_runtime"](package)
+    return read_runtime(package)
 
 
 @pytest.fixture(scope="module")

@@ -337,7 +337,7 @@ def load_dataset(where: str, path: str, **options: Any) -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise ImportError(f"reading {where} needs the package datasets: pip install datasets") from error
+        raise ImportError(f'reading {where} needs the package datasets: pip install "styleadapt[train]"') from error
 
     if options["cache_dir"] is not None:
         options["cache_dir"] = str(options["cache_dir"])

@@ -151,7 +151,7 @@ class AdapterMixin:
         if isinstance(self.generator, ExportedNetwork):
             raise ValueError(
                 f"{what} needs the torch models, and these run in {self.generator.backend}: load the pipeline with "
-                "backend='torch'; an adapter is fused into what scripts/export.py --adapter writes"
+                "backend='torch'; an adapter is fused into what `styleadapt export --adapter` writes"
             )
 
 

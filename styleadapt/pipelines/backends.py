@@ -201,7 +201,7 @@ def _open(folder: Path, name: str, backend: str, dtype: torch.dtype) -> Session:
     for suffix in FILE_TYPES[backend]:
         if not (folder / (name + suffix)).is_file():
             raise ModelFileNotFoundError(
-                f"{folder} has no file {name}{suffix}; write one with scripts/export.py, or load it with backend='torch'"
+                f"{folder} has no file {name}{suffix}; write one with `styleadapt export`, or load it with backend='torch'"
             )
     file = folder / (name + FILE_TYPES[backend][0])
     try:
@@ -230,7 +230,7 @@ def _imported(package: str, backend: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise ModelLoadError(f"backend {backend!r} needs the package {package}; install styleadapt[export]") from error
+        raise ModelLoadError(f'backend {backend!r} needs the package {package}: pip install "styleadapt[export]"') from error
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Stylises folders and data sets: divided among processes, resumed where a run stopped, with a manifest of what became of each.
+"""Makes pictures of folders and data sets of photos, divided among processes and resumed where a run stopped.
 
-Every process sees the whole source and takes each n-th photo. It writes a result, then the photo's line in the manifest, so that
-a run that is killed and started again makes only what is missing; photos that failed, or have changed, are taken again. Results
-of other settings are refused, and never mixed.
+A manifest says what became of each photo. Every process sees the whole source and takes each n-th photo. It writes a result, then
+the photo's line in the manifest, so that a run that is killed and started again makes only what is missing; photos that failed,
+or have changed, are taken again. Results of other settings are refused, and never mixed.
 """
 
 import dataclasses
@@ -14,15 +14,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 from PIL import Image
 
-from ..data.images import load_image, save_image
+from ..data.images import load_image
 from ..data.metadata import ImageMetadata, read_metadata
 from .manifest import Entry, Manifest, fingerprint, prepare_folder
 from .photo_sources import Photo, PhotoData
+from .picture_files import PictureResult, has_alpha, picture_size, save_picture
 from .result_names import FORMATS, ResultNames, result_suffix
 
 METADATA = ("all", "no-location", "none")
@@ -71,9 +73,44 @@ def stylize_photos(
 
     Args:
         render: makes the result of an upright "RGB" or "RGBA" photo in sRGB.
+        photos, output_dir, settings, format, metadata, subfolder, overwrite, callback, state: as of `make_pictures`.
+
+    Returns, raises: as `make_pictures`.
+    """
+    return make_pictures(
+        lambda encoded: render(load_image(encoded)),
+        photos,
+        output_dir,
+        settings,
+        format=format,
+        metadata=metadata,
+        subfolder=subfolder,
+        overwrite=overwrite,
+        callback=callback,
+        state=state,
+    )
+
+
+def make_pictures(
+    make: Callable[[str | bytes], PictureResult],
+    photos: Iterable[Photo],
+    output_dir: str | os.PathLike,
+    settings: dict[str, Any],
+    *,
+    format: str = "keep",
+    metadata: str = "all",
+    subfolder: str = "",
+    overwrite: bool = False,
+    callback: Callable[[BatchProgress], object] | None = None,
+    state: PartialState | None = None,
+) -> list[Entry]:
+    """Makes a picture of each photo of a source, in a folder, under the photos' names.
+
+    Args:
+        make: makes the picture of a photo that is given by its path or as its file's bytes.
         photos: `FolderPhotos`, `DatasetPhotos`, `StreamedPhotos` or another iterable.
         output_dir: folder for the results, `settings.json` and `manifest.jsonl`; shared by all processes.
-        settings: what `render` and the source depend on, in plain JSON values.
+        settings: what `make` and the source depend on, in plain JSON values.
         format: "keep" the photo's own (PNG if a picture is not well kept in it: GIF, AVIF, ...), "png", "jpeg" or "webp". A
             result with transparency becomes a PNG file where the format has none.
         metadata: "all", "no-location" (without GPS position) or "none", see `data.metadata`.
@@ -100,7 +137,7 @@ def stylize_photos(
         prepare_folder(output_dir, settings, overwrite)
     state.wait_for_everyone()
     manifest = Manifest(output_dir, state.process_index)
-    run = _Run(render, Path(output_dir), subfolder, fingerprint(settings), format, metadata)
+    run = _Run(make, Path(output_dir), subfolder, fingerprint(settings), format, metadata)
     inputs: set[str] = set()
     share: Iterable[tuple[Photo, str]] = run.share(photos, manifest.entries, state.process_index, state.num_processes, inputs)
     total = None
@@ -119,29 +156,36 @@ def stylize_photos(
     return manifest.merge(inputs) if state.is_main_process else []
 
 
-def save_result(picture: Image.Image, target: Path, source: ImageMetadata, metadata: str = "all") -> None:
+def save_result(
+    picture: PictureResult,
+    target: Path,
+    source: ImageMetadata,
+    metadata: str = "all",
+    encoded: str | os.PathLike | bytes | None = None,
+) -> None:
     """Writes a result with what is carried over from its photo.
 
     Args:
         target: file, with an extension of `save_image`.
         source: of the photo.
-        metadata: as in `stylize_photos`.
+        metadata: as in `make_pictures`.
+        encoded: the photo's path or bytes, of which a picture of 16 bits a channel takes the color profile.
 
     Raises:
-        ImageError, OSError: as `save_image`.
+        ImageError, OSError: as `save_picture`.
     """
     if metadata == "no-location":
         source = source.without_location()
     # without the profile the pixels would still be right, so it is no metadata to be left out
     kept = ImageMetadata(profiled=source.profiled) if metadata == "none" else source
-    save_image(picture, target, **kept.options(target.suffix, picture.size))
+    save_picture(picture, target, kept, encoded)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
     """What is the same for all photos."""
 
-    render: Callable[[Image.Image], Image.Image]
+    make: Callable[[str | bytes], PictureResult]
     folder: Path
     subfolder: str
     settings: str
@@ -168,10 +212,12 @@ class _Run:
         try:
             data = photo.read()
             source = read_metadata(data.encoded)
-            picture = self.render(load_image(data.encoded))
+            picture = self.make(data.encoded)
             source_suffix = Path(data.encoded).suffix if isinstance(data.encoded, str) else ""
-            output = stem + result_suffix(self.format, source, source_suffix, picture.mode == "RGBA")
-            save_result(picture, self.folder / output, source, self.metadata)
+            suffix = result_suffix(self.format, source, source_suffix, has_alpha(picture))
+            # no other format keeps all of its bits
+            output = stem + (".png" if self.format == "keep" and isinstance(picture, np.ndarray) else suffix)
+            save_result(picture, self.folder / output, source, self.metadata, data.encoded)
         # what is wrong with one photo, or with its size; a defect of the program is neither
         except (ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
@@ -181,11 +227,12 @@ class _Run:
             if isinstance(data.encoded, str):
                 reason = reason.removeprefix(data.encoded).lstrip()
             return dataclasses.replace(entry, error=reason, finished=time.time(), seconds=_since(start))
+        width, height = picture_size(picture)
         return dataclasses.replace(
             entry,
             output=output,
-            width=picture.width,
-            height=picture.height,
+            width=width,
+            height=height,
             columns=data.columns,
             finished=time.time(),
             seconds=_since(start),

@@ -1,17 +1,19 @@
 """Pictures in and out of restoration, which loses nothing that stylisation may: 16 bits, grey, alpha, noise beyond white."""
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ..data.images import MAX_PIXELS, ImageError, ImageSource, load_image, split_alpha
 
 # noise on a float image goes beyond [0, 1]; a largest value above this is one of another scale
 _FLOAT_LIMITS = (-2.0, 3.0)
+_DEEP_SIGNATURES = (b"\x89PNG", b"II*\0", b"MM\0*")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def read_picture(source: ImageSource) -> Picture:
 
     Args:
         source: what `data.images.load_image` takes. 16 bits a channel are kept of PNG and TIFF files that are given by their
-            paths, of "I;16" images, and of uint16 arrays. Arrays of floats have black at 0 and white at 1, and may go beyond.
+            paths or as bytes, upright but in their own color space; of "I;16" images, and of uint16 arrays. Arrays of floats have
+            black at 0 and white at 1, and may go beyond.
 
     Raises:
         ImageError: as `load_image`; NaN, infinite values, or floats on another scale.
@@ -75,9 +78,9 @@ def _is_grey(source: ImageSource) -> bool:
         return source.mode in ("1", "L", "LA", "La")
     if isinstance(source, np.ndarray):
         return source.ndim == 2 or source.shape[-1] == 1
-    if isinstance(source, (str, os.PathLike)):
+    if isinstance(source, (str, os.PathLike, bytes)):
         try:
-            with Image.open(source) as image:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
                 return image.mode in ("1", "L", "LA", "La")
         # `load_image` says what is wrong with it
         except Exception:
@@ -91,26 +94,45 @@ def _deep_array(source: ImageSource) -> np.ndarray | None:
         return source if source.dtype == np.uint16 else None
     if isinstance(source, Image.Image):
         return np.asarray(source).astype(np.uint16) if source.mode.startswith("I;16") else None
+    if isinstance(source, bytes):
+        return _deep_file(source) if source.startswith(_DEEP_SIGNATURES) else None
     if isinstance(source, (str, os.PathLike)) and Path(source).suffix.lower() in (".png", ".tif", ".tiff"):
-        return _deep_file(Path(source))
+        try:
+            return _deep_file(Path(source).read_bytes())
+        # `load_image` says what is wrong with it
+        except OSError:
+            return None
     return None
 
 
-def _deep_file(path: Path) -> np.ndarray | None:
+def _deep_file(data: bytes) -> np.ndarray | None:
     """Decoded by OpenCV, since Pillow makes 8 bits of color with 16."""
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
-        array = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     # `load_image` says what is wrong with it
     except Exception:
         return None
     if array is None or array.dtype != np.uint16:
         return None
+    array = _upright(array, orientation)
     if array.ndim == 2:
         return array
     return cv2.cvtColor(array, cv2.COLOR_BGRA2RGBA if array.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """As a viewer turns it: EXIF 2.32, section 4.6.4, tag Orientation."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
 
 
 def _of_levels(levels: np.ndarray) -> Picture:

@@ -17,6 +17,7 @@ from PIL import Image
 from ..data.images import ImageSource, image_to_tensor, open_image
 from ..models.colorizer import Colorizer
 from ..models.inpainter import Inpainter
+from ..models.modeling import ModelLoadError
 from ..models.restorer import LEVEL_NAMES, Restorer
 from ..models.restorer_bands import estimate_levels, restore
 from ..models.style_encoder import StyleEncoder
@@ -140,6 +141,11 @@ class RestorationPipeline(StrictPipeline):
         """Loads the packaged weights, a folder, or a repository of the Hub: see `StrictPipeline`, and what it raises."""
         if pretrained_model_name_or_path is None:
             assets = resources.files("styleadapt") / "assets"
+            if not (assets / "restoration" / "model_index.json").is_file():
+                raise ModelLoadError(
+                    "the weights of restoration are not installed here; name a folder of trained ones (see scripts/train.py "
+                    "--task restoration)"
+                )
             pretrained_model_name_or_path = str(assets / "restoration")
             if "style_encoder" not in kwargs:
                 # which the packaged weights of stylisation hold already

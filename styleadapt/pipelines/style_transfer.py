@@ -105,7 +105,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
 
         Args:
             pretrained_model_name_or_path: folder or `user/repo`; the packaged weights if left out.
-            backend: what the networks run in: "torch", or "onnx" or "openvino" for what `scripts/export.py` wrote. Those run on
+            backend: what the networks run in: "torch", or "onnx" or "openvino" for what `styleadapt export` wrote. Those run on
                 the CPU, stylise, and do not adapt.
             dtype: of the weights; float32 if left out. "auto" calculates in bfloat16 where that is faster on the device in use,
                 in torch with float32 weights, which adaptation needs.
@@ -227,8 +227,8 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             `StyleTransferOutput` with `images`, a list even for one photo.
 
         Raises:
-            ValueError: no style and no active adapter, a style and a style code, numbers out of range, masks that do not match the styles in number or
-                cover nothing, an image that cannot be read (`ImageError`), refinement without a style image.
+            ValueError: no style and no active adapter, a style and a style code, numbers out of range, masks that do not match
+                the styles in number or cover nothing, an image that cannot be read (`ImageError`), refinement without a style image.
         """
         for name, share in (("strength", strength), ("mask_feather", mask_feather), ("adapter_blend", adapter_blend)):
             _check_share(share, name)

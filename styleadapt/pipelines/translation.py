@@ -96,7 +96,7 @@ class TranslationPipeline(StrictPipeline):
     @classmethod
     @torch.inference_mode(False)
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any):
-        """Loads a folder, such as `scripts/convert_ugatit.py` writes, or a repository of the Hub: see `StrictPipeline`."""
+        """Loads a folder, such as `styleadapt convert` writes, or a repository of the Hub: see `StrictPipeline`."""
         pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         for generator in (pipe.generator_a2b, pipe.generator_b2a):
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps it

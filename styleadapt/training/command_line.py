@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from ..adaptation.adapter import AdapterError
 from ..data.images import ImageError
 from ..data.records import SourceError
+from ..extras import describe_missing
 from ..models.modeling import ModelLoadError
 from .config import ConfigError
 from .divergence import DivergenceError
 from .hub import HubError
 
 # what the user of a script can mend; OSError is a file that is not there, a full disk, a network that does not answer
-_EXPECTED = (ConfigError, SourceError, ImageError, ModelLoadError, AdapterError, DivergenceError, HubError, OSError, ImportError)
+_EXPECTED = (ConfigError, SourceError, ImageError, ModelLoadError, AdapterError, DivergenceError, HubError, OSError)
 
 
 @contextlib.contextmanager
@@ -28,6 +29,8 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
+    except ImportError as error:
+        sys.exit(f"error: {describe_missing(error)}")
     except _EXPECTED as error:
         sys.exit(f"error: {_one_line(str(error))}")
 

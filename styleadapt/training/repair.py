@@ -187,10 +187,11 @@ class RepairTask:
         assert self.network is not None
         with torch.no_grad():
             clean_features = self.network(state.clean)
-            target = self.objective.target(state.clean, clean_features)
+            content = self.objective.content_target(state.clean, clean_features)
+            style = self.objective.style_target(state.clean, clean_features)
         directions = F.normalize(torch.randn(3, 16, generator=torch.Generator().manual_seed(step)), dim=0)
-        features = self.network(state.repaired)
-        return self.objective(state.repaired, features, state.clean, clean_features, target, directions.to(state.repaired.device))
+        directions = directions.to(state.repaired.device)
+        return self.objective(state.repaired, self.network(state.repaired), content, style, directions)
 
     def _adversarial_weight(self, step: int) -> float:
         c = self.config

@@ -44,7 +44,7 @@ class UnpairedConfig(AdversarialConfig):
         domain_a, domain_b: folders of images (or parquet files, shards: see `data.sources.open_source`).
         resolution: side of the square images in pixels, a multiple of 4.
         crop_scale: how much larger an image is made before it is cropped.
-        pretrained_model_name_or_path: repo or folder to start from, such as `scripts/convert_ugatit.py` writes; from nothing if
+        pretrained_model_name_or_path: repo or folder to start from, such as `styleadapt convert` writes; from nothing if
             left out. Discriminators that it lacks are new.
         light: the light generator, see `models.ugatit.UGATITGenerator`.
         channels: of the first convolution of every model.

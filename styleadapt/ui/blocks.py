@@ -1,4 +1,4 @@
-"""The whole interface: five tabs around one pipeline, and the terms on which it is served."""
+"""The whole interface: six tabs around two pipelines, and the terms on which it is served."""
 
 import importlib.util
 import os
@@ -16,17 +16,19 @@ from styleadapt.ui.labels import LABELS
 from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SECONDS_BETWEEN_LOOKS, SWEEP_EVERY
 from styleadapt.ui.look_choice import MY_ADAPTER
 from styleadapt.ui.regions_tab import RegionsTab, build_regions_tab
+from styleadapt.ui.restore_tab import RestoreTab, build_restore_tab
 from styleadapt.ui.session import Visitor, Visitors
-from styleadapt.ui.studio import Studio, load_packaged
+from styleadapt.ui.studio import Studio, load_packaged, load_packaged_restoration
 from styleadapt.ui.stylize_tab import StylizeTab, build_stylize_tab, show_source
 from styleadapt.ui.theme import CSS, THEME
 from styleadapt.ui.video_tab import build_video_tab
 
 if TYPE_CHECKING:
-    from styleadapt import StyleTransferPipeline
+    from styleadapt import RestorationPipeline, StyleTransferPipeline
 
 INTRO = """# styleadapt
-Give a photo the style of any picture at once, or spend a minute to learn a style properly and keep it as a small file."""
+Give a photo the style of any picture at once, or spend a minute to learn a style properly and keep it as a small file.
+Damaged photos are restored on a tab of their own."""
 
 # In the browser, because both values are there: another tab opens with what the visitor chose on the Stylise tab.
 CARRY_OVER = """(photo, styles, adapt_photo, adapt_styles) =>
@@ -42,19 +44,25 @@ CARRY_ONE_STYLE_OVER = """(photo, styles, region_photo, inside) => {
         ([other, own]) => (same(other, own) ? own ?? null : choose(other, own))
     );
 }"""
+CARRY_PHOTO_OVER = "(photo, restore_photo) => restore_photo ?? photo"
 
 
-def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visitors: Visitors | None = None) -> gr.Blocks:
-    """The interface around a pipeline, ready for `launch(**launch_options())`.
+def build_app(
+    load: Callable[[], "StyleTransferPipeline"] = load_packaged,
+    visitors: Visitors | None = None,
+    load_restoration: Callable[[], "RestorationPipeline"] = load_packaged_restoration,
+) -> gr.Blocks:
+    """The interface around the pipelines, ready for `launch(**launch_options())`.
 
     Parameters:
         load: makes the pipeline that all visitors share; it is called in the background while the server starts.
         visitors: where visitors' files go; by default the system's temporary folder.
+        load_restoration: makes the pipeline of the Restore tab, at its first use.
     """
     own_cache()
     limit_fetching()
     visitors = visitors or Visitors()
-    studio = Studio(load)
+    studio = Studio(load, load_restoration)
     serve_examples()
 
     with gr.Blocks(title="styleadapt", analytics_enabled=False, delete_cache=(SWEEP_EVERY, FILE_LIFETIME)) as app:
@@ -71,7 +79,10 @@ def build_app(load: Callable[[], "StyleTransferPipeline"] = load_packaged, visit
                 build_video_tab(studio, visitors, visitor)
             with gr.Tab("Adapt", id="adapt", elem_id="tab-adapt") as adapt_page:
                 adapt = build_adapt_tab(studio, visitors, visitor)
+            with gr.Tab("Restore", id="restore", elem_id="tab-restore") as restore_page:
+                restore = build_restore_tab(studio, visitors, visitor)
         _connect(tabs, stylize, regions, regions_page, adapt, adapt_page)
+        _connect_restore(stylize, restore, restore_page)
 
         def arrive(request: gr.Request) -> Visitor:
             return visitors.open(request.session_hash)
@@ -137,6 +148,10 @@ def _connect(
         show_progress="hidden",
         api_visibility="private",
     )
+
+
+def _connect_restore(stylize: StylizeTab, restore: RestoreTab, restore_page: gr.Tab) -> None:
+    restore_page.select(None, [stylize.photo, restore.photo], restore.photo, js=CARRY_PHOTO_OVER, api_visibility="private")
 
 
 def _remove(visitor: Visitor | None) -> None:

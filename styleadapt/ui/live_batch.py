@@ -13,7 +13,8 @@ from PIL import Image
 
 from styleadapt.data.images import save_image
 from styleadapt.data.metadata import ImageMetadata, read_metadata
-from styleadapt.pipelines.result_names import ResultNames, result_suffix
+from styleadapt.pipelines.result_names import ResultNames
+from styleadapt.ui.before_after import kept_suffix
 from styleadapt.ui.errors import one_line
 from styleadapt.ui.limits import LIVE_PREVIEW_SIDE, MAX_WORK_SIDE, MAX_ZIP_BYTES
 from styleadapt.ui.uploads import fit, read_image
@@ -21,8 +22,6 @@ from styleadapt.ui.uploads import fit, read_image
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
     from styleadapt.pipelines.strokes import StrokeSize
-
-KEPT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def batch_live(
                         stroke_size=stroke_size,
                     ).images[0]
                     metadata = read_metadata(photo).without_location()
-                    name = names.take(photo.name) + _suffix(photo, picture, metadata)
+                    name = names.take(photo.name) + kept_suffix(photo, picture, metadata)
                     _add(archive, picture, name, Path(folder), metadata)
                     preview = fit(picture, LIVE_PREVIEW_SIDE)
                     pictures += 1
@@ -123,12 +122,6 @@ def batch_live(
         if pictures:
             os.replace(part, zip_file)
     yield BatchFinished(pictures, len(photos), failed)
-
-
-def _suffix(photo: Path, picture: Image.Image, metadata: ImageMetadata) -> str:
-    """The extension of the photo's own format if the ZIP file may have it and it holds the picture, else ".png"."""
-    suffix = result_suffix("keep", metadata, photo.suffix, picture.mode == "RGBA").lower()
-    return suffix if suffix in KEPT_SUFFIXES else ".png"
 
 
 def _add(archive: zipfile.ZipFile, picture: Image.Image, name: str, folder: Path, metadata: ImageMetadata) -> None:

@@ -2,21 +2,19 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
-from gradio.components.image_editor import EditorData
-from PIL import Image, ImageChops
+from PIL import Image
 
-from styleadapt.data.images import split_alpha
 from styleadapt.ui.before_after import before_and_after, shown
+from styleadapt.ui.canvas import canvas, painted, show_canvas
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
-from styleadapt.ui.limits import CANVAS_SIDE, MAX_FEATHER, SHORT_WORK, clamp
+from styleadapt.ui.limits import MAX_FEATHER, SHORT_WORK, clamp
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.stroke_size import read_strokes, stroke_size_input
 from styleadapt.ui.studio import Studio
-from styleadapt.ui.uploads import fit, photo_input, read_image, read_photo, uploaded_path
+from styleadapt.ui.uploads import photo_input, read_image, read_photo
 
 FIRST_NOTE = "Choose a photo, paint on it where the style goes, and press Stylise regions."
 DEFAULT_FEATHER = 0.02
@@ -38,12 +36,6 @@ class RegionsEvents:
     def __init__(self, studio: Studio, visitors: Visitors):
         self.studio = studio
         self.visitors = visitors
-
-    def show_canvas(self, photo: str | None) -> dict[str, Any] | None:
-        """The photo, made small, to paint on; nothing without a photo."""
-        with plain_errors():
-            background = fit(read_photo(photo), CANVAS_SIDE) if photo else None
-            return {"background": background, "layers": [], "composite": None}
 
     def regions(
         self,
@@ -105,45 +97,11 @@ class RegionsEvents:
 
 
 def read_painted(layers: list[str] | None) -> Image.Image:
-    """White where anything is painted in one of the layer files, else black. Raises `gr.Error` when nothing is painted."""
-    region: Image.Image | None = None
-    for path in layers or []:
-        colours, alpha = split_alpha(read_image(path))
-        painted = Image.new("L", colours.size, 255) if alpha is None else alpha.point([0] + 255 * [255])
-        region = painted if region is None else ImageChops.lighter(region, painted.resize(region.size))
-    if region is None or region.getbbox() is None:
+    """What is painted, as `painted` gives it. Raises `gr.Error` when that is nothing."""
+    region = painted(layers)
+    if region is None:
         raise gr.Error("Paint on the photo where the style goes, or give an image of the region.", print_exception=False)
     return region
-
-
-def uploaded_layers(payload: EditorData | None) -> list[str] | None:
-    """The paths of an editor's layers, which gradio has stored, unopened."""
-    return [path for layer in payload.layers if (path := uploaded_path(layer))] if payload else None
-
-
-def canvas(label: str, elem_id: str, value: dict[str, Any] | None = None) -> gr.ImageEditor:
-    """An editor to paint on an image, `value` or what an event sets; its layers, as files, are what events are given.
-
-    Do not listen to its `change` or `input`, which would send every stroke to the server.
-    """
-    editor = gr.ImageEditor(
-        value=value,  # type: ignore[arg-type]
-        label=label,
-        elem_id=elem_id,
-        sources=(),
-        transforms=(),
-        layers=False,
-        buttons=[],
-        brush=gr.Brush(default_size=48, colors=["#e11d8f"], color_mode="fixed"),
-        eraser=gr.Eraser(default_size=48),
-        canvas_size=(CANVAS_SIDE, CANVAS_SIDE * 3 // 4),
-        interactive=True,
-    )
-    # Gradio's own opens the files without limits.
-    editor.preprocess = uploaded_layers  # type: ignore[method-assign, assignment]
-    # It keeps in memory, without any limit, what strokes send to it.
-    editor.accept_blobs = None  # type: ignore[method-assign, assignment]
-    return editor
 
 
 def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> RegionsTab:
@@ -177,7 +135,7 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
             stroke_size = stroke_size_input("regions-stroke-size")
             keep_colours = gr.Checkbox(label="Keep the photo's colours", elem_id="regions-keep-colours")
         with gr.Column(scale=6, min_width=320):
-            editor = canvas("Paint the inside", "regions-canvas", events.show_canvas(first_photo))
+            editor = canvas("Paint the inside", "regions-canvas", show_canvas(first_photo))
             with gr.Accordion("Or give the region as an image", open=False, elem_id="regions-mask-panel"):
                 mask = photo_input("Region: white inside, black outside", "regions-mask")
             run = gr.Button("Stylise regions", variant="primary", elem_id="regions-run")
@@ -190,7 +148,7 @@ def build_regions_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
     fill_from(photo_strip, photos, photo)
     fill_from(inside_strip, paintings, inside)
     fill_from(outside_strip, paintings, outside)
-    photo.change(events.show_canvas, photo, editor, queue=False, show_progress="hidden", api_visibility="private")
+    photo.change(show_canvas, photo, editor, queue=False, show_progress="hidden", api_visibility="private")
     run.click(
         events.painted_regions,
         [photo, editor, mask, *settings],

@@ -54,6 +54,14 @@ class Visitor:
         """Where the full-size picture of the Regions tab goes."""
         return self.folder / "regions.png"
 
+    def restored_file(self, suffix: str) -> Path:
+        """Where the restored photo goes, of the kind that `suffix` names, such as ".jpg". One of another kind is removed."""
+        file = self.folder / f"restored{suffix}"
+        for earlier in self.folder.glob("restored.*"):
+            if earlier != file:
+                earlier.unlink(missing_ok=True)
+        return file
+
     @property
     def zip_file(self) -> Path:
         """Where a batch's pictures go."""
@@ -108,7 +116,8 @@ class Visitor:
         It holds no memory; an hour later gradio ends the visit, which removes it too.
         """
         self.stop()
-        for file in (self.picture_file, self.strip_file, self.regions_file, self.zip_file, self.video_file):
+        restored = self.folder.glob("restored.*")
+        for file in (self.picture_file, self.strip_file, self.regions_file, *restored, self.zip_file, self.video_file):
             file.unlink(missing_ok=True)
 
     def remove(self) -> None:

@@ -1,9 +1,11 @@
-"""The model's work for the interface: pictures, strips, regions, batches and clips; adapting, and taking in an adapter.
+"""The models' work for the interface: pictures, strips, regions, batches and clips; adapting, and restoring.
 
-Every call works on a copy of the one shared pipeline, so that nothing of a visitor stays in it.
+Every call to stylise works on a copy of the one shared pipeline, so that nothing of a visitor stays in it; restoring
+leaves nothing there.
 """
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from styleadapt.pipelines.strokes import StrokeSize
 from styleadapt.ui.gpu import FORKS, on_gpu
 from styleadapt.ui.limits import (
     GPU_START_SECONDS,
+    MAX_PIXELS,
     MAX_VIDEO_FRAMES,
     MAX_WORK_SIDE,
     STRIP_SIDE,
@@ -31,7 +34,8 @@ from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
 from styleadapt.ui.uploads import fit
 
 if TYPE_CHECKING:
-    from styleadapt import StyleTransferPipeline
+    from styleadapt import RestorationPipeline, StyleTransferPipeline
+    from styleadapt.pipelines.picture_files import PictureResult
 
 ADAPTER_NAME = "visitor"
 
@@ -63,15 +67,29 @@ def load_packaged() -> "StyleTransferPipeline":
     return StyleTransferPipeline.from_pretrained(dtype="auto")
 
 
+def load_packaged_restoration() -> "RestorationPipeline":
+    """The pipeline of restoration with the packaged weights. Raises `ModelLoadError` where the package has none."""
+    from styleadapt import RestorationPipeline
+
+    configure_cpu()
+    return RestorationPipeline.from_pretrained()
+
+
 class Studio:
     """What events call. Images go in and come out as PIL images of the same size.
 
     Parameters:
         load: makes the pipeline all visitors share, which then moves to the GPU if there is one. It runs in a thread, so that the
             page is there before the model is, and an event that comes early waits.
+        load_restoration: makes the pipeline of restoration, at its first use: it is small.
     """
 
-    def __init__(self, load: Callable[[], "StyleTransferPipeline"] = load_packaged):
+    def __init__(
+        self,
+        load: Callable[[], "StyleTransferPipeline"] = load_packaged,
+        load_restoration: Callable[[], "RestorationPipeline"] = load_packaged_restoration,
+    ):
+        self._load_restoration = load_restoration
         self._loading: Future[_Placed] = Future()
         if FORKS:
             # Only the main thread can place weights on a GPU that is yet to be lent.
@@ -87,11 +105,18 @@ class Studio:
         self.adapt = on_gpu(self._adapt, duration=lambda paintings, photo, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
         self.batch = on_gpu(self._batch, duration=lambda photos, *_: gpu_seconds(MAX_WORK_SIDE**2 / 1e6, len(photos)))
         self.video = on_gpu(self._video, duration=_video_seconds)
+        # of the largest photo: this one alone is given as a file
+        self._restore_on_gpu = on_gpu(self._restore, duration=gpu_seconds(MAX_PIXELS / 1e6))
 
     @property
     def pipeline(self) -> "StyleTransferPipeline":
         """The shared pipeline, which nothing changes, on the GPU if there is one. Raises what loading it raised."""
         return self._loading.result().pipeline
+
+    @functools.cached_property
+    def restoration(self) -> "RestorationPipeline":
+        """The shared pipeline of restoration. Raises what loading it raised."""
+        return self._load_restoration()
 
     def first_look(self, photo: Image.Image, painting: Image.Image) -> Image.Image:
         """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
@@ -158,6 +183,21 @@ class Studio:
     def _video(self, *arguments, **options) -> Iterator[VideoReport | VideoFinished]:
         """Stylise a clip; see `video_live`."""
         yield from video_live(self.pipeline, *arguments, **options)
+
+    def restore(self, photo: Path, **options: Any) -> "tuple[PictureResult, dict[str, float]]":
+        """The photo in a file, restored, and the damage that was assumed.
+
+        Parameters:
+            photo: the file, which is read as it is: no other tab keeps 16 bits, or gray.
+            options: of a call of the pipeline: `task`, `level`, `fidelity`, `mask` and `reference`.
+        """
+        # loaded here, since what is loaded on a borrowed GPU's process goes with it
+        _ = self.restoration
+        return self._restore_on_gpu(photo, options)
+
+    def _restore(self, photo: Path, options: dict[str, Any]) -> "tuple[PictureResult, dict[str, float]]":
+        restored = self.restoration.to(usable_device())(photo, **options)
+        return restored.images[0], restored.levels[0]
 
     def check_adapter(self, file: Path) -> dict[str, float]:
         """The scores in an adapter's file. Raises the library's error when it is none for this pipeline. It takes no GPU."""

@@ -136,7 +136,7 @@ def test_adapting_adapters_and_saving_name_the_torch_backend(folder, photo, tmp_
 )
 def test_a_missing_file_is_named(folder, backend, name):
     (folder / name).unlink()
-    with pytest.raises(ModelLoadError, match=f"has no file {name}; write one with scripts/export.py") as error:
+    with pytest.raises(ModelLoadError, match=f"has no file {name}; write one with `styleadapt export`") as error:
         load(folder, backend)
     assert "\n" not in str(error.value)
 

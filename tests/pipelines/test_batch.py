@@ -212,18 +212,18 @@ def test_metadata_is_kept_as_far_as_asked_for(render, metadata, described, locat
 
 
 def test_a_full_disk_ends_the_run_and_the_next_goes_on(photos, render, tmp_path, monkeypatch):
-    out, save = tmp_path / "out", batch.save_image
+    out, save = tmp_path / "out", batch.save_picture
 
-    def full(image, path, **options):
+    def full(image, path, *arguments):
         if Path(path).name == "b.JPG":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        save(image, path, **options)
+        save(image, path, *arguments)
 
-    monkeypatch.setattr(batch, "save_image", full)
+    monkeypatch.setattr(batch, "save_picture", full)
     with pytest.raises(OSError, match="No space left on device; what is finished is kept.*b.JPG"):
         stylize_photos(render, FolderPhotos(photos), out, {})
     assert files(out) == ["a.png", "manifest.part-0.jsonl", "settings.json"]
-    monkeypatch.setattr(batch, "save_image", save)
+    monkeypatch.setattr(batch, "save_picture", save)
     render.calls = 0
     assert len(stylize_photos(render, FolderPhotos(photos), out, {})) == 4 and render.calls == 2
 

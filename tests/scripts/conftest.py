@@ -41,7 +41,6 @@ def refusal(monkeypatch, capsys):
         script = str(ROOT / "scripts" / f"{name}.py")
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", [script, *map(str, arguments)])
-            patch.setattr(sys, "path", list(sys.path))
             with pytest.raises(SystemExit) as end:
                 runpy.run_path(script, run_name="__main__")
         # A text as the exit status is printed by the interpreter, and argparse prints its own.

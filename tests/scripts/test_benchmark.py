@@ -56,7 +56,7 @@ def test_exported_models_beside_each_other(command, tmp_path):
     rows = json.loads((tmp_path / "b.json").read_text())["sizes"]["40x40"]["methods"]
     assert list(rows) == ["onnx", "openvino"] and all(list(row) == ["peak_mb"] for row in rows.values())
     done = command(*line, "--exported", tmp_path / "without", "--methods", "onnx")
-    assert done.returncode == 1 and "without knows no style; write it with scripts/export.py --adapter" in done.stdout
+    assert done.returncode == 1 and "without knows no style; write it with `styleadapt export --adapter`" in done.stdout
 
 
 @pytest.mark.slow

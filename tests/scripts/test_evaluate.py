@@ -22,7 +22,6 @@ def evaluate(monkeypatch, capsys):
         script = str(ROOT / "scripts" / "evaluate.py")
         with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
             patch.setattr(sys, "argv", [script, *map(str, arguments)])
-            patch.setattr(sys, "path", list(sys.path))
             runpy.run_path(script, run_name="__main__")
         printed = capsys.readouterr()
         return SimpleNamespace(returncode=end.value.code, stdout=printed.out, stderr=printed.err)
@@ -53,7 +52,7 @@ def test_a_model_s_pictures_and_the_same_again_as_ready_pictures(command, evalua
         "evaluate", "--model", repo, *folders, *SMALL, "--protocol", "all", "--output", tmp_path / "a", "--model_card", card
     )
     assert done.returncode == 0, done.stderr
-    assert "6 pictures of 48 px, protocol all" in done.stdout and "s left" in done.stderr
+    assert "6 pictures of 48 px, protocol all" in done.stdout and "measuring zero-shot: 100%" in done.stderr
     assert "1 left out" in done.stderr and "3.png" in done.stderr
     report = scores_of(tmp_path / "a")
     figures = report["figures"]["zero-shot"]
@@ -121,7 +120,7 @@ def test_ready_frames_of_one_style(evaluate, ready, tmp_path):
 def test_help_tells_how_to_reproduce_the_table(evaluate):
     done = evaluate("--help")
     assert done.returncode == 0
-    assert "python scripts/evaluate.py --backbone embedded --output runs/evaluation\n" in done.stdout
+    assert "styleadapt evaluate --backbone embedded -o runs/evaluation\n" in done.stdout
     assert "--protocol few-shot --shots SHOTS --reference UNSEEN" in done.stdout
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from styleadapt import StyleTransferPipeline
+from styleadapt.cli.export import PAGE
 from styleadapt.pipelines import export
 from styleadapt.pipelines.export import ExportError, export_pipeline
 
@@ -76,7 +77,7 @@ def test_the_fused_model_is_a_base_of_its_own(adapted):
 def test_the_page_holds_its_files_the_models_and_the_runtime():
     page = exported() / "page"
     files = {str(path.relative_to(page)) for path in page.rglob("*") if path.is_file()}
-    sources = {path.name for path in (SCRIPT.parents[1] / "web").iterdir() if path.is_file()}
+    sources = {path.name for path in PAGE.iterdir() if path.is_file()}
     models = {"models/model_index.json", "models/generator.onnx", "models/style_encoder.onnx"}
     assert files == sources | models | {f"ort/{name}" for name in RUNTIME}
     assert (page / "models" / "generator.onnx").read_bytes() == (exported() / "export" / "generator.onnx").read_bytes()

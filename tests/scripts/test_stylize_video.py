@@ -12,7 +12,7 @@ def test_a_clip_is_stylised_with_its_sound(command, repo, painting, tmp_path):
         "--pretrained_model_name_or_path", repo, "--device", "cpu", "--smoothing", 0.5, "--dtype", "auto",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "8 frames, 64 x 48, 0.8 s, with sound" in done.stdout and "frame 8 of 8" in done.stderr
+    assert "8 frames, 64 x 48, 0.8 s, with sound" in done.stdout and "8/8" in done.stderr
     assert len(shown(tmp_path / "new" / "out.mp4")) == 8
     assert sound_packets(tmp_path / "new" / "out.mp4") == sound_packets(source)
 

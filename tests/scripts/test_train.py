@@ -90,7 +90,6 @@ def test_a_run_is_published_with_a_card_whose_snippet_runs(hub, image_folders, t
     arguments = ["--config", str(tmp_path / "tiny.yaml"), "--output_dir", str(tmp_path / "run"), *folders]
     script = str(ROOT / "scripts" / "train.py")
     monkeypatch.setattr(sys, "argv", [script, *arguments, "--push_to_hub", "--hub_model_id", "user/tiny", "--hub_private"])
-    monkeypatch.setattr(sys, "path", list(sys.path))
     AcceleratorState._reset_state(True)
     runpy.run_path(script, run_name="__main__")
 

@@ -11,7 +11,7 @@ expect = sync_api.expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 1000
-TABS = {"Stylise": "stylize", "Regions": "regions", "Batch": "batch", "Video": "video", "Adapt": "adapt"}
+TABS = {"Stylise": "stylize", "Regions": "regions", "Batch": "batch", "Video": "video", "Adapt": "adapt", "Restore": "restore"}
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 

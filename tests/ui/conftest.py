@@ -15,6 +15,8 @@ from styleadapt.data.images import load_image
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
 
+from ..tiny_restoration import tiny_restoration
+
 
 @dataclass
 class FakeOutput:
@@ -193,7 +195,7 @@ def visitor(visitors) -> Visitor:
 
 @pytest.fixture
 def studio(pipeline) -> Studio:
-    return Studio(lambda: pipeline)
+    return Studio(lambda: pipeline, tiny_restoration)
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ from gradio.utils import get_function_description
 
 from styleadapt.ui import build_app, launch_options
 
+from ..tiny_restoration import tiny_restoration
+
 
 @pytest.fixture
 def app(pipeline, visitors):
-    return build_app(lambda: pipeline, visitors)
+    return build_app(lambda: pipeline, visitors, tiny_restoration)
 
 
 def test_the_public_api_is_named_and_documented(app):
@@ -21,6 +23,7 @@ def test_the_public_api_is_named_and_documented(app):
         "/batch",
         "/video",
         "/adapt",
+        "/restore",
         "/stop",
         "/load_adapter",
     }
@@ -37,7 +40,7 @@ def test_the_queue_is_limited(app):
     assert app._queue.max_size
     classes = {function.api_name: (function.concurrency_id, function.concurrency_limit) for function in app.fns.values()}
     assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == ("cpu", 1)
-    assert classes["stylise"] == classes["strip"] == classes["regions"] == ("stylise", 1)
+    assert classes["stylise"] == classes["strip"] == classes["regions"] == classes["restore"] == ("stylise", 1)
 
 
 def test_the_canvas_has_the_first_photo_from_the_beginning(app):

@@ -5,8 +5,9 @@ from gradio.data_classes import FileData
 from PIL import Image, ImageDraw
 
 from styleadapt.ui import uploads
+from styleadapt.ui.canvas import canvas, show_canvas, uploaded_layers
 from styleadapt.ui.limits import CANVAS_SIDE
-from styleadapt.ui.regions_tab import RegionsEvents, canvas, read_painted, uploaded_layers
+from styleadapt.ui.regions_tab import RegionsEvents, read_painted
 
 
 @pytest.fixture
@@ -113,11 +114,11 @@ def test_bad_and_oversize_layers_are_refused_in_one_line(events, white_photo, re
         events.painted_regions(red, [save_layer(bad, (0, 0, 4, 4))], None, red, 0, 1.0, False, None, visitor)
 
 
-def test_the_canvas_shows_the_photo_made_small(events, tmp_path):
+def test_the_canvas_shows_the_photo_made_small(tmp_path):
     Image.new("RGB", (2 * CANVAS_SIDE, CANVAS_SIDE)).save(tmp_path / "large.png")
-    shown = events.show_canvas(str(tmp_path / "large.png"))
+    shown = show_canvas(str(tmp_path / "large.png"))
     assert shown["background"].size == (CANVAS_SIDE, CANVAS_SIDE // 2) and shown["layers"] == []
-    assert events.show_canvas(None)["background"] is None
+    assert show_canvas(None)["background"] is None
 
 
 def test_the_canvas_hands_over_files_and_keeps_nothing_in_memory():

@@ -64,7 +64,8 @@ def test_a_closed_page_stops_the_work_and_drops_results_but_not_the_adapter(visi
     visitor = visitors.open(session="tab")
     stop_file = visitor.begin_run()
     results = [visitor.picture_file, visitor.strip_file, visitor.regions_file, visitor.zip_file, visitor.video_file]
-    assert len({file.name for file in results}) == 5
+    results.append(visitor.restored_file(".jpg"))
+    assert len({file.name for file in results}) == 6
     for file in results:
         file.write_bytes(b"result")
     visitor.adapter_file.write_bytes(b"weights")

@@ -132,7 +132,7 @@ $("form").addEventListener("submit", (event) => { event.preventDefault(); stylis
 try {
   ownCode = (await (await fetch("models/model_index.json")).json())._style_code ?? null;
 } catch {
-  say("", "The models are not here: serve the folder that scripts/export.py --web wrote.");
+  say("", "The models are not here: serve the folder that `styleadapt export --web` wrote.");
 }
 if (ownCode) {
   $("style").required = false;

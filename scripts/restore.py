@@ -1,0 +1,9 @@
+#!/usr/bin/env python
+"""The command `styleadapt restore`, as a file to start; `--help` lists its options."""
+
+import sys
+
+from styleadapt.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["restore", *sys.argv[1:]]))

@@ -1,0 +1,109 @@
+"""Measures stylized pictures: how near to their styles, how true to their photos, how good as a set; and restored photos.
+
+Ready pictures are given by --outputs, called PHOTO__STYLE.png, or PHOTO.png if --styles is a single image. Else a model makes
+them: the packaged weights or another one, and --adapter beside it. All images are cut to squares of --size pixels. A table is
+printed; OUT gets scores.json (figures, intervals, backbones, settings, versions), sheet.jpg to look at, and a model's pictures.
+Images that cannot be read are left out, and named at the end. docs/metrics.md says what each figure means.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from .options import add_model_options, new_parser
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+EPILOG = """\
+The table of docs and model cards, from the photos and styles that come with the package, in about a minute; the same again on
+every run (scikit-image is needed: pip install "styleadapt[metrics]"):
+
+    styleadapt evaluate --backbone embedded -o runs/evaluation
+
+Every photo with every style, as papers do; ready pictures of any method; a few shots and an artist's unseen works:
+
+    styleadapt evaluate --backbone embedded --protocol all -o runs/evaluation-all
+    styleadapt evaluate --outputs runs/evaluation/images/zero-shot -o runs/again
+    styleadapt evaluate --protocol few-shot --shots SHOTS --reference UNSEEN --adapt 60 -o runs/few-shot
+
+Restoration beside the peers that are installed (bm3d, OpenCV, scikit-image), of noise, JPEG artifacts and holes that are put into
+photos which the model has never seen; --size cuts the middle of each, and without it they are whole:
+
+    styleadapt evaluate --protocol restoration --photos UNSEEN -o runs/restoration
+
+--adapt takes seconds, so that its result differs a little from run to run; --steps in its place gives the same one again.
+Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for FID and KID) if torchvision and
+its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training and adapting
+look through `embedded`, which flatters their results: name another to compare this toolkit with other methods.
+"""
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = new_parser("evaluate", __doc__, EPILOG)
+    required = parser.add_argument_group("required")
+    required.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for scores.json, sheet.jpg, images/"
+    )
+    optional = parser.add_argument_group("optional")
+    optional.add_argument("--outputs", metavar="DIR", help="ready pictures to measure")
+    optional.add_argument("--adapter", metavar="F", help="adapter file, or a repository; measured beside the model without it")
+    optional.add_argument("--photos", default=str(ASSETS / "photos"), metavar="DIR", help="the packaged ones by default")
+    optional.add_argument(
+        "--styles", default=str(ASSETS / "styles"), metavar="P", help="folder, or one image; packaged by default"
+    )
+    optional.add_argument(
+        "--protocol",
+        choices=("pairs", "all", "few-shot", "restoration"),
+        default="pairs",
+        help="pairs: photo i with style i in turn; all: every photo with every style; few-shot: --shots, --reference; "
+        "restoration: photos that are damaged and restored",
+    )
+    optional.add_argument(
+        "--backbone",
+        metavar="B",
+        help="for all figures: embedded, efficientnet-lite2, torchvision:MODEL, timm:MODEL or transformers:REPO",
+    )
+    add_model_options(optional, "--model")
+    few = parser.add_argument_group("of --protocol few-shot")
+    few.add_argument("--shots", metavar="DIR", help="images of the style that the model is adapted to")
+    few.add_argument("--reference", metavar="DIR", help="images of the style that it never sees")
+    few.add_argument("--k", type=int, help="use the first K shots alone")
+    few.add_argument("--adapt", type=float, default=60.0, metavar="SECONDS", help="time to adapt")
+    few.add_argument("--steps", type=int, help="adapt by exactly so many steps instead of a time")
+    restoring = parser.add_argument_group("of --protocol restoration")
+    restoring.add_argument("--fidelity", type=float, default=1.0, help="1 least distortion, 0 most natural")
+    rare = parser.add_argument_group("rarely needed")
+    rare.add_argument("--frames", action="store_true", help="photos are frames of a video in order: measure flicker too")
+    rare.add_argument("--size", type=int, help="side in pixels that images are cut to; 384, or whole for restoration, by default")
+    rare.add_argument("--limit", type=int, help="at most so many pictures, drawn by --seed")
+    rare.add_argument("--seed", type=int, default=0, help="of --limit, of the intervals and of adapting")
+    rare.add_argument("--model_card", type=Path, metavar="README.md", help="write the table to its section Evaluation as well")
+    args = parser.parse_args(arguments)
+    few_shot = args.protocol == "few-shot"
+    if args.protocol == "restoration" and (args.outputs or args.adapter or args.model_card or args.frames):
+        parser.error("--outputs, --adapter, --model_card and --frames do not belong to --protocol restoration")
+    if not 0 <= args.fidelity <= 1:
+        parser.error(f"--fidelity is {args.fidelity:g}; it must lie between 0 and 1")
+    if few_shot and not (args.shots and args.reference):
+        parser.error("--protocol few-shot needs --shots and --reference")
+    if not few_shot and (args.shots or args.reference or args.k is not None or args.steps is not None):
+        parser.error("--shots, --reference, --k and --steps belong to --protocol few-shot")
+    if args.outputs and (args.pretrained_model_name_or_path or args.adapter):
+        parser.error("--outputs are ready pictures: leave --model and --adapter out")
+    if args.outputs and args.protocol == "all":
+        parser.error("--protocol all is for a model; the names of --outputs say which pairs there are")
+    for name, least in (("size", 32), ("limit", 1), ("k", 1), ("steps", 1)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f"--{name} is {value}; it must be {least} at least")
+    if args.size is None and args.protocol != "restoration":
+        args.size = 384
+    if not args.adapt > 0:
+        parser.error(f"--adapt is {args.adapt:g}; it must be more than 0 seconds")
+    return args
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measures, writes the scores and prints the table; gives the exit status."""
+    from .measuring import run_evaluation, run_restoration
+
+    return run_restoration(args) if args.protocol == "restoration" else run_evaluation(args)

@@ -1,0 +1,67 @@
+"""What the subcommands share: the form of their help, common options, and stopping by Ctrl-C."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+DTYPES = ("auto", "float32", "bfloat16")  # the names of `pipelines.precision.DTYPES`, which would import torch
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the description, and tells the default of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = any(action.default is nothing for nothing in (None, False, argparse.SUPPRESS)) or "default" in (action.help or "")
+        default = " ".join(map(str, action.default)) if isinstance(action.default, list) else action.default
+        return action.help if told else f"{action.help} (default: {default})"
+
+
+def new_parser(command: str, description: str | None, epilog: str | None = None) -> argparse.ArgumentParser:
+    """An empty parser for `styleadapt COMMAND`; options are not abbreviated."""
+    return argparse.ArgumentParser(
+        prog=f"styleadapt {command}", description=description, epilog=epilog, formatter_class=_Help, allow_abbrev=False
+    )
+
+
+def add_model_options(group: argparse._ActionsContainer, *aliases: str) -> None:
+    """Adds `--pretrained_model_name_or_path`, also under other names, and `--device`."""
+    group.add_argument(
+        "--pretrained_model_name_or_path", *aliases, metavar="P", help="folder or repository; packaged weights by default"
+    )
+    group.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
+
+
+def progress_bar(unit: str, **options) -> tqdm:
+    """A bar on stderr with the time that is left; every ten seconds where stderr is no terminal."""
+    return tqdm(unit=unit, dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 10, **options)
+
+
+def fraction_bar() -> tqdm:
+    """A bar for work that tells its own fraction, 0 to 1, as `n`; what else there is to say is its description."""
+    return tqdm(total=1, bar_format="{percentage:3.0f}%|{bar:30}| {desc}", leave=True)
+
+
+@contextmanager
+def stopping_early(what_is_kept: str) -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether Ctrl-C was pressed in the block; pressed again, it raises `KeyboardInterrupt`.
+
+    Args:
+        what_is_kept: of the work so far, for the message.
+    """
+    pressed = False
+
+    def note(signum, frame) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        tqdm.write(f"stopping; {what_is_kept} (Ctrl-C again gives up)", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,190 @@
+"""Restores damaged photos: noise, JPEG artifacts, blur, holes, and missing colors.
+
+    styleadapt restore photo.jpg -o clean.png
+    styleadapt restore photo.jpg -o clean.png --task denoise --level 25 --fidelity 0.5
+    styleadapt restore scratched.jpg -o whole.png --task inpaint --mask scratches.png
+    styleadapt restore photos/ -o clean/ --task jpeg
+    styleadapt restore user/photos -o clean/ --split test
+
+One photo goes to the file OUT. A folder, and a data set of the Hub, go to the folder OUT, which must be new, empty, or of a run
+that was stopped: sub-folders, names, formats and metadata are kept, and `manifest.jsonl` has a line for every photo. The same
+command goes on where a run stopped: what is done is skipped, and photos that failed, or whose files have changed, are made again.
+Other settings are refused; `--overwrite` makes all anew. Images that are read are never overwritten. Photos that fail are listed
+at the end; the exit status is then 1. `accelerate launch` divides a folder or a data set among processes.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .options import new_parser
+
+if TYPE_CHECKING:
+    from ..pipelines.batch import BatchProgress
+    from ..pipelines.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
+    from ..pipelines.restoration import RestorationPipeline
+
+TASKS = ("auto", "denoise", "jpeg", "deblur", "inpaint", "colorize")
+FORMATS = ("keep", "png", "jpeg", "webp")
+METADATA = ("all", "no-location", "none")
+_OF_COLLECTIONS = ("format", "overwrite")
+_MOST_LISTED = 20
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = new_parser("restore", __doc__)
+    parser.add_argument("input", metavar="INPUT", help="a photo, a folder, or a data set of the Hub such as user/photos")
+    parser.add_argument(
+        "-o", "--output", "--output_dir", required=True, metavar="OUT", help="an image file for one photo, else a folder"
+    )
+    parser.add_argument(
+        "--task", choices=TASKS, default="auto", help="auto, the default: whatever is found of noise, JPEG artifacts and blur"
+    )
+    parser.add_argument(
+        "--level",
+        type=_level,
+        default="auto",
+        metavar="L",
+        help="of denoise the standard deviation of the noise of 255, of jpeg the quality, of deblur the blur in pixels; or auto",
+    )
+    parser.add_argument("--fidelity", type=float, default=1.0, metavar="F", help="1: least distortion (default), 0: most natural")
+    parser.add_argument("--mask", metavar="FILE", help="of inpaint: white in the hole; the photo's transparency if left out")
+    parser.add_argument("--reference", metavar="FILE", help="of colorize: an image whose palette the photos take")
+    parser.add_argument("--overwrite", action="store_true", help="make all anew where OUT holds results of other settings")
+    parser.add_argument("--format", choices=FORMATS, help="of a folder's results; keep, the photo's own, by default")
+    parser.add_argument("--metadata", choices=METADATA, default="all", help="EXIF to keep; all by default")
+    running = parser.add_argument_group("rarely needed")
+    running.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
+    running.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
+    running.add_argument("--num_threads", type=int, metavar="N", help="of each process; the cores are shared by default")
+    dataset = parser.add_argument_group("of a data set")
+    dataset.add_argument("--dataset_config_name", metavar="NAME", help="its configuration")
+    dataset.add_argument("--split", default="train", help="train by default")
+    dataset.add_argument("--image_column", metavar="C", help="found by its type if left out")
+    dataset.add_argument("--name_column", metavar="C", help="text or numbers to name results after; the row's number if left out")
+    dataset.add_argument("--streaming", action="store_true", help="read row by row, without downloading first")
+    dataset.add_argument("--cache_dir", metavar="DIR", help="where data sets are kept that were downloaded")
+    return parser.parse_args(arguments)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Restores what `parse_arguments` has read.
+
+    Returns:
+        The exit status: 0, or 1 if photos failed.
+
+    Raises:
+        ValueError, OSError: what the user can mend, in one line: see `restore_photos`, `open_dataset_photos`, `save_result`.
+    """
+    one = Path(args.input).is_file()
+    if one:
+        for name in _OF_COLLECTIONS:
+            if getattr(args, name):
+                raise ValueError(f"--{name} goes with a folder or a data set, and {args.input} is a file; leave it out")
+    if args.num_threads is not None and args.num_threads < 1:
+        raise ValueError(f"--num_threads is {args.num_threads}; it must be 1 at least")
+    return _restore_file(args) if one else _restore_collection(args)
+
+
+def _level(text: str) -> float | str:
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor auto") from None
+
+
+def _restore_file(args: argparse.Namespace) -> int:
+    from ..data.images import WRITABLE_EXTENSIONS
+    from ..data.metadata import read_metadata
+    from ..data.whole_files import check_writable
+    from ..pipelines.batch import save_result
+    from ..pipelines.batch_restoration import photo_restorer
+
+    target = Path(args.output)
+    if target.suffix.lower() not in WRITABLE_EXTENSIONS:
+        known = ", ".join(WRITABLE_EXTENSIONS)
+        raise ValueError(f"--output {target} must end in one of {known}, since {args.input} is one photo")
+    read = {Path(path).resolve() for path in (args.input, args.mask, args.reference) if path}
+    if target.resolve() in read:
+        raise ValueError(f"the output {target} would overwrite an image that is read; give another --output")
+    check_writable(target)
+    make = photo_restorer(_load(args), args.task, args.level, args.fidelity, args.mask, args.reference)
+    save_result(make(args.input), target, read_metadata(args.input), args.metadata, args.input)
+    print(f"{args.input} -> {target}")
+    return 0
+
+
+def _restore_collection(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from ..pipelines.batch import join_processes
+    from ..pipelines.batch_restoration import restore_photos
+
+    state = join_processes()
+    photos = _source(args)
+    pipe = _load(args, str(state.device) if state.num_processes > 1 else None)
+    of_dataset = ("dataset_config_name", "split", "image_column", "name_column")
+    source = {} if Path(args.input).is_dir() else {"dataset": args.input, **{name: getattr(args, name) for name in of_dataset}}
+    with tqdm(unit="photo", disable=not state.is_local_main_process) as bar:
+
+        def show(progress: "BatchProgress") -> None:
+            bar.total = progress.total
+            bar.update()
+            if progress.entry.error:
+                bar.write(f"error: {progress.entry.input}: {progress.entry.error}", file=sys.stderr)
+
+        entries = restore_photos(
+            pipe,
+            photos,
+            args.output,
+            source,
+            task=args.task,
+            level=args.level,
+            fidelity=args.fidelity,
+            mask=args.mask,
+            reference=args.reference,
+            format=args.format or "keep",
+            metadata=args.metadata,
+            overwrite=args.overwrite,
+            callback=show,
+            state=state,
+        )
+    if not state.is_main_process:
+        return 0
+    failed = [entry.input for entry in entries if entry.error]
+    print(f"{args.output}: {len(entries) - len(failed)} results")
+    if failed:
+        more = f" and {len(failed) - _MOST_LISTED} more" if len(failed) > _MOST_LISTED else ""
+        print(f"{len(failed)} of {len(entries)} photos failed: {', '.join(failed[:_MOST_LISTED])}{more}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _source(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | StreamedPhotos":
+    from ..data.addresses import is_address
+    from ..pipelines.photo_sources import FolderPhotos, open_dataset_photos
+
+    if is_address(args.input):
+        raise ValueError(f"{args.input} is an address; download the photo first, since its metadata goes into the result")
+    if Path(args.input).is_dir():
+        if Path(args.output).resolve().is_relative_to(Path(args.input).resolve()):
+            raise ValueError(f"--output {args.output} lies in {args.input}; name another folder")
+        return FolderPhotos(args.input)
+    if Path(args.input).suffix or args.input.startswith((".", "/")):
+        raise FileNotFoundError(f"no file or folder at {args.input}")
+    return open_dataset_photos(
+        args.input, args.dataset_config_name, args.split, args.image_column, args.name_column, args.streaming, args.cache_dir
+    )
+
+
+def _load(args: argparse.Namespace, device: str | None = None) -> "RestorationPipeline":
+    from .. import RestorationPipeline
+    from ..models.cpu import configure_cpu
+    from ..models.device import usable_device
+
+    configure_cpu(args.num_threads)
+    pipe: Any = RestorationPipeline.from_pretrained(args.pretrained_model_name_or_path)
+    return pipe.to(usable_device(args.device or device))
