@@ -6,12 +6,17 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt import StyleAdapter
+from styleadapt import StyleAdapter, StyleTransferPipeline
 from styleadapt.ui import studio as studio_module
 from styleadapt.ui.limits import MAX_WORK_SIDE, STRIP_SIDE
 from styleadapt.ui.studio import Look, Studio
 
 PHOTO = Image.new("RGB", (30, 20), "white")
+
+
+def test_the_packaged_weights_are_loaded(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # leaves the number of threads as it is
+    assert isinstance(studio_module.load_packaged(), StyleTransferPipeline)
 
 
 def test_the_adapters_weight_reaches_the_pipeline(studio, tmp_path):
