@@ -9,8 +9,6 @@ import io
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from PIL import Image, ImageOps
 
 from styleadapt import StyleTransferPipeline

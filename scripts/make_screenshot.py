@@ -11,14 +11,8 @@ import io
 import os
 import shutil
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from PIL import Image
-
-from styleadapt.ui import build_app, launch_options
 
 
 def main() -> int:
@@ -33,6 +27,9 @@ def main() -> int:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("error: there is no chromium on the PATH")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # which gradio reads when it is imported
+    from styleadapt.ui import build_app, launch_options
+
     app = build_app()
     _, address, _ = app.launch(**launch_options(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     try:
