@@ -33,7 +33,8 @@ def main() -> int:
     args = parser.parse_args()
     output = Path(args.output)
     try:
-        pipe = RestorationPipeline(**{name: network(name, getattr(args, name), output) for name in NETWORKS})
+        networks: dict[str, Any] = {name: network(name, getattr(args, name), output) for name in NETWORKS}
+        pipe = RestorationPipeline(**networks)
         pipe.register_to_config(_name_or_path=PACKAGED)
         pipe.save_pretrained(output)
     except (ModelLoadError, ValueError, OSError) as error:

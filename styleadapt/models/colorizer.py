@@ -54,7 +54,7 @@ class Colorizer(StyleAdaptModel):
     prior: torch.Tensor
 
     @register_to_config
-    def __init__(self, width: int = 64, code_dim: int = 192, spacing: int = 16, temperature: float = 0.38):
+    def __init__(self, width: int = 48, code_dim: int = 192, spacing: int = 16, temperature: float = 0.38):
         super().__init__()
         if width < 4 or width % 4:
             raise ValueError(f"`width` is {width}; it must be a multiple of 4")

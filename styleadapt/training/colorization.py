@@ -168,6 +168,8 @@ def card_facts(config: ColorizationConfig, dataset: TwinCrops) -> RunFacts:
         images=sum(map(len, tables)),
         unreadable=sum(len(table.unreadable) for table in tables),
         scored_on=own,
+        lower_is_better=None,
+        call='pipe(photo, task="colorize").images[0].save("colored.png")',
         tags=["image-restoration", "colorization"],
         limitations=(
             "Colors are guesses: of clothes, cars and painted walls the grey photo does not say which they had.",

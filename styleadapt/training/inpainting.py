@@ -19,6 +19,14 @@ from .restoration_config import InpaintingConfig
 from .sheets import contact_sheet
 
 VALIDATION_SIZE, SHOWN = 256, 12
+# of the model card: it runs as it stands
+_EXAMPLE = (
+    "from PIL import Image",
+    "",
+    'mask = Image.new("L", Image.open(photo).size)  # white in the hole',
+    "mask.paste(255, (60, 60, 100, 100))",
+    'pipe(photo, task="inpaint", mask=mask).images[0].save("whole.png")',
+)
 
 
 def build_dataset(config: InpaintingConfig) -> PuncturedPhotos:
@@ -115,6 +123,8 @@ def card_facts(config: InpaintingConfig, dataset: PuncturedPhotos) -> RunFacts:
         images=sum(map(len, tables)),
         unreadable=sum(len(table.unreadable) for table in tables),
         scored_on=kept,
+        lower_is_better=None,
+        call="\n".join(_EXAMPLE),
         tags=["image-restoration", "inpainting"],
         limitations=(
             "It continues surfaces and edges; it knows no things, and will not give back half of a face.",

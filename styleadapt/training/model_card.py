@@ -43,7 +43,8 @@ class RunFacts:
         scores_before: the same figures of the base, where they were measured.
         scored_on: what the figures were measured on, after "on".
         step: training step of the figures and of the samples, if known.
-        lower_is_better: of all figures.
+        lower_is_better: of all figures; None if it is so of some alone.
+        call: the line of the snippet that calls `pipe` on `photo`, where it depends on what was trained.
         samples: picture in the folder that shows results, by its path there.
         license: an identifier of the Hub (`apache-2.0`, `cc-by-4.0`, ...), or `other`, which for what started from the packaged
             weights stands for research and non-commercial use.
@@ -65,7 +66,8 @@ class RunFacts:
     scores_before: dict[str, float] = field(default_factory=dict)
     scored_on: str = "the run's validation pairs"
     step: int | None = None
-    lower_is_better: bool = True
+    lower_is_better: bool | None = True
+    call: str = ""
     samples: str | None = None
     license: str = "other"
     license_name: str | None = None
@@ -122,9 +124,9 @@ def build_model_card(folder: str | os.PathLike, repo_id: str, facts: RunFacts) -
     snippet = _snippet(repo_id, pipeline, has_adapter, facts)
     parts += ["## Use", f"With the package `styleadapt` installed:\n\n```python\n{snippet}\n```"]
     if facts.scores:
-        better = "lower" if facts.lower_is_better else "higher"
+        better = {True: "; lower is better", False: "; higher is better", None: ""}[facts.lower_is_better]
         at = f"At step {facts.step}, on" if facts.step else "On"
-        parts += ["## Scores", f"{at} {facts.scored_on}; {better} is better.", _score_table(facts)]
+        parts += ["## Scores", f"{at} {facts.scored_on}{better}.", _score_table(facts)]
     parts += ["## Training", _training(facts)]
     parts += ["## Limitations", "\n".join(f"- {line}" for line in facts.limitations)]
     named = license_name if facts.license == "other" else facts.license
@@ -182,7 +184,9 @@ def _snippet(repo_id: str, pipeline: str | None, has_adapter: bool, facts: RunFa
         f"pipe = {cls}.from_pretrained{arguments}",
         'photo = assets / "photos" / "cat.jpg"  # or a photo of yours',
     ]
-    if cls == "TranslationPipeline":
+    if facts.call:
+        lines.append(facts.call)
+    elif cls == "TranslationPipeline":
         lines.append('pipe(photo, direction="a2b").images[0].save("translated.png")')
     elif has_adapter:
         lines += [f'pipe.load_adapter("{repo_id}")', 'pipe(photo).images[0].save("stylised.png")']

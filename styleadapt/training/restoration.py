@@ -135,6 +135,8 @@ def card_facts(config: RestorationConfig, dataset: DamagedPhotos) -> RunFacts:
         images=sum(map(len, tables)),
         unreadable=sum(len(table.unreadable) for table in tables),
         scored_on=own,
+        lower_is_better=None,
+        call='pipe(photo).images[0].save("restored.png")',
         tags=["image-restoration", "denoising", "deblurring", "jpeg-artifacts"],
         limitations=(
             "It cannot know what the damage has destroyed: strong noise takes fine texture along, and strong blur stays soft.",

@@ -138,3 +138,30 @@ def test_a_missing_domain_ends_with_one_line(command, image_folders):
 def test_bad_options_end_with_one_line(refusal, image_folders, arguments, message):
     error = refusal("train", "--photos", image_folders[0], "--paintings", image_folders[1], *arguments)
     assert message in error and "\n" not in error and "secret" not in error
+
+
+@pytest.mark.parametrize(
+    "arguments, task",
+    [
+        ("--photos a --paintings b", "stylization"),
+        ("--domain_a a --domain_b b", "translation"),
+        ("--config ugatit.yaml", "translation"),
+        ("--task restoration --photos a", "restoration"),
+        ("--task inpainting --config ugatit.yaml", "inpainting"),
+    ],
+)
+def test_the_task_is_the_one_that_is_named_or_follows_from_the_data(arguments, task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ugatit.yaml").write_text("domain_a: faces\n")
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments.split()])
+    script = runpy.run_path(str(ROOT / "scripts" / "train.py"))
+    found, rest = script["chosen_task"]()
+    assert found == task and found in script["TASKS"]
+    assert rest == [a for a in arguments.split() if a not in ("--task", task)]
+
+
+def test_an_unknown_task_ends_with_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", "--task", "sharpening"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "scripts" / "train.py"), run_name="__main__")
+    assert "`task` is 'sharpening'; allowed: stylization, translation, restoration" in str(ended.value) + capsys.readouterr().err

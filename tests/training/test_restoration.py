@@ -9,8 +9,9 @@ from styleadapt.models.restorer import Restorer
 from styleadapt.pipelines.restoration import RestorationPipeline
 from styleadapt.training import repair
 from styleadapt.training.config import ConfigError, build_config
+from styleadapt.training.model_card import build_model_card
 from styleadapt.training.repair import divided_photos
-from styleadapt.training.restoration import RestorationTask, build_dataset, build_models
+from styleadapt.training.restoration import RestorationTask, build_dataset, build_models, card_facts
 from styleadapt.training.restoration_config import RestorationConfig
 
 TINY = {
@@ -166,3 +167,12 @@ def test_bad_values_are_refused(photos, values, message):
 def test_arguments_that_no_model_has_are_named(photos):
     with pytest.raises(ConfigError, match="`restorer` is {'width': 8}, with which no model can be built"):
         build_models(config(photos, restorer={"width": 8}))
+
+
+def test_the_card_of_a_run_calls_the_pipeline_and_does_not_say_that_a_low_psnr_is_better(photos, tmp_path):
+    t = task(photos)
+    t.save_pretrained(tmp_path)
+    facts = card_facts(t.config, build_dataset(t.config))
+    facts.scores = {"psnr_noise_25": 31.0}
+    text = build_model_card(tmp_path, "user/clean", facts).text
+    assert 'pipe(photo).images[0].save("restored.png")' in text and "is better" not in text
