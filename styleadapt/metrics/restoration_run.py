@@ -41,7 +41,8 @@ def compare_restoration(
 ) -> Comparison:
     """Damages photos, and restores them with `pipe` and its peers, while a line on stderr says how far it is.
 
-    The peers are told how strong the damage is. So is the pipeline as "styleadapt"; as "styleadapt-blind" it estimates that.
+    The peers are told how strong the damage is, as far as that helps them. So is the pipeline as "styleadapt"; as
+    "styleadapt-blind" it estimates that.
 
     Args:
         pipe: a `RestorationPipeline`.

@@ -227,8 +227,9 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             `StyleTransferOutput` with `images`, a list even for one photo.
 
         Raises:
-            ValueError: no style and no active adapter, a style and a style code, numbers out of range, masks that do not match
-                the styles in number or cover nothing, an image that cannot be read (`ImageError`), refinement without a style image.
+            ValueError: no style and no active adapter, both a style and a style code, numbers out of range, masks that do not
+                match the styles in number or cover nothing, an image that cannot be read (`ImageError`), refinement without a
+                style image.
         """
         for name, share in (("strength", strength), ("mask_feather", mask_feather), ("adapter_blend", adapter_blend)):
             _check_share(share, name)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ..conftest import smooth_noise, stripes
+from ..tiny_restoration import tiny_restoration
 from .conftest import ROOT
 
 SMALL = ("--size", 48, "--backbone", "embedded", "--device", "cpu")
@@ -146,3 +147,30 @@ def test_shots_are_checked(refusal, image_folders, tmp_path):
     few = ("--protocol", "few-shot", "--shots", styles, "--reference", styles, "--output", tmp_path / "out")
     assert "both a shot and a reference" in refusal("evaluate", *few)
     assert "--k is 9, but" in refusal("evaluate", *few, "--k", 9)
+
+
+def test_restoration_is_measured_beside_its_peers(evaluate, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bm3d", None)  # it takes seconds, and need not be installed
+    (tmp_path / "photos").mkdir()
+    smooth_noise((60, 50), 0).save(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no image")
+    tiny_restoration().save_pretrained(tmp_path / "model")
+    own = ("--model", tmp_path / "model", "--photos", tmp_path / "photos", "--output", tmp_path / "out")
+    done = evaluate("--protocol", "restoration", *own, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "1 photos, protocol restoration" in done.stdout and "denoise_25 psnr" in done.stdout
+    assert "bm3d is left out" in done.stderr and "broken.png" in done.stderr
+    report = scores_of(tmp_path / "out")
+    assert {"damaged", "styleadapt", "styleadapt-blind", "opencv-telea"} <= report["figures"].keys()
+    assert report["pictures"]["jpeg_10 styleadapt"]["a"]["psnr"] > 0
+    with Image.open(tmp_path / "out" / "images" / "inpaint" / "a-styleadapt.png") as picture:
+        assert picture.size == (48, 48)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [(("--fidelity", 2), "--fidelity is 2"), (("--adapter", "a.safetensors"), "do not belong to --protocol restoration")],
+)
+def test_options_that_do_not_belong_to_restoration_are_refused(evaluate, tmp_path, capsys, option, message):
+    done = evaluate("--protocol", "restoration", "--output", tmp_path, *option)
+    assert done.returncode == 2 and message in done.stderr

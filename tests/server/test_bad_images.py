@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import LEAK, picture
+from .client import LEAK, as_file, picture
 from .hostile_images import BOMBS, FOREIGN
 
 # Small pictures with something odd about them, which are used as they are.
@@ -29,8 +29,13 @@ def test_a_bomb_is_refused_before_it_goes_off(served, client, name):
 @pytest.mark.parametrize("name", sorted(FOREIGN))
 def test_a_foreign_file_is_refused_by_name(client, name):
     foreign = client.upload(FOREIGN[name], "holiday.jpg", "image/jpeg")
-    answer = client.stylise(foreign, client.upload(picture()))
-    assert refused(answer) and "holiday.jpg" in answer.text, answer.text
+    good = client.upload(picture())
+    restored = [
+        client.call("restore", photo=as_file(foreign)),
+        client.call("restore", photo=as_file(good), mask=as_file(foreign)),
+    ]
+    for answer in (client.stylise(foreign, good), *restored):
+        assert refused(answer) and "holiday.jpg" in answer.text, answer.text
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
@@ -56,6 +61,8 @@ def test_nonsense_in_place_of_a_file_is_refused(client, nonsense):
     for answer in (
         client.call("stylise", photo=nonsense),
         client.call("stylise", photo={"path": good, "meta": {"_type": "gradio.FileData"}}, styles=[{"image": nonsense}]),
+        client.call("restore", photo=nonsense),
+        client.call("restore", photo={"path": good, "meta": {"_type": "gradio.FileData"}}, task="inpaint", mask=nonsense),
         client.call("load_adapter", file=nonsense),
     ):
         assert refused(answer), answer.text

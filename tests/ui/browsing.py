@@ -21,9 +21,9 @@ def open_tab(page, name):
     expect(page.locator(f"#{TABS[name]}-run")).to_be_visible()
 
 
-def wait_for_canvas(page):
+def wait_for_canvas(page, where="#regions-canvas"):
     """Until the photo is drawn where one paints on it: a canvas tells nothing but its pixels."""
-    canvas = page.locator("#regions-canvas canvas").first
+    canvas = page.locator(f"{where} canvas").first
     for _ in range(600):
         picture = Image.open(io.BytesIO(canvas.screenshot()))
         if picture.convert("L").getpixel((picture.width // 2, picture.height // 2)) < 250:

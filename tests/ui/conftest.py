@@ -216,13 +216,13 @@ def styles(tmp_path) -> list[tuple[str, None]]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Where the real app is served, with the packaged weights."""
+    """Where the real app is served, with the packaged weights of stylisation, and untrained ones of restoration."""
     if not (resources.files("styleadapt") / "assets" / "weights" / "model_index.json").is_file():
         pytest.skip("needs the packaged weights")
     from styleadapt.ui import build_app, launch_options
     from styleadapt.ui.session import Visitors
 
-    app = build_app(visitors=Visitors(tmp_path_factory.mktemp("visits")))
+    app = build_app(visitors=Visitors(tmp_path_factory.mktemp("visits")), load_restoration=tiny_restoration)
     _, url, _ = app.launch(**launch_options(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     yield url
     app.close(verbose=False)

@@ -221,3 +221,43 @@ def test_an_adaptation_is_watched_stopped_used_and_loaded_by_its_owner_alone(vis
     other.get_by_label("Both").check()
     other.get_by_label("range slider for Blend").fill("0.25")
     stylise(other)
+
+
+def test_a_painted_hole_is_filled_and_the_rest_stays(visit, tmp_path):
+    path = tmp_path / "plain.png"
+    Image.new("RGB", (400, 300), (120, 160, 200)).save(path)
+    page = visit()
+    open_tab(page, "Restore")
+    upload(page, "#restore-photo", path)
+    page.locator("#restore-task").get_by_text("Inpaint", exact=True).click()
+    canvas = wait_for_canvas(page, "#restore-canvas")
+    page.locator("#restore-run").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Paint over what is to be filled")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 10, y + 10, steps=5)
+    page.mouse.up()
+    page.locator("#restore-run").click()
+    expect(page.locator("#restore-download")).to_be_enabled()
+    expect(page.locator("#restore-note")).to_contain_text("400 × 300 px")
+    file = download(page, "#restore-download")
+    assert file.suggested_filename == "restored.png"
+    result = Image.open(file.path()).convert("RGB")
+    assert result.getpixel((2, 2)) == result.getpixel((397, 297)) == (120, 160, 200)
+    assert result.getpixel((200, 150)) != (120, 160, 200)
+
+
+def test_the_level_is_asked_for_where_the_task_has_one(visit, picture):
+    page = visit()
+    open_tab(page, "Restore")
+    upload(page, "#restore-photo", picture)
+    expect(page.locator("#restore-level")).to_be_hidden()
+    page.locator("#restore-task").get_by_text("Denoise", exact=True).click()
+    expect(page.locator("#restore-level")).to_contain_text("standard deviation of the noise")
+    page.locator("#restore-level textarea, #restore-level input").first.fill("25")
+    page.locator("#restore-run").click()
+    expect(page.locator("#restore-note")).to_contain_text("203 × 117 px")
+    expect(page.locator("#restore-note")).to_contain_text("Assumed: noise 25")
