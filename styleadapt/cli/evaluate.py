@@ -90,6 +90,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Measures, writes the scores and prints the table; gives the exit status."""
+    import skimage  # noqa: F401  # a missing package is told before pictures are made
+
     from .measuring import run_evaluation
 
     return run_evaluation(args)
