@@ -98,9 +98,9 @@ def test_the_wheel_stylizes_adapts_and_tells_its_environment(installed):
     done, _ = installed("adapt", "style.png", "-o", "style.safetensors", "--steps", 2, "--device", "cpu")
     assert done.returncode == 0 and "2 steps" in done.stdout, done.stderr
     for option, name in (("--style", "style.png"), ("--adapter", "style.safetensors")):
-        done, _ = installed("stylize", "photo.png", option, name, "-o", f"{option}.png", "--device", "cpu")
+        done, _ = installed("stylize", "photo.png", option, name, "-o", f"by{option}.png", "--device", "cpu")
         assert done.returncode == 0, done.stderr
-        assert Image.open(folder / f"{option}.png").size == (64, 48)
+        assert Image.open(folder / f"by{option}.png").size == (64, 48)
     for arguments, extra in (
         (("app",), "app"),
         (("stylize", "clip.mp4", "--style", "style.png", "-o", "out.mp4"), "video"),

@@ -104,6 +104,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Measures, writes the scores and prints the table; gives the exit status."""
+<<<<<<< HEAD
     from .measuring import run_evaluation, run_restoration
+=======
+    import skimage  # noqa: F401  # a missing package is told before pictures are made
+
+    from .measuring import run_evaluation
+>>>>>>> cli
 
     return run_restoration(args) if args.protocol == "restoration" else run_evaluation(args)

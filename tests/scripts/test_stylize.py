@@ -399,3 +399,11 @@ def test_what_cannot_be_read_is_listed_and_what_the_system_keeps_is_not(stylize,
     status, printed = stylize("--content", gallery, "--output", tmp_path / "out")
     assert status == 1 and "1 of 5 photos failed" in printed and "new.heic is a HEIC picture" in printed
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png", "old.png"]
+
+
+def test_a_folder_alone_is_kept_in_its_order_and_goes_on_where_it_stopped(stylize, gallery, tmp_path):
+    (gallery / "broken.png").unlink()
+    for photos in ("3/3", "0photo"):
+        status, printed = stylize(gallery, "-o", tmp_path / "out")
+        assert status == 0 and photos in printed and "3 results" in printed
+    assert [entry["output"] for entry in manifest(tmp_path / "out")] == ["a.png", "b.jpg", "sub/c.png"]
