@@ -104,12 +104,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Measures, writes the scores and prints the table; gives the exit status."""
-<<<<<<< HEAD
-    from .measuring import run_evaluation, run_restoration
-=======
     import skimage  # noqa: F401  # a missing package is told before pictures are made
 
-    from .measuring import run_evaluation
->>>>>>> cli
+    from .measuring import run_evaluation, run_restoration
 
     return run_restoration(args) if args.protocol == "restoration" else run_evaluation(args)
