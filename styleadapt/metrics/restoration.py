@@ -97,7 +97,8 @@ def damage(trial: Trial, clean: np.ndarray, rng: np.random.Generator) -> Case:
     (True, 0.0)
     """
     if trial.task == "inpaint":
-        hole = free_form_mask(*clean.shape[:2], rng)
+        height, width = clean.shape[:2]
+        hole = free_form_mask(height, width, rng)
         return Case(trial, np.where(hole[..., None], np.float32(0), clean), hole)
     assert trial.level is not None
     if trial.task == "jpeg":
