@@ -47,7 +47,7 @@ footer .divider { display: none !important; }
 /* On a phone all six tabs are in sight, none in a menu. */
 @media (max-width: 480px) {
   .main.app { padding-left: 16px !important; padding-right: 16px !important; }
-  .tab-container button { padding-left: 8px !important; padding-right: 8px !important; }
+  .tab-container button { padding-left: 4px !important; padding-right: 4px !important; font-size: 14px !important; }
 }
 
 .run-status p { margin: 0 0 8px; font-variant-numeric: tabular-nums; }
