@@ -35,7 +35,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from styleadapt.metrics.race import RaceError, Timing, race
+from styleadapt.errors import RaceError
+from styleadapt.metrics.race import Timing, race
 
 Size = tuple[int, int]
 Draw = Callable[[Image.Image], Image.Image]
@@ -275,7 +276,7 @@ def available(args: argparse.Namespace) -> list[str]:
 def has_bfloat16() -> bool:
     import torch
 
-    from styleadapt.models.cpu import supports_bf16
+    from styleadapt.devices.cpu import supports_bf16
 
     return supports_bf16(torch.device("cpu"))
 

@@ -63,10 +63,11 @@ def worker(args: argparse.Namespace, size: int, batch: int, options: list[str], 
     import torch
     from torch.utils.data import Dataset
 
+    from styleadapt.devices.cpu import configure_cpu
+    from styleadapt.errors import ConfigError
     from styleadapt.metrics.race import own_peak_mb
-    from styleadapt.models.cpu import configure_cpu
-    from styleadapt.training import finetuning, stylization, translation
-    from styleadapt.training.config import ConfigError, parse_config
+    from styleadapt.tasks import finetuning, stylization, translation
+    from styleadapt.training.config import parse_config
     from styleadapt.training.engine import Trainer
 
     configure_cpu(args.threads)

@@ -68,8 +68,8 @@ def worker(method: str, args: argparse.Namespace, pipe) -> None:
     """Answers True with the seconds of one step, and False with the peak memory in MB."""
     import torch
 
+    from styleadapt.devices.cpu import configure_cpu
     from styleadapt.metrics.race import own_peak_mb
-    from styleadapt.models.cpu import configure_cpu
 
     configure_cpu(args.threads)
     torch.manual_seed(0)
@@ -94,7 +94,7 @@ def our_step(args: argparse.Namespace) -> Callable:
     import torch
     from diffusers.training_utils import EMAModel
 
-    from styleadapt.training.translation import UnpairedConfig, UnpairedTask, build_models
+    from styleadapt.tasks.translation import UnpairedConfig, UnpairedTask, build_models
 
     config = UnpairedConfig(
         resolution=args.size,

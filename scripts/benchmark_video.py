@@ -32,12 +32,12 @@ import torch
 from PIL import Image
 
 from styleadapt import StyleTransferPipeline
-from styleadapt.data.images import open_image, save_image
+from styleadapt.devices.cpu import configure_cpu
+from styleadapt.images.images import open_image, save_image
 from styleadapt.metrics.flicker import flicker
-from styleadapt.models.cpu import configure_cpu
 from styleadapt.pipelines.video import SMOOTHING
-from styleadapt.pipelines.video_reading import Picture, VideoReader
-from styleadapt.pipelines.video_smoothing import TemporalSmoother
+from styleadapt.video.reading import Picture, VideoReader
+from styleadapt.video.smoothing import TemporalSmoother
 
 ASSETS = resources.files("styleadapt") / "assets"
 # photo, the one that the piece is cut from, columns and rows and zoom of the camera a frame

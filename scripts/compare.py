@@ -29,8 +29,8 @@ from PIL import Image, ImageOps
 import styleadapt
 from styleadapt import ImageError, ModelLoadError, StyleAdapter, StyleTransferPipeline
 from styleadapt.console import careful_output
-from styleadapt.data.image_files import list_images
-from styleadapt.data.images import open_image, save_image
+from styleadapt.images.image_files import list_images
+from styleadapt.images.images import open_image, save_image
 from styleadapt.metrics.backbones import EMBEDDED, INDEPENDENT, Backbone, load_backbone, standard_backbone
 from styleadapt.metrics.pairing import cyclic_pairs
 from styleadapt.metrics.sheets import captioned_sheet

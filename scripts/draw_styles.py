@@ -8,7 +8,7 @@ python scripts/draw_styles.py --output drawn --size 1024 --seed 7 --names mosaic
 import argparse
 from pathlib import Path
 
-from styleadapt.data.drawn_styles import STYLES, draw_style
+from styleadapt.drawn.styles import STYLES, draw_style
 
 
 def main() -> None:

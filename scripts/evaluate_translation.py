@@ -19,8 +19,8 @@ from PIL import Image
 
 from styleadapt import ImageError, ModelLoadError, TranslationPipeline
 from styleadapt.console import careful_output
-from styleadapt.data.image_files import list_images
-from styleadapt.data.images import image_to_tensor, open_image, save_image
+from styleadapt.images.image_files import list_images
+from styleadapt.images.images import image_to_tensor, open_image, save_image
 from styleadapt.metrics.distribution import kernel_distance
 from styleadapt.metrics.embedding import embed, feature_maps, load_embedded_network
 from styleadapt.metrics.perceptual import perceptual_distance

@@ -15,10 +15,10 @@ import logging
 from accelerate.utils import set_seed
 
 from styleadapt.console import careful_output
-from styleadapt.models.cpu import configure_cpu
+from styleadapt.devices.cpu import configure_cpu
+from styleadapt.tasks.finetuning import FinetuneConfig, finetune
 from styleadapt.training.command_line import one_line_errors
 from styleadapt.training.config import parse_config
-from styleadapt.training.finetuning import FinetuneConfig, finetune
 
 
 @careful_output()

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt import StyleTransferPipeline
-from styleadapt.data.images import open_image, save_image
+from styleadapt.images.images import open_image, save_image
 from styleadapt.ui.examples import ADAPT_EXAMPLE, example_images
 from styleadapt.ui.limits import LIVE_PREVIEW_SIDE
 from styleadapt.ui.uploads import fit

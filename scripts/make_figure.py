@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from styleadapt import StyleTransferPipeline
-from styleadapt.data.images import open_image, save_image
+from styleadapt.images.images import open_image, save_image
 
 ASSETS = Path(__file__).resolve().parents[1] / "styleadapt" / "assets"
 PAIRS = (("astronaut", "stained_glass"), ("cat", "mosaic"), ("colosseum", "swirls"), ("dahlia", "hatching"))

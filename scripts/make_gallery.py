@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from styleadapt import StyleTransferPipeline
-from styleadapt.data.images import open_image
+from styleadapt.images.images import open_image
 
 ASSETS = Path(__file__).resolve().parents[1] / "styleadapt" / "assets"
 PHOTOS = ("astronaut", "dogs", "lake", "street")

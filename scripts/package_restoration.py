@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from styleadapt.adaptation.adapter import PACKAGED
-from styleadapt.models.modeling import ModelLoadError, StyleAdaptModel
+from styleadapt.adapters.adapter import PACKAGED
+from styleadapt.errors import ModelLoadError
+from styleadapt.models.modeling import StyleAdaptModel
 from styleadapt.pipelines.restoration import RestorationPipeline
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "styleadapt" / "assets" / "restoration"

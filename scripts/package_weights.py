@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
-from styleadapt.adaptation.adapter import PACKAGED
+from styleadapt.adapters.adapter import PACKAGED
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "styleadapt" / "assets" / "weights"
 

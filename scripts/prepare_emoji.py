@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from styleadapt.console import careful_output
-from styleadapt.data.images import ImageError, open_image, save_image
+from styleadapt.errors import ImageError
+from styleadapt.images.images import open_image, save_image
 
 VERSION = "16.0.0"
 SIZE = 64

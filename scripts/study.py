@@ -21,10 +21,10 @@ from PIL import Image
 
 from styleadapt import ImageError
 from styleadapt.console import careful_output
-from styleadapt.data.images import save_image
-from styleadapt.metrics.backbones import BackboneError
+from styleadapt.errors import BackboneError, StudyError
+from styleadapt.images.images import save_image
 from styleadapt.study.bench import FIGURES, Bench, append_row, picture_name, read_rows, remaining
-from styleadapt.study.plan import Study, StudyError
+from styleadapt.study.plan import Study
 from styleadapt.study.report import write_report
 
 THUMBNAIL = 160

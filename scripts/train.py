@@ -20,13 +20,14 @@ import logging
 from accelerate.utils import set_seed
 
 from styleadapt.console import careful_output
-from styleadapt.models.cpu import configure_cpu
-from styleadapt.training import colorization, inpainting, restoration, stylization, translation
+from styleadapt.devices.cpu import configure_cpu
+from styleadapt.errors import ConfigError
+from styleadapt.hub.publishing import publish_run
+from styleadapt.tasks import colorization, inpainting, restoration, stylization, translation
+from styleadapt.tasks.restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 from styleadapt.training.command_line import one_line_errors
-from styleadapt.training.config import ConfigError, load_yaml, parse_config
+from styleadapt.training.config import load_yaml, parse_config
 from styleadapt.training.engine import Trainer
-from styleadapt.training.publishing import publish_run
-from styleadapt.training.restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 
 
 @careful_output()

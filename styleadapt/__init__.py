@@ -12,15 +12,15 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _PUBLIC = {
     "StyleTransferPipeline": "pipelines.style_transfer",
     "StyleTransferOutput": "pipelines.style_transfer",
-    "StyleAdapter": "adaptation.adapter",
-    "AdapterError": "adaptation.adapter",
+    "StyleAdapter": "adapters.adapter",
+    "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
     "RestorationPipeline": "pipelines.restoration",
     "RestorationOutput": "pipelines.restoration",
     "RestorationProgress": "pipelines.restoration",
     "stylize_video": "pipelines.video",
-    "VideoError": "pipelines.video_reading",
+    "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
     "AdaptationProgress": "adaptation.adapt",
     "RefinementConfig": "adaptation.refinement",
@@ -32,18 +32,18 @@ _PUBLIC = {
     "Inpainter": "models.inpainter",
     "UGATITGenerator": "models.ugatit",
     "UGATITDiscriminator": "models.ugatit",
-    "ModelLoadError": "models.modeling",
-    "ImageError": "data.images",
+    "ModelLoadError": "errors",
+    "ImageError": "errors",
 }
 __all__ = sorted(_PUBLIC)
 
 if TYPE_CHECKING:
     # ruff: noqa: F401
     from .adaptation.adapt import AdaptationProgress
-    from .adaptation.adapter import AdapterError, StyleAdapter
     from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.settings import AdaptationConfig
-    from .data.images import ImageError
+    from .adapters.adapter import AdapterError, StyleAdapter
+    from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
     from .models.generator import StyleGenerator
     from .models.inpainter import Inpainter
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline
     from .pipelines.video import stylize_video
-    from .pipelines.video_reading import VideoError
+    from .video.reading import VideoError
 
 
 def __getattr__(name: str):

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 import styleadapt
-from styleadapt.data.drawn_styles import STYLES
+from styleadapt.drawn.styles import STYLES
 
 ASSETS = Path(styleadapt.__file__).parent / "assets"
 PHOTOS = sorted((ASSETS / "photos").iterdir())

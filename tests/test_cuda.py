@@ -6,9 +6,9 @@ import torch
 from accelerate.state import AcceleratorState
 
 from styleadapt import StyleTransferPipeline
+from styleadapt.tasks.stylization import StylizationConfig, StylizationTask, build_dataset, build_models
 from styleadapt.training.config import build_config
 from styleadapt.training.engine import Trainer
-from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset, build_models
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 DEVICE = "cuda"

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from styleadapt import AdaptationConfig, StyleTransferPipeline
-from styleadapt.data.image_files import list_images
-from styleadapt.data.images import image_to_tensor, open_image
+from styleadapt.images.image_files import list_images
+from styleadapt.images.images import image_to_tensor, open_image
 from styleadapt.losses.content import content_loss
 from styleadapt.losses.style import gram_loss, style_statistics
 

@@ -18,26 +18,27 @@ import torch.nn.functional as F
 from PIL import Image
 from torch.func import functional_call
 
-from ..data.drawn_edges import drawn_edge
-from ..data.images import ImageSource, image_to_tensor, tensor_to_image
-from ..data.resizing import resize_within
+from ..adapters.adapter import StyleAdapter
+from ..adapters.deltas import initial_deltas, merged_parameters, weight_deltas
+from ..devices.cpu import supports_bf16
+from ..drawn.edges import drawn_edge
+from ..errors import AdapterError
+from ..images.images import ImageSource, image_to_tensor, tensor_to_image
+from ..images.resizing import resize_within
 from ..losses.adversarial import nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
 from ..losses.features import build_feature_network
 from ..losses.objective import ContentTarget, StyleAwareObjective, StyleTarget
 from ..losses.regularization import rim_loss
 from ..losses.style import StyleStatistics
-from ..models.cpu import supports_bf16
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from ..training.optimizers import build_optimizer
-from .adapter import AdapterError, StyleAdapter
 from .crops import PhotoCrops
-from .deltas import initial_deltas, merged_parameters, weight_deltas
+from .discriminator_game import Opponent
 from .health import lost_variety
-from .opponent import Opponent
-from .rates import rate_factor
+from .schedules import rate_factor
 from .settings import AdaptationConfig
 
 _REPORT_EVERY = 5  # steps; about a second on two cores

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..data.datasets import random_crop
-from ..data.images import ImageError, ImageSource, open_image
+from ..errors import ImageError
+from ..images.images import ImageSource, open_image
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from ..data.images import image_to_tensor, tensor_to_image
-from ..data.resizing import resize_within, resized_to
+from ..images.images import image_to_tensor, tensor_to_image
+from ..images.resizing import resize_within, resized_to
 from ..losses.objective import ContentTarget, LossWeights, StyleAwareObjective, StyleTarget
 from ..losses.style import StyleStatistics, style_statistics
 from .refinement_budget import LevelTimer, RefinementBudget

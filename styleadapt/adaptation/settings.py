@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from ..adapters.deltas import PARAMETER_SETS
 from ..losses.features import EFFICIENTNET_LITE0, VGG16
 from ..losses.objective import LossWeights
 from ..training.adversary import AdversarialSettings
 from ..training.config import require_at_least
 from ..training.optimizers import OPTIMIZERS
-from .deltas import PARAMETER_SETS
-from .rates import SCHEDULES
+from .schedules import SCHEDULES
 
 LITE0_LOSSES = LossWeights(gram=240.0, mean_std=16.0, color=9.0, content=10.0, structure=78.0)
 _AT_LEAST_1 = (
@@ -22,11 +22,11 @@ class AdaptationConfig:
     """Settings of quick adaptation. `docs/optimisation-study.md` says which of them pay.
 
     Args:
-        train: which parameters of the generator train beside the style code, see `adaptation.deltas.initial_deltas`.
+        train: which parameters of the generator train beside the style code, see `adapters.deltas.initial_deltas`.
         rank: of the low-rank deltas.
         optimizer: a name of `training.optimizers.OPTIMIZERS`, of both players.
         learning_rate: peak rate of the deltas.
-        lr_scheduler: course of the rate over the work, a name of `adaptation.rates.SCHEDULES`.
+        lr_scheduler: course of the rate over the work, a name of `adaptation.schedules.SCHEDULES`.
         code_rate: factor on it for the style code.
         kernel_rate: factor on it for convolution kernels that are trained whole.
         lr_d: rate of the discriminator.

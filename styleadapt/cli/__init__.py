@@ -61,8 +61,7 @@ def _one_line_errors() -> Iterator[None]:
     except (ValueError, OSError) as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
     except RuntimeError as error:
-        from ..pipelines.export import ExportError
-        from ..training.hub import HubError
+        from ..errors import ExportError, HubError
 
         if not isinstance(error, (ExportError, HubError)):
             raise

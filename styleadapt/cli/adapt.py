@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
     """Adapts, writes the adapter and prints its scores; gives the exit status."""
     from .. import StyleTransferPipeline
     from ..adaptation.health import Advice, health
-    from ..data.whole_files import check_writable
-    from ..models.cpu import configure_cpu
-    from ..models.device import usable_device
+    from ..devices.cpu import configure_cpu
+    from ..devices.device import usable_device
+    from ..images.whole_files import check_writable
 
     configure_cpu()
     device = usable_device(args.device)

@@ -4,11 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..data.whole_files import check_writable
-from ..models.device import usable_device
+from ..devices.device import usable_device
+from ..images.whole_files import check_writable
 from ..pipelines.video import SMOOTHING, VideoProgress, stylize_video
-from ..pipelines.video_reading import VideoReader
-from ..pipelines.video_writing import check_target
+from ..video.reading import VideoReader
+from ..video.writing import check_target
 from .options import progress_bar, stopping_early
 from .rendering import load_pipeline
 

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 def _facts() -> Iterator[tuple[str, object]]:
     import torch
 
-    from ..models.cpu import supports_bf16
+    from ..devices.cpu import supports_bf16
 
     yield "styleadapt", __version__
     yield "Python", f"{platform.python_version()}, {platform.system()} {platform.release()}, {platform.machine()}"

@@ -18,8 +18,10 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from .. import __version__
-from ..data.image_files import list_images
-from ..data.images import ImageError, open_image, save_image
+from ..devices.device import usable_device
+from ..errors import ImageError
+from ..images.image_files import list_images
+from ..images.images import open_image, save_image
 from ..metrics import evaluation
 from ..metrics.backbones import Backbone, load_backbone, standard_backbone
 from ..metrics.cost import count_parameters, file_bytes, peak_memory_mb
@@ -29,7 +31,6 @@ from ..metrics.report import Figure, markdown_table, replace_section, text_table
 from ..metrics.restoration_run import compare_restoration, middle
 from ..metrics.sheets import captioned_sheet
 from ..metrics.stylization import PairScores
-from ..models.device import usable_device
 from ..pipelines.restoration import RestorationPipeline
 from ..pipelines.style_transfer import StyleTransferPipeline
 from .adapt import show_adaptation

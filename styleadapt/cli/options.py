@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-DTYPES = ("auto", "float32", "bfloat16")  # the names of `pipelines.precision.DTYPES`, which would import torch
+DTYPES = ("auto", "float32", "bfloat16")  # the names of `runtime.precision.DTYPES`, which would import torch
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

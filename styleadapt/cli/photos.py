@@ -5,16 +5,16 @@ import os
 import sys
 from pathlib import Path
 
-from ..data.addresses import is_address
-from ..data.image_files import list_images
-from ..data.images import WRITABLE_EXTENSIONS, load_image
-from ..data.metadata import read_metadata
-from ..data.whole_files import check_writable
-from ..models.device import usable_device
-from ..pipelines.batch import BatchProgress, join_processes, save_result, stylize_photos
-from ..pipelines.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
-from ..pipelines.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
-from ..pipelines.result_names import ResultNames
+from ..batch.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
+from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
+from ..batch.result_names import ResultNames
+from ..batch.stylizing import BatchProgress, join_processes, save_result, stylize_photos
+from ..devices.device import usable_device
+from ..images.addresses import is_address
+from ..images.image_files import list_images
+from ..images.images import WRITABLE_EXTENSIONS, load_image
+from ..images.metadata import read_metadata
+from ..images.whole_files import check_writable
 from .options import progress_bar
 from .rendering import describe, load_pipeline, make_render
 

@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from ..adaptation.refinement import RefinementProgress
 from ..adaptation.refinement_budget import RefinementBudget
-from ..data.images import load_image, open_image
-from ..models.cpu import configure_cpu
-from ..pipelines.precision import DTYPES
+from ..devices.cpu import configure_cpu
+from ..images.images import load_image, open_image
 from ..pipelines.style_transfer import StyleTransferPipeline, encoding_size
+from ..runtime.precision import DTYPES
 
 Render = Callable[[Image.Image], Image.Image]
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from .options import new_parser
 
 if TYPE_CHECKING:
-    from ..pipelines.batch import BatchProgress
-    from ..pipelines.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
+    from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
+    from ..batch.stylizing import BatchProgress
     from ..pipelines.restoration import RestorationPipeline
 
 TASKS = ("auto", "denoise", "jpeg", "deblur", "inpaint", "colorize")
@@ -98,11 +98,11 @@ def _level(text: str) -> float | str:
 
 
 def _restore_file(args: argparse.Namespace) -> int:
-    from ..data.images import WRITABLE_EXTENSIONS
-    from ..data.metadata import read_metadata
-    from ..data.whole_files import check_writable
-    from ..pipelines.batch import save_result
-    from ..pipelines.batch_restoration import photo_restorer
+    from ..batch.restoring import photo_restorer
+    from ..batch.stylizing import save_result
+    from ..images.images import WRITABLE_EXTENSIONS
+    from ..images.metadata import read_metadata
+    from ..images.whole_files import check_writable
 
     target = Path(args.output)
     if target.suffix.lower() not in WRITABLE_EXTENSIONS:
@@ -121,8 +121,8 @@ def _restore_file(args: argparse.Namespace) -> int:
 def _restore_collection(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..pipelines.batch import join_processes
-    from ..pipelines.batch_restoration import restore_photos
+    from ..batch.restoring import restore_photos
+    from ..batch.stylizing import join_processes
 
     state = join_processes()
     photos = _source(args)
@@ -164,8 +164,8 @@ def _restore_collection(args: argparse.Namespace) -> int:
 
 
 def _source(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | StreamedPhotos":
-    from ..data.addresses import is_address
-    from ..pipelines.photo_sources import FolderPhotos, open_dataset_photos
+    from ..batch.photo_sources import FolderPhotos, open_dataset_photos
+    from ..images.addresses import is_address
 
     if is_address(args.input):
         raise ValueError(f"{args.input} is an address; download the photo first, since its metadata goes into the result")
@@ -182,8 +182,8 @@ def _source(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | Streame
 
 def _load(args: argparse.Namespace, device: str | None = None) -> "RestorationPipeline":
     from .. import RestorationPipeline
-    from ..models.cpu import configure_cpu
-    from ..models.device import usable_device
+    from ..devices.cpu import configure_cpu
+    from ..devices.device import usable_device
 
     configure_cpu(args.num_threads)
     pipe: Any = RestorationPipeline.from_pretrained(args.pretrained_model_name_or_path)

@@ -142,7 +142,7 @@ def _tell_apart(args: argparse.Namespace, refuse: Callable[[str], Any]) -> str:
 
 def _names_dataset(entry: str) -> bool:
     """Whether it has the form `user/name`, and is no file and no wrong path of one."""
-    from ..data.image_files import is_image
+    from ..images.image_files import is_image
 
     return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", entry)) and not Path(entry).exists() and not is_image(Path(entry))
 

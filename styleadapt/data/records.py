@@ -10,17 +10,14 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from PIL import Image
 
-from .images import ImageError, open_image
+from ..errors import ImageError, SourceError
+from ..images.images import open_image
 
 logger = logging.getLogger(__name__)
 
 # WebDataset's builder puts a sample's name and its shard here.
 _KEY, _SHARD = "__key__", "__url__"
 _LABEL_COLUMNS = ("label", "labels", "cls")
-
-
-class SourceError(ValueError):
-    """A source of training images that cannot be used: names it, what was found and what to do."""
 
 
 class ImageSample(NamedTuple):

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from .formats import READABLE_EXTENSIONS
-from .image_files import is_image, list_files, list_images
-from .images import ImageError
-from .records import Columns, EncodedImage, ImageSample, SourceError, UnreadableImages, find_columns
+from ..errors import ImageError, SourceError
+from ..images.formats import READABLE_EXTENSIONS
+from ..images.image_files import is_image, list_files, list_images
+from .records import Columns, EncodedImage, ImageSample, UnreadableImages, find_columns
 from .streams import ImageStream
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ def open_source(
 
     >>> open_source("nowhere")
     Traceback (most recent call last):
-    styleadapt.data.records.SourceError: `train_data_dir` is 'nowhere': no such folder or files
+    styleadapt.errors.SourceError: `train_data_dir` is 'nowhere': no such folder or files
     """
     if (train_data_dir is None) == (dataset_name is None):
         raise SourceError("name one source of images: `train_data_dir` (a folder or files) or `dataset_name` (of the Hub)")

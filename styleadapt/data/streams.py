@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
-from .images import ImageError
-from .records import Columns, EncodedImage, ImageSample, SourceError, UnreadableImages
+from ..errors import ImageError, SourceError
+from .records import Columns, EncodedImage, ImageSample, UnreadableImages
 
 Transform = Callable[[ImageSample, np.random.Generator], Any]
 _UNREADABLE_SLOTS = 1 << 20

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from .images import image_to_tensor
+from ..images.images import image_to_tensor
 from .records import Images
 
 # U-GAT-IT enlarges images of 256 px by 30 px before it crops them

@@ -10,7 +10,7 @@ from collections import OrderedDict
 import torch
 import torch.nn as nn
 
-from ..models.cpu import supports_bf16
+from ..devices.cpu import supports_bf16
 from ..models.efficientnet import EfficientNetLite0
 from ..models.vgg16 import load_vgg16
 

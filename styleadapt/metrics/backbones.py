@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
+from ..errors import BackboneError
 from ..losses.features import build_feature_network
 from ..models.efficientnet import EfficientNetLite, EfficientNetLite2
 from .embedding import LAYERS, channel_statistics, load_embedded_network
@@ -23,10 +24,6 @@ INDEPENDENT = "efficientnet-lite2"
 STANDARD = {"pair": "torchvision:vgg19", "distribution": "torchvision:inception_v3"}
 _KINDS = f"{EMBEDDED}, {INDEPENDENT}, torchvision:MODEL, timm:MODEL or transformers:REPO"
 _INCEPTION_SIZE = 299
-
-
-class BackboneError(ValueError):
-    """A backbone that cannot be had here, or figures of different ones together; the message is one line."""
 
 
 class Backbone(nn.Module):
@@ -85,7 +82,7 @@ def load_backbone(name: str = EMBEDDED) -> Backbone:
 
     >>> load_backbone("vgg19")
     Traceback (most recent call last):
-    styleadapt.metrics.backbones.BackboneError: unknown backbone 'vgg19'; use embedded, efficientnet-lite2, torchvision:MODEL, \
+    styleadapt.errors.BackboneError: unknown backbone 'vgg19'; use embedded, efficientnet-lite2, torchvision:MODEL, \
 timm:MODEL or transformers:REPO
     """
     if name == EMBEDDED:
@@ -130,7 +127,7 @@ def standard_backbone(purpose: str) -> tuple[Backbone, str | None]:
 
     >>> standard_backbone("style")
     Traceback (most recent call last):
-    styleadapt.metrics.backbones.BackboneError: unknown purpose 'style'; use pair or distribution
+    styleadapt.errors.BackboneError: unknown purpose 'style'; use pair or distribution
     """
     if purpose not in STANDARD:
         raise BackboneError(f"unknown purpose {purpose!r}; use {' or '.join(STANDARD)}")

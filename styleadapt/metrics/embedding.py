@@ -6,7 +6,7 @@ from importlib import resources
 import torch
 from PIL import Image
 
-from ..data.images import image_to_tensor
+from ..images.images import image_to_tensor
 from ..models.efficientnet import EfficientNetLite0
 from ..models.style_encoder import StyleEncoder
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from ..data.images import image_to_tensor
+from ..images.images import image_to_tensor
 from .backbones import Backbone
 from .bootstrap import fid_interval, kid_interval, mean_interval
 from .distribution import standardize

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ..data.images import image_to_tensor
+from ..images.images import image_to_tensor
 from .backbones import Backbone
 
 

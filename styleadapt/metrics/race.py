@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from ..errors import RaceError
+
 Build = Callable[[], Callable[[], object]]
 PAUSE = 0.2  # seconds before each call, since the idle threads of the last runtime may spin for a while
-
-
-class RaceError(RuntimeError):
-    """A way that could not be measured, and why, in one line."""
 
 
 @dataclass(frozen=True)

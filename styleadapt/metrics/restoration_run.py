@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..data.images import save_image
+from ..images.images import save_image
 from .backbones import Backbone
 from .report import Figure
 from .restoration import TRIALS, Method, Score, Trial, measure_restoration, restoration_figures

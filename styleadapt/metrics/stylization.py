@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 import torch
 from PIL import Image
 
-from ..data.images import image_to_tensor
+from ..images.images import image_to_tensor
 from ..losses.content import content_loss, self_similarity_loss
 from ..losses.style import gram_matrix, mean_std_loss, style_statistics
 from .backbones import Backbone, require_one_backbone

@@ -32,6 +32,7 @@ from huggingface_hub.errors import (
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ..errors import ModelFileNotFoundError, ModelLoadError
 from .pickling import LOW_RANK, PicklesByState
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -40,14 +41,6 @@ PICKLE_REFUSAL = "pickled weights (.bin, .pt, .ckpt) are never loaded, because t
 PIPELINE_KEYWORDS = frozenset(
     ("low_cpu_mem_usage", "disable_mmap", "max_memory", "offload_folder", "offload_state_dict", "use_flashpack")
 )
-
-
-class ModelLoadError(OSError, ValueError):
-    """A model could not be loaded whole; the message names the file, the key, what was expected and what was found."""
-
-
-class ModelFileNotFoundError(ModelLoadError, FileNotFoundError):
-    """A folder, a repository or a file in it is not there, or not within reach."""
 
 
 class StyleAdaptModel(PicklesByState, ModelMixin, ConfigMixin):

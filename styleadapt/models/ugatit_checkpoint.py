@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from .modeling import ModelFileNotFoundError, ModelLoadError, _first_few
+from ..errors import ModelFileNotFoundError, ModelLoadError
+from .modeling import _first_few
 from .ugatit import UGATITDiscriminator, UGATITGenerator
 
 # what the authors call a network, and the subfolder it has in a repo of ours
@@ -51,7 +52,7 @@ def load_ugatit_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
 
     >>> load_ugatit_checkpoint("absent.pt")
     Traceback (most recent call last):
-    styleadapt.models.modeling.ModelFileNotFoundError: there is no file absent.pt
+    styleadapt.errors.ModelFileNotFoundError: there is no file absent.pt
     """
     checkpoint = _read(path)
     if not isinstance(checkpoint, Mapping):

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from ..adaptation.adapter import AdapterError, StyleAdapter
-from ..adaptation.deltas import check_deltas, weight_deltas
+from ..adapters.adapter import StyleAdapter
+from ..adapters.deltas import check_deltas, weight_deltas
+from ..errors import AdapterError
 from ..models.generator import StyleGenerator
-from .backends import ExportedNetwork
+from ..runtime.backends import ExportedNetwork
 
 
 class AdapterMixin:

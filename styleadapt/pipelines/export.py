@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.image_files import list_images
-from ..data.images import image_to_tensor, open_image
-from .backends import FILE_TYPES
+from ..errors import ExportError
+from ..images.image_files import list_images
+from ..images.images import image_to_tensor, open_image
+from ..runtime.backends import FILE_TYPES
 from .style_transfer import StyleTransferPipeline
 
 OPSET = 21  # onnxruntime-web, ONNX Runtime from 1.18 on and OpenVINO run it; later ones express nothing more of these networks
@@ -22,10 +23,6 @@ TOLERANCE = 1e-3
 CHECKED_SIZES = ((1, 1), (37, 50), (130, 97), (520, 333))  # height and width: below, beside and above the tile of the noise
 
 Sides = dict[int, str]  # names of the sides of a tensor that may change
-
-
-class ExportError(RuntimeError):
-    """An exported network does not calculate what the torch model does."""
 
 
 def export_pipeline(

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..data.images import ImageError, ImageSource
+from ..errors import ImageError
+from ..images.images import ImageSource
 from ..models.inpainter import Inpainter
 from .pictures import Picture, read_picture
 

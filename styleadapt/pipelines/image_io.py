@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..data.images import load_image
+from ..images.images import load_image
 
 ImageLike = Image.Image | str | os.PathLike | np.ndarray | torch.Tensor
 OutputType = Literal["pil", "np", "pt"]

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..data.images import ImageError, load_image, save_image
-from ..data.metadata import ImageMetadata
-from ..data.whole_files import write_whole
+from ..errors import ImageError
+from ..images.images import load_image, save_image
+from ..images.metadata import ImageMetadata
+from ..images.whole_files import write_whole
 
 PictureResult = Image.Image | np.ndarray
 """What `Picture.result` gives: a picture, or the uint16 samples `(H, W, 3)` or `(H, W, 4)` of one that Pillow has no mode for."""

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
-from ..data.images import MAX_PIXELS, ImageError, ImageSource, load_image, split_alpha
+from ..errors import ImageError
+from ..images.images import MAX_PIXELS, ImageSource, load_image, split_alpha
 
 # noise on a float image goes beyond [0, 1]; a largest value above this is one of another scale
 _FLOAT_LIMITS = (-2.0, 3.0)
@@ -47,7 +48,7 @@ def read_picture(source: ImageSource) -> Picture:
     """A picture for restoration.
 
     Args:
-        source: what `data.images.load_image` takes. 16 bits a channel are kept of PNG and TIFF files that are given by their
+        source: what `images.images.load_image` takes. 16 bits a channel are kept of PNG and TIFF files that are given by their
             paths or as bytes, upright but in their own color space; of "I;16" images, and of uint16 arrays. Arrays of floats have
             black at 0 and white at 1, and may go beyond.
 

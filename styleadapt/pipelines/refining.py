@@ -10,7 +10,7 @@ from torch import nn
 
 from ..adaptation.refinement import RefinementConfig, RefinementProgress, refine
 from ..adaptation.refinement_budget import RefinementBudget
-from ..data.images import load_image, open_image, split_alpha
+from ..images.images import load_image, open_image, split_alpha
 from ..losses.features import VGG16, build_feature_network
 from .image_io import ImageLike
 

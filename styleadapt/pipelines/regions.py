@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ..data.images import ImageError, ImageSource, load_image, split_alpha
+from ..errors import ImageError
+from ..images.images import ImageSource, load_image, split_alpha
 
 _ROWS = 256  # normalised at a time, to spare memory
 

@@ -14,18 +14,18 @@ import torch
 from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..data.images import ImageSource, image_to_tensor, open_image
+from ..errors import ModelLoadError
+from ..images.images import ImageSource, image_to_tensor, open_image
 from ..models.colorizer import Colorizer
 from ..models.inpainter import Inpainter
-from ..models.modeling import ModelLoadError
 from ..models.restorer import LEVEL_NAMES, Restorer
-from ..models.restorer_bands import estimate_levels, restore
 from ..models.style_encoder import StyleEncoder
+from ..runtime.precision import fast_compute_dtype
+from ..runtime.restorer_bands import estimate_levels, restore
 from .coloring import color_photo
 from .holes import fill, read_hole
+from .loading_checks import StrictPipeline
 from .pictures import Picture, read_picture
-from .precision import fast_compute_dtype
-from .strict import StrictPipeline
 from .style_transfer import encoding_size
 
 Task = Literal["denoise", "jpeg", "deblur", "inpaint", "colorize", "auto"]

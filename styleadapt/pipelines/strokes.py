@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from ..data.resizing import resized_to
+from ..images.resizing import resized_to
 
 StrokeSize = float | Literal["auto"]
 Size = tuple[int, int]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ..data.images import image_to_tensor
+from ..images.images import image_to_tensor
 
 
 class StyleCodes:

@@ -15,25 +15,25 @@ from diffusers.utils import BaseOutput
 from PIL import Image
 
 from ..adaptation.adapt import AdaptationProgress, adapt, check_budget
-from ..adaptation.adapter import PACKAGED, StyleAdapter
 from ..adaptation.refinement import RefinementConfig, RefinementProgress
 from ..adaptation.settings import AdaptationConfig
-from ..data.image_files import list_images
-from ..data.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
-from ..data.resizing import resize_within, working_size
-from ..models.bands import render
+from ..adapters.adapter import PACKAGED, StyleAdapter
+from ..images.image_files import list_images
+from ..images.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
+from ..images.resizing import resize_within, working_size
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
+from ..runtime.backends import ExportedNetwork, load_exported, own_style_code
+from ..runtime.bands import render
+from ..runtime.compiling import CompiledRender
+from ..runtime.precision import fast_compute_dtype, loading_dtype
 from .adapters import AdapterMixin
-from .backends import ExportedNetwork, load_exported, own_style_code
-from .compiling import CompiledRender
 from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
-from .precision import fast_compute_dtype, loading_dtype
+from .loading_checks import StrictPipeline
 from .refining import Refinement, read_refinements
 from .regions import check_regions, read_mask, region_opacities
-from .strict import StrictPipeline
-from .strips import side_by_side
+from .strength_strip import side_by_side
 from .strokes import AUTO, StrokeSize, check_stroke_size, paint_in_levels, stroke_levels
 from .style_codes import StyleCodes
 

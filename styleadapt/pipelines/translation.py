@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..data.images import image_to_tensor, load_image, split_alpha, tensor_to_image
-from ..data.resizing import working_size
+from ..images.images import image_to_tensor, load_image, split_alpha, tensor_to_image
+from ..images.resizing import working_size
 from ..models.ugatit import UGATITDiscriminator, UGATITGenerator
 from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
-from .strict import StrictPipeline
+from .loading_checks import StrictPipeline
 
 Direction = Literal["a2b", "b2a"]
 # with 64 channels a light generator takes a good kilobyte a pixel

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..data.images import open_image
+from ..errors import VideoError
+from ..images.images import open_image
+from ..video.reading import Picture, VideoReader
+from ..video.smoothing import TemporalSmoother
+from ..video.writing import VideoWriter, check_target
 from .image_io import ImageLike
 from .strokes import AUTO, StrokeSize, check_stroke_size
 from .style_transfer import StyleTransferPipeline, encoding_size
-from .video_reading import Picture, VideoError, VideoReader
-from .video_smoothing import TemporalSmoother
-from .video_writing import VideoWriter, check_target
 
 SMOOTHING = 0.9
 

@@ -19,14 +19,15 @@ import torch
 from PIL import Image, ImageOps
 
 from ..adaptation.adapt import AdaptationProgress, adapt
-from ..data.image_files import list_images
-from ..data.images import image_to_tensor, open_image
+from ..errors import StudyError
+from ..images.image_files import list_images
+from ..images.images import image_to_tensor, open_image
 from ..losses.style import gram_matrix
 from ..metrics.backbones import Backbone, load_backbone
 from ..metrics.distribution import kernel_distance
 from ..metrics.stylization import cfsd, content_distance
 from ..pipelines.style_transfer import StyleTransferPipeline
-from .plan import KEY, Run, Study, StudyError, configure
+from .plan import KEY, Run, Study, configure
 
 FIGURES = ("style", "shots_style", "content", "cfsd", "kid")
 

@@ -11,13 +11,10 @@ from typing import Any
 import yaml
 
 from ..adaptation.settings import AdaptationConfig
+from ..errors import StudyError
 
 BASELINE = "default"
 KEY = ("factor", "arm", "artist", "shots", "seed", "seconds")  # what makes a run another one than others of its study
-
-
-class StudyError(ValueError):
-    """A study that cannot be run; the message names the key and what is allowed."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..data.images import open_image, save_image
+from ..errors import StudyError
+from ..images.images import open_image, save_image
 from .bench import FIGURES, picture_prefix, read_rows
-from .plan import BASELINE, StudyError
+from .plan import BASELINE
 
 _RESAMPLES = 2000
 Arm = tuple[str, str]

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ..data.diffaugment import diff_augment, parse_policy
+from ..augment.ada import AdaptiveProbability, ada_augment
+from ..augment.diffaugment import diff_augment, parse_policy
+from ..errors import ConfigError
 from ..losses.adversarial import NEEDS_REAL, adversarial_losses, instance_noise
 from ..losses.regularization import interpolates, lazy_factor, r1_penalty, r2_penalty, wgan_gp_penalty
-from .ada import AdaptiveProbability, ada_augment
-from .config import ConfigError, RunConfig, require_at_least
+from .config import RunConfig, require_at_least
 
 ADA = "ada"
 
@@ -47,7 +48,7 @@ class AdversarialSettings:
         r1_every: all penalties are computed in every so many steps, with so many times the weight.
         augment: of all images that the discriminator sees: names of DiffAugment's policy with commas between them, or `ada`;
             nothing if left out.
-        ada_target, ada_interval, ada_images: see `training.ada.AdaptiveProbability`.
+        ada_target, ada_interval, ada_images: see `augment.ada.AdaptiveProbability`.
     """
 
     adv_loss: str = "hinge"

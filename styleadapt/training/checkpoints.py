@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from .config import ConfigError
+from ..errors import ConfigError
 
 logger = logging.getLogger(__name__)
 

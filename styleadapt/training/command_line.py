@@ -5,14 +5,8 @@ import re
 import sys
 from collections.abc import Iterator
 
-from ..adaptation.adapter import AdapterError
-from ..data.images import ImageError
-from ..data.records import SourceError
+from ..errors import AdapterError, ConfigError, DivergenceError, HubError, ImageError, ModelLoadError, SourceError
 from ..extras import describe_missing
-from ..models.modeling import ModelLoadError
-from .config import ConfigError
-from .divergence import DivergenceError
-from .hub import HubError
 
 # what the user of a script can mend; OSError is a file that is not there, a full disk, a network that does not answer
 _EXPECTED = (ConfigError, SourceError, ImageError, ModelLoadError, AdapterError, DivergenceError, HubError, OSError)

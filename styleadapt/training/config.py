@@ -13,6 +13,8 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
+from ..errors import ConfigError
+
 T = TypeVar("T", bound="RunConfig")
 
 # options of other training scripts, and what takes their place
@@ -22,10 +24,6 @@ _ELSEWHERE = {
 }
 _YAML_BOOLS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 _YAML_NULLS = ("", "~", "null", "Null", "NULL")
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used: names the key, the value and what is allowed."""
 
 
 @dataclasses.dataclass
@@ -146,7 +144,7 @@ def require_at_least(key: str, value: float, least: float) -> None:
 
     >>> require_at_least("rank", 0, 1)
     Traceback (most recent call last):
-    styleadapt.training.config.ConfigError: `rank` is 0; it must be 1 at least
+    styleadapt.errors.ConfigError: `rank` is 0; it must be 1 at least
     """
     if not value >= least:
         raise ConfigError(f"`{key}` is {value}; it must be {f'{least} at least' if least else '0 or more'}")
@@ -223,7 +221,7 @@ def build_config(cls: type[T], values: dict[str, Any]) -> T:
 
     >>> build_config(RunConfig, {"seed": "seven"})
     Traceback (most recent call last):
-    styleadapt.training.config.ConfigError: `seed` is 'seven' (str), expected int
+    styleadapt.errors.ConfigError: `seed` is 'seven' (str), expected int
     """
     hints = typing.get_type_hints(cls)
     for key in values:

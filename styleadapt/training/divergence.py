@@ -4,15 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import DivergenceError
+
 # An adversarial loss of the discriminator this close to its least value gives neither player a gradient worth the name.
 COLLAPSED = 0.01
 # So many steps in a row without a gradient that is finite are no accident; fp16's first search for a scale takes fewer.
 MAX_SKIPPED = 50
-
-
-class DivergenceError(RuntimeError):
-    """Training was stopped: a loss or all gradients stopped being finite, or the discriminator collapsed; the last checkpoint
-    stands."""
 
 
 def least_loss(adv_loss: str, label_smoothing: float = 0.0) -> float | None:
@@ -52,7 +49,7 @@ class DivergenceGuard:
     >>> guard.watch(50, {"d_adv": 0.001})
     >>> guard.watch(150, {"d_adv": 0.002})
     Traceback (most recent call last):
-    styleadapt.training.divergence.DivergenceError: the discriminator has collapsed: its adversarial loss lay below 0.01 from \
+    styleadapt.errors.DivergenceError: the discriminator has collapsed: its adversarial loss lay below 0.01 from \
 step 50 to step 150 (0.0020 at last), it tells real from generated images without effort and the generator learns nothing from \
 it; the last checkpoint stands. Lower `lr_d`, set `r1_gamma: 1e-4`, `augment: color,translation,cutout` or \
 `instance_noise: 0.1`, or train on more images; `collapse_steps: 0` goes on regardless

@@ -21,13 +21,14 @@ from diffusers.training_utils import EMAModel
 from torch.utils.data import Dataset
 
 from ..data.streams import StreamedDataset
-from .batches import Batches
+from ..errors import ConfigError
 from .checkpoints import checkpoint_step, replace_folder, require_none_after, resolve_checkpoint, save_checkpoint
-from .config import ConfigError, RunConfig
+from .config import RunConfig
 from .divergence import DivergenceGuard, least_loss
 from .dry_run import describe, saved_bytes
+from .loader import Batches
 from .optimizers import averaged_weights, build_optimizer, parameter_groups
-from .progress import RunningMeans, read_progress, require_same_settings, write_progress, write_settings
+from .run_state import RunningMeans, read_progress, require_same_settings, write_progress, write_settings
 from .schedules import build_schedule
 from .trackers import log_picture
 

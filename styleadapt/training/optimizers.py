@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .config import ConfigError
+from ..errors import ConfigError
 
 
 def build_optimizer(

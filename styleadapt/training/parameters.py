@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from .config import ConfigError, require_at_least
+from ..errors import ConfigError
+from .config import require_at_least
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -160,7 +161,7 @@ def merged(model: M) -> M:
 
 
 def adapter_deltas(model: nn.Module, source: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What training changed, in the form that `adaptation.adapter.StyleAdapter` holds: LoRA's factors as
+    """What training changed, in the form that `adapters.adapter.StyleAdapter` holds: LoRA's factors as
     `X.lora_A.weight` and `X.lora_B.weight`, everything else that trains as `X.weight.delta`.
 
     Args:

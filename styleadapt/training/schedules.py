@@ -4,7 +4,7 @@ import torch
 from diffusers.optimization import SchedulerType, get_scheduler
 from torch.optim.lr_scheduler import LambdaLR
 
-from .config import ConfigError
+from ..errors import ConfigError
 
 SECOND_HALF = "linear_second_half"
 SCHEDULES = (*(kind.value for kind in SchedulerType), SECOND_HALF)

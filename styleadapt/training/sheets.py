@@ -3,7 +3,7 @@
 import torch
 from PIL import Image
 
-from ..data.images import tensor_to_image
+from ..images.images import tensor_to_image
 
 
 def contact_sheet(rows: list[list[torch.Tensor]], columns: int = 1, gap: int = 6) -> Image.Image:

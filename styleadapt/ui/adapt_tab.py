@@ -8,7 +8,7 @@ import gradio as gr
 from PIL import Image
 
 from styleadapt.adaptation.health import Advice, health
-from styleadapt.data.images import open_image
+from styleadapt.images.images import open_image
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import AdaptExample, adapt_example, example_images, example_strip, fill_from
 from styleadapt.ui.limits import (

@@ -6,9 +6,9 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from styleadapt.data.metadata import ImageMetadata, read_metadata
+from styleadapt.batch.result_names import result_suffix
+from styleadapt.images.metadata import ImageMetadata, read_metadata
 from styleadapt.pipelines.picture_files import PictureResult, has_alpha, picture_size, save_picture, viewable
-from styleadapt.pipelines.result_names import result_suffix
 from styleadapt.ui.limits import PREVIEW_SIDE
 from styleadapt.ui.session import Visitor
 from styleadapt.ui.uploads import fit

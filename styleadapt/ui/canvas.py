@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components.image_editor import EditorData
 from PIL import Image, ImageChops
 
-from styleadapt.data.images import split_alpha
+from styleadapt.images.images import split_alpha
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.limits import CANVAS_SIDE
 from styleadapt.ui.uploads import fit, read_image, read_photo, uploaded_path

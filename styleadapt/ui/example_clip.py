@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from styleadapt.data.images import open_image
+from styleadapt.images.images import open_image
 
 SIZE, FRAMES, RATE = (480, 320), 48, 24
 VIEW = 0.6

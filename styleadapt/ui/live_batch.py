@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from styleadapt.data.images import save_image
-from styleadapt.data.metadata import ImageMetadata, read_metadata
-from styleadapt.pipelines.result_names import ResultNames
+from styleadapt.batch.result_names import ResultNames
+from styleadapt.images.images import save_image
+from styleadapt.images.metadata import ImageMetadata, read_metadata
 from styleadapt.ui.before_after import kept_suffix
 from styleadapt.ui.errors import one_line
 from styleadapt.ui.limits import LIVE_PREVIEW_SIDE, MAX_WORK_SIDE, MAX_ZIP_BYTES

@@ -58,7 +58,9 @@ class VideoFinished:
 
 def check_clip(source: Path) -> None:
     """Raise `VideoError` for what is no clip, or a larger or longer one than is taken here. It decodes the first frame alone."""
-    from styleadapt.pipelines.video_reading import VideoError, VideoReader
+    from styleadapt.video.reading import VideoReader
+
+    from ..errors import VideoError
 
     with VideoReader(source) as clip:
         width, height = clip.size

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from styleadapt.data.metadata import read_metadata
+from styleadapt.images.metadata import read_metadata
 from styleadapt.ui.before_after import before_and_after, kept_suffix, shown
 from styleadapt.ui.canvas import canvas, painted, show_canvas
 from styleadapt.ui.errors import plain_errors

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
-from styleadapt.models.cpu import configure_cpu
-from styleadapt.models.device import usable_device
+from styleadapt.devices.cpu import configure_cpu
+from styleadapt.devices.device import usable_device
 from styleadapt.pipelines.strokes import StrokeSize
 from styleadapt.ui.gpu import FORKS, on_gpu
 from styleadapt.ui.limits import (
@@ -201,7 +201,7 @@ class Studio:
 
     def check_adapter(self, file: Path) -> dict[str, float]:
         """The scores in an adapter's file. Raises the library's error when it is none for this pipeline. It takes no GPU."""
-        from styleadapt.adaptation.adapter import StyleAdapter
+        from styleadapt.adapters.adapter import StyleAdapter
 
         adapter = StyleAdapter.load(file)
         self._loading.result().on_cpu.clone().load_adapter(adapter, name=ADAPTER_NAME)

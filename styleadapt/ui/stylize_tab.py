@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from styleadapt.data.images import load_image, save_image
+from styleadapt.images.images import load_image, save_image
 from styleadapt.ui.before_after import before_and_after, shown
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from

@@ -5,8 +5,10 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from styleadapt.data.images import ImageError, load_image
+from styleadapt.images.images import load_image
 from styleadapt.ui.limits import MAX_PIXELS, MAX_STYLES
+
+from ..errors import ImageError
 
 StyleFiles = list[tuple[str, str | None]]
 

@@ -8,7 +8,7 @@ import torch
 
 from styleadapt.adaptation.adapt import adapt
 from styleadapt.adaptation.settings import AdaptationConfig
-from styleadapt.models.cpu import supports_bf16
+from styleadapt.devices.cpu import supports_bf16
 
 from ..conftest import smooth_noise, stripes
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from styleadapt.adaptation.adapter import AdapterError, StyleAdapter
+from styleadapt.adapters.adapter import StyleAdapter
+from styleadapt.errors import AdapterError
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ class Api:
 
 assert "UTF" not in locale.getencoding()
 huggingface_hub.HfApi = Api
-from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.adapters.adapter import StyleAdapter
 print(StyleAdapter.load(sys.argv[1]).push_to_hub("user/monet"))
 """
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from styleadapt.adaptation.crops import PhotoCrops
-from styleadapt.data.images import ImageError
+from styleadapt.errors import ImageError
 
 from ..conftest import smooth_noise
 

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from styleadapt.adaptation.deltas import (
+from styleadapt.adapters.deltas import (
     check_deltas,
     initial_deltas,
     lora_targets,

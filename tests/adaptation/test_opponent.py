@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from styleadapt.adaptation.opponent import Opponent
+from styleadapt.adaptation.discriminator_game import Opponent
 from styleadapt.adaptation.settings import AdaptationConfig
 from styleadapt.training.adversary import AdversarialSettings
 

@@ -1,6 +1,6 @@
 import pytest
 
-from styleadapt.adaptation.rates import SCHEDULES, rate_factor
+from styleadapt.adaptation.schedules import SCHEDULES, rate_factor
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from PIL import Image, ImageChops
 
 from styleadapt.adaptation.refinement import RefinementConfig, refine
 from styleadapt.adaptation.refinement_budget import RefinementBudget
-from styleadapt.data.images import image_to_tensor
+from styleadapt.images.images import image_to_tensor
 from styleadapt.losses.objective import LossWeights
 from styleadapt.losses.style import gram_loss, style_statistics
 from styleadapt.models.vgg16 import VGG16, load_vgg16

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from styleadapt.batch import result_names
+from styleadapt.batch import stylizing as batch
 from styleadapt.cli import COMMANDS, main, options, stylize
-from styleadapt.pipelines import batch, result_names
-from styleadapt.pipelines.precision import DTYPES
-from styleadapt.pipelines.video_writing import _CONTAINERS
+from styleadapt.runtime.precision import DTYPES
+from styleadapt.video.writing import _CONTAINERS
 
 
 def test_help_comes_without_torch_and_lists_every_command():

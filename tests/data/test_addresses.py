@@ -7,8 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-from styleadapt.data import addresses
-from styleadapt.data.images import ImageError, load_image
+from styleadapt.errors import ImageError
+from styleadapt.images import addresses
+from styleadapt.images.images import load_image
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from styleadapt.data.datasets import PhotoPaintingDataset, jitter_colors, random_crop
-from styleadapt.data.image_files import list_images
-from styleadapt.data.images import open_image
 from styleadapt.data.sources import open_folder
+from styleadapt.images.image_files import list_images
+from styleadapt.images.images import open_image
 
 from ..conftest import smooth_noise
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from styleadapt.data.diffaugment import (
+from styleadapt.augment.diffaugment import (
     POLICIES,
     adjust_contrast,
     adjust_saturation,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleadapt.data import drawing
+from styleadapt.drawn import drawing
 
 
 def test_coordinates_are_pixel_centres():

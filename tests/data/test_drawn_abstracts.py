@@ -1,6 +1,6 @@
 import numpy as np
 
-from styleadapt.data.drawn_abstracts import planes, shapes
+from styleadapt.drawn.abstracts import planes, shapes
 
 
 def edges(image):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from styleadapt.data.drawn_edges import drawn_edge
+from styleadapt.drawn.edges import drawn_edge
 
 
 @pytest.mark.parametrize("seed", range(24))

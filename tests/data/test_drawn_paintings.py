@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleadapt.data.drawn_paintings import pointillism, swirls, watercolor
+from styleadapt.drawn.paintings import pointillism, swirls, watercolor
 
 
 def local_contrast(image):

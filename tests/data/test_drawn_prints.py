@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleadapt.data.drawn_prints import comic, hatching, woodcut
+from styleadapt.drawn.prints import comic, hatching, woodcut
 
 
 @pytest.mark.parametrize("draw", [hatching, woodcut])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleadapt.data.drawn_styles import STYLES, draw_style
+from styleadapt.drawn.styles import STYLES, draw_style
 
 
 @pytest.mark.parametrize("name", STYLES)

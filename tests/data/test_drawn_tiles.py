@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleadapt.data.drawn_tiles import mosaic, stained_glass
+from styleadapt.drawn.tiles import mosaic, stained_glass
 
 
 def edges(image):

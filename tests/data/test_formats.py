@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleadapt.data.formats import READABLE_EXTENSIONS
-from styleadapt.data.images import ImageError, load_image
+from styleadapt.errors import ImageError
+from styleadapt.images.formats import READABLE_EXTENSIONS
+from styleadapt.images.images import load_image
 
 from ..conftest import smooth_noise
 

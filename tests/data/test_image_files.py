@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from styleadapt.data import image_files
-from styleadapt.data.image_files import list_files, list_images
+from styleadapt.images import image_files
+from styleadapt.images.image_files import list_files, list_images
 
 
 def make(folder, *names):

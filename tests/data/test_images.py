@@ -1,4 +1,4 @@
-"""`data.images`: every kind of source becomes the picture a viewer shows, and every bad one a one-line error that names it."""
+"""`images.images`: every kind of source becomes the picture a viewer shows, and every bad one a one-line error that names it."""
 
 import errno
 import io
@@ -13,16 +13,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from styleadapt.data import images
-from styleadapt.data.images import (
-    ImageError,
-    image_to_tensor,
-    load_image,
-    open_image,
-    save_image,
-    split_alpha,
-    tensor_to_image,
-)
+from styleadapt.errors import ImageError
+from styleadapt.images import images
+from styleadapt.images.images import image_to_tensor, load_image, open_image, save_image, split_alpha, tensor_to_image
 
 from ..conftest import smooth_noise
 

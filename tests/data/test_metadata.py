@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from styleadapt.data.images import load_image, save_image
-from styleadapt.data.metadata import ImageMetadata, read_metadata
+from styleadapt.images.images import load_image, save_image
+from styleadapt.images.metadata import ImageMetadata, read_metadata
 
 from ..conftest import smooth_noise
 

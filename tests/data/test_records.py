@@ -1,7 +1,7 @@
 import pytest
 
-from styleadapt.data.images import ImageError
-from styleadapt.data.records import Columns, EncodedImage, SourceError, find_columns
+from styleadapt.data.records import Columns, EncodedImage, find_columns
+from styleadapt.errors import ImageError, SourceError
 
 from .made_sets import encoded, level
 

@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image
 
-from styleadapt.data.images import ImageError
-from styleadapt.data.resizing import resize_within, resized_to, working_size
+from styleadapt.errors import ImageError
+from styleadapt.images.resizing import resize_within, resized_to, working_size
 
 
 @pytest.mark.parametrize(

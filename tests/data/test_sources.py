@@ -5,7 +5,8 @@ import logging
 import pytest
 from torch.utils.data import DataLoader
 
-from styleadapt.data.sources import SourceError, open_folder, open_source
+from styleadapt.data.sources import open_folder, open_source
+from styleadapt.errors import SourceError
 
 from .made_sets import MAKERS, encoded, level, make_folder, make_parquet, make_tars
 

@@ -5,8 +5,9 @@ import logging
 import pytest
 import torch
 
-from styleadapt.data.sources import SourceError, open_source
+from styleadapt.data.sources import open_source
 from styleadapt.data.streams import StreamLoader
+from styleadapt.errors import SourceError
 
 from .made_sets import MAKERS, level, make_folder, make_parquet, make_tars
 

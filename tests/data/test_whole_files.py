@@ -1,6 +1,6 @@
 import pytest
 
-from styleadapt.data.whole_files import check_writable, write_whole
+from styleadapt.images.whole_files import check_writable, write_whole
 
 
 @pytest.mark.parametrize("name", ["a.bin", "n" * 240 + ".safetensors"])

@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn as nn
 
+from styleadapt.errors import BackboneError
 from styleadapt.metrics import backbones
-from styleadapt.metrics.backbones import BackboneError, load_backbone, require_one_backbone, standard_backbone
+from styleadapt.metrics.backbones import load_backbone, require_one_backbone, standard_backbone
 from styleadapt.metrics.embedding import LAYERS, embed, load_embedded_network
 from styleadapt.metrics.image_sets import embed_images
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from styleadapt.data.images import image_to_tensor
+from styleadapt.images.images import image_to_tensor
 from styleadapt.metrics.flicker import flicker
 
 from ..conftest import smooth_noise

@@ -2,7 +2,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt.data.images import image_to_tensor
+from styleadapt.images.images import image_to_tensor
 from styleadapt.metrics.backbones import Backbone, load_backbone
 from styleadapt.metrics.image_sets import embed_images, perceptual_matrix, unit_features
 from styleadapt.metrics.perceptual import perceptual_distance

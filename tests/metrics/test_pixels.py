@@ -3,7 +3,7 @@ import sys
 import pytest
 import torch
 
-from styleadapt.data.images import image_to_tensor
+from styleadapt.images.images import image_to_tensor
 from styleadapt.metrics.pixels import psnr, ssim
 
 from ..conftest import smooth_noise

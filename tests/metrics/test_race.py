@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 
+from styleadapt.errors import RaceError
 from styleadapt.metrics import race as module
-from styleadapt.metrics.race import RaceError, Timing, own_peak_mb, race
+from styleadapt.metrics.race import Timing, own_peak_mb, race
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from styleadapt.metrics.backbones import BackboneError
+from styleadapt.errors import BackboneError
 from styleadapt.metrics.report import Figure, markdown_table, replace_section, table_cells, text_table
 
 

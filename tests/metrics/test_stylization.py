@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt.data.images import image_to_tensor
-from styleadapt.metrics.backbones import Backbone, BackboneError, load_backbone
+from styleadapt.errors import BackboneError
+from styleadapt.images.images import image_to_tensor
+from styleadapt.metrics.backbones import Backbone, load_backbone
 from styleadapt.metrics.stylization import (
     PairScores,
     cfsd,

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from styleadapt.data.images import tensor_to_image
-from styleadapt.models.bands import _moments, render
+from styleadapt.images.images import tensor_to_image
 from styleadapt.models.generator import StyleGenerator
 from styleadapt.models.layers import AdaLIN, channel_moments
+from styleadapt.runtime.bands import _moments, render
 
 from ..conftest import TINY_GENERATOR
 

@@ -4,7 +4,7 @@ import psutil
 import pytest
 import torch
 
-from styleadapt.models.cpu import configure_cpu, release_memory, supports_bf16
+from styleadapt.devices.cpu import configure_cpu, release_memory, supports_bf16
 
 
 def test_threads_are_set_and_reported():

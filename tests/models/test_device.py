@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from styleadapt.models.device import usable_device
+from styleadapt.devices.device import usable_device
 
 
 @pytest.mark.parametrize("there, kind", [(True, "cuda"), (False, "cpu")])

@@ -22,9 +22,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from styleadapt.errors import ModelFileNotFoundError, ModelLoadError
 from styleadapt.models import modeling
 from styleadapt.models.generator import StyleGenerator
-from styleadapt.models.modeling import ModelFileNotFoundError, ModelLoadError, StyleAdaptModel
+from styleadapt.models.modeling import StyleAdaptModel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 FP16_WEIGHTS = "diffusion_pytorch_model.fp16.safetensors"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from styleadapt.models.modeling import ModelLoadError
+from styleadapt.errors import ModelLoadError
 from styleadapt.models.restorer import LEVEL_UNITS, Restorer
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from styleadapt.models.restorer import Restorer
-from styleadapt.models.restorer_bands import TILE, TILES, _places, estimate_levels, restore, sight
+from styleadapt.runtime.restorer_bands import TILE, TILES, _places, estimate_levels, restore, sight
 
 
 def tiny(widths=(8, 16), blocks=(1, 2)):

@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from styleadapt.models.modeling import ModelFileNotFoundError, ModelLoadError
+from styleadapt.errors import ModelFileNotFoundError, ModelLoadError
 from styleadapt.models.ugatit import UGATITDiscriminator, UGATITGenerator
 from styleadapt.models.ugatit_checkpoint import NETWORKS, load_ugatit_checkpoint
 

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from styleadapt import ModelLoadError, StyleTransferPipeline
-from styleadapt.adaptation.adapter import StyleAdapter
-from styleadapt.pipelines.backends import open_onnx
+from styleadapt.adapters.adapter import StyleAdapter
+from styleadapt.runtime.backends import open_onnx
 
 onnx = pytest.importorskip("onnx", reason="needs styleadapt[export]")
 pytest.importorskip("onnxruntime", reason="needs styleadapt[export]")

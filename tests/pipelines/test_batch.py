@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-from styleadapt.data.images import load_image
-from styleadapt.pipelines import batch
-from styleadapt.pipelines.batch import stylize_photos
-from styleadapt.pipelines.manifest import ManifestError
-from styleadapt.pipelines.photo_sources import FolderPhotos, Photo, PhotoData
+from styleadapt.batch import stylizing as batch
+from styleadapt.batch.photo_sources import FolderPhotos, Photo, PhotoData
+from styleadapt.batch.stylizing import stylize_photos
+from styleadapt.errors import ManifestError
+from styleadapt.images.images import load_image
 
 from ..conftest import smooth_noise
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from styleadapt.models.bands import render
 from styleadapt.models.generator import StyleGenerator
-from styleadapt.pipelines.compiling import MAX_SIZES, CompiledRender
+from styleadapt.runtime.bands import render
+from styleadapt.runtime.compiling import MAX_SIZES, CompiledRender
 
 from ..conftest import TINY_GENERATOR
 
@@ -66,7 +66,7 @@ def test_each_size_is_a_program_until_there_are_too_many(generator, traced):
 
 
 def test_large_photos_are_not_compiled(generator, traced, monkeypatch):
-    monkeypatch.setattr("styleadapt.pipelines.compiling.MAX_PIXELS", 100)
+    monkeypatch.setattr("styleadapt.runtime.compiling.MAX_PIXELS", 100)
     assert difference(generator, CompiledRender(), photo(10, 11)) == 0
     assert graphs() == 0
 

@@ -7,11 +7,11 @@ import huggingface_hub
 import pytest
 from PIL import Image
 
-from styleadapt.pipelines import image_dataset
-from styleadapt.pipelines.batch import stylize_photos
-from styleadapt.pipelines.image_dataset import push_image_dataset, write_image_dataset
-from styleadapt.pipelines.photo_sources import FolderPhotos, open_dataset_photos
-from styleadapt.training.hub import HubError
+from styleadapt.batch import image_dataset
+from styleadapt.batch.image_dataset import push_image_dataset, write_image_dataset
+from styleadapt.batch.photo_sources import FolderPhotos, open_dataset_photos
+from styleadapt.batch.stylizing import stylize_photos
+from styleadapt.errors import HubError
 
 from ..data.made_sets import make_folder, make_parquet
 from ..training.fake_hub import TOKEN, Fault, connected

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from styleadapt import ImageError
-from styleadapt.data.images import load_image
+from styleadapt.images.images import load_image
 from styleadapt.models.ugatit import UGATITGenerator
 from styleadapt.pipelines.translation import TranslationPipeline
 

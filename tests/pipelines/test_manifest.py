@@ -1,6 +1,7 @@
 import pytest
 
-from styleadapt.pipelines.manifest import Entry, Manifest, ManifestError, fingerprint, prepare_folder
+from styleadapt.batch.manifest import Entry, Manifest, fingerprint, prepare_folder
+from styleadapt.errors import ManifestError
 
 
 def entry(number: int, output: str | None, **values) -> Entry:

@@ -3,9 +3,9 @@ import os
 import datasets
 import pytest
 
-from styleadapt.data.images import ImageError, load_image
-from styleadapt.data.records import SourceError
-from styleadapt.pipelines.photo_sources import FolderPhotos, open_dataset_photos
+from styleadapt.batch.photo_sources import FolderPhotos, open_dataset_photos
+from styleadapt.errors import ImageError, SourceError
+from styleadapt.images.images import load_image
 
 from ..data.made_sets import make_folder, make_parquet
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from styleadapt.data.metadata import read_metadata
+from styleadapt.images.metadata import read_metadata
 from styleadapt.pipelines.picture_files import has_alpha, picture_size, save_picture
 from styleadapt.pipelines.pictures import read_picture
 

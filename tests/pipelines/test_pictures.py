@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleadapt.data.images import ImageError
+from styleadapt.errors import ImageError
 from styleadapt.pipelines.pictures import read_picture
 
 from ..conftest import smooth_noise

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from styleadapt.pipelines.precision import fast_compute_dtype, loading_dtype
+from styleadapt.runtime.precision import fast_compute_dtype, loading_dtype
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(params=[True, False])
 def fast(request, monkeypatch):
-    monkeypatch.setattr("styleadapt.pipelines.precision.supports_bf16", lambda device: request.param)
+    monkeypatch.setattr("styleadapt.runtime.precision.supports_bf16", lambda device: request.param)
     return request.param
 
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from styleadapt import StyleTransferPipeline
 from styleadapt.adaptation.refinement import RefinementConfig
-from styleadapt.data.images import image_to_tensor, open_image
+from styleadapt.images.images import image_to_tensor, open_image
 from styleadapt.losses.content import self_similarity_loss
 from styleadapt.losses.style import gram_matrix
 from styleadapt.models.vgg16 import load_vgg16

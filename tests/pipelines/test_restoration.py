@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt.data.images import ImageError
+from styleadapt.errors import ImageError
 from styleadapt.models.inpainter import Inpainter
 from styleadapt.models.restorer import Restorer
 from styleadapt.pipelines.restoration import RestorationPipeline, RestorationStopped

@@ -3,7 +3,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
 
-from styleadapt.pipelines.result_names import ResultNames, portable_name
+from styleadapt.batch.result_names import ResultNames, portable_name
 
 HOSTILE = [
     "../../etc/passwd", "/etc/passwd", "..", ".", "", "   ", "a/../../b", "..\\..\\windows\\win.ini", "C:\\x.png", "C:x.png",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleadapt.pipelines.strips import side_by_side
+from styleadapt.pipelines.strength_strip import side_by_side
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 
 import styleadapt
 from styleadapt import StyleTransferPipeline
-from styleadapt.data.images import image_to_tensor, load_image
+from styleadapt.images.images import image_to_tensor, load_image
 from styleadapt.models.vgg16 import load_vgg16
 from styleadapt.pipelines import style_transfer
 from styleadapt.pipelines.strokes import (

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from styleadapt import ImageError, ModelLoadError, StyleTransferPipeline
-from styleadapt.models.bands import render
+from styleadapt.runtime.bands import render
 
 from ..conftest import smooth_noise, stripes
 from .adapted import FAST, adapted, difference
@@ -351,7 +351,7 @@ def test_a_copy_of_a_used_pipeline_stylises_alike(tiny_pipe, photo, painting):
 def test_auto_calculates_in_bfloat16_where_that_is_fast_and_holds_float32(
     tiny_pipe, photo, painting, tmp_path, monkeypatch, fast
 ):
-    monkeypatch.setattr("styleadapt.pipelines.precision.supports_bf16", lambda device: fast)
+    monkeypatch.setattr("styleadapt.runtime.precision.supports_bf16", lambda device: fast)
     tiny_pipe.save_pretrained(tmp_path)
     pipe = StyleTransferPipeline.from_pretrained(tmp_path, dtype="auto")
     assert pipe.compute_dtype == pipe.clone().compute_dtype == (torch.bfloat16 if fast else torch.float32)
@@ -362,10 +362,10 @@ def test_auto_calculates_in_bfloat16_where_that_is_fast_and_holds_float32(
 
 
 def test_auto_is_chosen_anew_on_another_device(tiny_pipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("styleadapt.pipelines.precision.supports_bf16", lambda device: False)
+    monkeypatch.setattr("styleadapt.runtime.precision.supports_bf16", lambda device: False)
     tiny_pipe.save_pretrained(tmp_path)
     pipe = StyleTransferPipeline.from_pretrained(tmp_path, torch_dtype="auto").clone()
-    monkeypatch.setattr("styleadapt.pipelines.precision.supports_bf16", lambda device: device.type == "meta")
+    monkeypatch.setattr("styleadapt.runtime.precision.supports_bf16", lambda device: device.type == "meta")
     assert pipe.to("meta").compute_dtype == torch.bfloat16
     plain = StyleTransferPipeline.from_pretrained(tmp_path)
     assert plain.to("meta").compute_dtype == torch.float32

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from styleadapt import ImageError, ModelLoadError, TranslationPipeline, UGATITDiscriminator, UGATITGenerator
-from styleadapt.data.images import image_to_tensor, tensor_to_image
+from styleadapt.images.images import image_to_tensor, tensor_to_image
 
 from ..conftest import smooth_noise
 

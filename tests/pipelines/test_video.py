@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleadapt.data.images import open_image
-from styleadapt.pipelines import video_reading
-from styleadapt.pipelines.video import VideoError, VideoProgress, stylize_video
+from styleadapt.errors import VideoError
+from styleadapt.images.images import open_image
+from styleadapt.pipelines.video import VideoProgress, stylize_video
+from styleadapt.video import reading as video_reading
 
 from ..conftest import stripes
 from .conftest import Copy

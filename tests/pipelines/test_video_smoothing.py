@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from styleadapt.pipelines.video_smoothing import TemporalSmoother
+from styleadapt.video.smoothing import TemporalSmoother
 
 from ..conftest import smooth_noise
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.adapters.adapter import StyleAdapter
 from styleadapt.models.generator import StyleGenerator
 from styleadapt.models.layers import StyleNoise
 from styleadapt.models.style_encoder import StyleEncoder

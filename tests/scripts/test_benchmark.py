@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from styleadapt.metrics.race import RaceError, Timing
+from styleadapt.errors import RaceError
+from styleadapt.metrics.race import Timing
 
 from .conftest import ROOT
 

@@ -2,7 +2,7 @@ import torch
 from PIL import Image
 
 from styleadapt import TranslationPipeline
-from styleadapt.data.images import image_to_tensor
+from styleadapt.images.images import image_to_tensor
 
 from ..models.ugatit_reference import NETWORKS, official_checkpoint, reference_generator
 

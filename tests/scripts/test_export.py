@@ -8,8 +8,9 @@ import torch
 
 from styleadapt import StyleTransferPipeline
 from styleadapt.cli.export import PAGE
+from styleadapt.errors import ExportError
 from styleadapt.pipelines import export
-from styleadapt.pipelines.export import ExportError, export_pipeline
+from styleadapt.pipelines.export import export_pipeline
 
 from ..conftest import smooth_noise
 from .exported import RUNTIME, SCRIPT, exported

@@ -15,9 +15,9 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.adapters.adapter import StyleAdapter
 from styleadapt.cli.photos import name_targets
-from styleadapt.data.images import load_image
+from styleadapt.images.images import load_image
 from styleadapt.models.style_encoder import StyleEncoder
 from styleadapt.pipelines.style_transfer import StyleTransferPipeline
 

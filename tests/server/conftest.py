@@ -132,7 +132,7 @@ def adapter(tmp_path_factory) -> bytes:
     import torch
 
     from styleadapt import StyleTransferPipeline
-    from styleadapt.adaptation.adapter import StyleAdapter
+    from styleadapt.adapters.adapter import StyleAdapter
 
     pipe = StyleTransferPipeline.from_pretrained()
     name, weight = next(iter(pipe.generator.named_parameters()))

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from styleadapt.adaptation.adapter import AdapterError, StyleAdapter
-from styleadapt.data.images import ImageError, load_image
+from styleadapt.adapters.adapter import StyleAdapter
+from styleadapt.errors import AdapterError, ImageError
+from styleadapt.images.images import load_image
 
 from .hostile_adapters import join, split
 

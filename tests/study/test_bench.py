@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from styleadapt.errors import StudyError
 from styleadapt.study.bench import Bench, append_row, read_rows, remaining
-from styleadapt.study.plan import Run, Study, StudyError
+from styleadapt.study.plan import Run, Study
 
 from ..conftest import smooth_noise, stripes
 

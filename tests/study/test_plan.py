@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from styleadapt.study.plan import Study, StudyError, configure
+from styleadapt.errors import StudyError
+from styleadapt.study.plan import Study, configure
 
 PLANS = Path(__file__).resolve().parents[2] / "configs" / "study"
 

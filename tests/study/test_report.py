@@ -4,7 +4,7 @@ import math
 import pytest
 from PIL import Image
 
-from styleadapt.study.plan import StudyError
+from styleadapt.errors import StudyError
 from styleadapt.study.report import compare, pareto_front, write_report
 
 

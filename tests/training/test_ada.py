@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from styleadapt.training.ada import AdaptiveProbability, ada_augment, transform
+from styleadapt.augment.ada import AdaptiveProbability, ada_augment, transform
 
 
 def test_p_rises_while_r_is_above_the_target_and_falls_below():

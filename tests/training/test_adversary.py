@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from styleadapt.errors import ConfigError
 from styleadapt.training.adversary import AdversarialConfig, Adversary
-from styleadapt.training.config import ConfigError, build_config
+from styleadapt.training.config import build_config
 
 
 def adversary(**values) -> Adversary:

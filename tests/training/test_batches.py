@@ -5,8 +5,9 @@ from torch.utils.data import Subset
 
 from styleadapt.data.sources import open_source
 from styleadapt.data.streams import StreamedDataset, StreamLoader
-from styleadapt.training.batches import Batches
-from styleadapt.training.config import ConfigError, RunConfig, build_config
+from styleadapt.errors import ConfigError
+from styleadapt.training.config import RunConfig, build_config
+from styleadapt.training.loader import Batches
 
 from ..data.made_sets import make_parquet
 from .toy import Points, Toy, train_toy

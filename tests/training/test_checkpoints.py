@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from styleadapt.errors import ConfigError
 from styleadapt.training.checkpoints import (
     checkpoint_step,
     complete_checkpoints,
@@ -11,7 +12,6 @@ from styleadapt.training.checkpoints import (
     resolve_checkpoint,
     save_checkpoint,
 )
-from styleadapt.training.config import ConfigError
 
 
 def write(text):

@@ -3,10 +3,11 @@ import pytest
 import torch
 from PIL import Image
 
+from styleadapt.errors import ConfigError
 from styleadapt.pipelines.restoration import RestorationPipeline
-from styleadapt.training.colorization import ColorizationTask, build_dataset, build_models, choice_loss, colorfulness
-from styleadapt.training.config import ConfigError, build_config
-from styleadapt.training.restoration_config import ColorizationConfig
+from styleadapt.tasks.colorization import ColorizationTask, build_dataset, build_models, choice_loss, colorfulness
+from styleadapt.tasks.restoration_config import ColorizationConfig
+from styleadapt.training.config import build_config
 
 TINY = {
     "resolution": 64,

@@ -1,13 +1,8 @@
 import pytest
 import torch
 
-from styleadapt.data.images import ImageError
-from styleadapt.data.records import SourceError
-from styleadapt.models.modeling import ModelLoadError
+from styleadapt.errors import ConfigError, DivergenceError, HubError, ImageError, ModelLoadError, SourceError
 from styleadapt.training.command_line import one_line_errors
-from styleadapt.training.config import ConfigError
-from styleadapt.training.divergence import DivergenceError
-from styleadapt.training.hub import HubError
 
 
 @pytest.mark.parametrize("kind", [ConfigError, SourceError, ImageError, ModelLoadError, DivergenceError, HubError])

@@ -2,7 +2,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from styleadapt.training.config import ConfigError, RunConfig, build_config, parse_config
+from styleadapt.errors import ConfigError
+from styleadapt.training.config import RunConfig, build_config, parse_config
 
 
 def test_the_command_line_wins_over_the_file(tmp_path):

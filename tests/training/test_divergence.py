@@ -5,14 +5,15 @@ import re
 import pytest
 import torch
 
-from styleadapt.data.images import image_to_tensor
 from styleadapt.data.sources import open_folder
+from styleadapt.errors import DivergenceError
+from styleadapt.images.images import image_to_tensor
 from styleadapt.losses.adversarial import ADVERSARIAL_LOSSES, LABELLED, adversarial_losses
 from styleadapt.losses.regularization import r1_penalty
 from styleadapt.models.discriminator import StyleDiscriminator
 from styleadapt.models.style_encoder import StyleEncoder
-from styleadapt.training.divergence import MAX_SKIPPED, DivergenceError, DivergenceGuard, least_loss
-from styleadapt.training.stylization import packaged
+from styleadapt.tasks.stylization import packaged
+from styleadapt.training.divergence import MAX_SKIPPED, DivergenceGuard, least_loss
 
 
 def test_a_figure_that_is_not_finite_is_named_with_its_last_value():

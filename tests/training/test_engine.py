@@ -18,9 +18,8 @@ from diffusers.training_utils import EMAModel
 from safetensors.torch import load_file
 
 from styleadapt import StyleTransferPipeline
+from styleadapt.errors import ConfigError, DivergenceError
 from styleadapt.training.adversary import AdversarialConfig
-from styleadapt.training.config import ConfigError
-from styleadapt.training.divergence import DivergenceError
 
 from .toy import TINY_STYLISATION, Toy, toy_trainer, train_toy, weights_of
 

@@ -5,12 +5,14 @@ import torch
 from PIL import Image
 
 from styleadapt import StyleTransferPipeline
-from styleadapt.adaptation.adapter import StyleAdapter
+from styleadapt.adapters.adapter import StyleAdapter
 from styleadapt.data.records import ImageSample
+from styleadapt.errors import ConfigError
+from styleadapt.hub import publishing
 from styleadapt.models.discriminator import StyleDiscriminator
-from styleadapt.training import finetuning, publishing
-from styleadapt.training.config import ConfigError, build_config
-from styleadapt.training.finetuning import FinetuneConfig, finetune
+from styleadapt.tasks import finetuning
+from styleadapt.tasks.finetuning import FinetuneConfig, finetune
+from styleadapt.training.config import build_config
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import warnings
 import huggingface_hub
 import pytest
 
-from styleadapt.training.hub import HubError, push_run_to_hub
-from styleadapt.training.model_card import RunFacts
+from styleadapt.errors import HubError
+from styleadapt.hub.hub import push_run_to_hub
+from styleadapt.hub.model_card import RunFacts
 
 from .fake_hub import TOKEN, FakeHub, Fault, connected
 

@@ -2,10 +2,11 @@ import pytest
 import torch
 from PIL import Image
 
+from styleadapt.errors import ConfigError
 from styleadapt.pipelines.restoration import RestorationPipeline
-from styleadapt.training.config import ConfigError, build_config
-from styleadapt.training.inpainting import InpaintingTask, build_dataset, build_models
-from styleadapt.training.restoration_config import InpaintingConfig
+from styleadapt.tasks.inpainting import InpaintingTask, build_dataset, build_models
+from styleadapt.tasks.restoration_config import InpaintingConfig
+from styleadapt.training.config import build_config
 
 TINY = {
     "resolution": 48,

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from styleadapt.adaptation.adapt import AdaptationConfig
-from styleadapt.training.model_card import ADAPTER_FILE, PACKAGED, RunFacts, build_model_card
+from styleadapt.hub.model_card import ADAPTER_FILE, PACKAGED, RunFacts, build_model_card
 
 from ..conftest import smooth_noise, stripes
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from styleadapt.training.config import ConfigError
+from styleadapt.errors import ConfigError
 from styleadapt.training.optimizers import OPTIMIZERS, averaged_weights, build_optimizer
 
 LIBRARIES = {"prodigy": "prodigyopt", "schedule_free": "schedulefree", "lion": "lion_pytorch", "adam8bit": "bitsandbytes"}

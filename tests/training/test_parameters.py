@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from styleadapt.adaptation.deltas import merged_parameters
+from styleadapt.adapters.deltas import merged_parameters
+from styleadapt.errors import ConfigError
 from styleadapt.models.generator import StyleGenerator
-from styleadapt.training.config import ConfigError
 from styleadapt.training.parameters import (
     adapter_deltas,
     freeze_discriminator,

@@ -5,11 +5,11 @@ import re
 import pytest
 import torch
 
-from styleadapt.training.ada import AdaptiveProbability
+from styleadapt.augment.ada import AdaptiveProbability
+from styleadapt.errors import ConfigError, DivergenceError
 from styleadapt.training.adversary import AdversarialConfig
-from styleadapt.training.config import ConfigError, RunConfig
-from styleadapt.training.divergence import DivergenceError
-from styleadapt.training.progress import RunningMeans, require_same_settings, write_settings
+from styleadapt.training.config import RunConfig
+from styleadapt.training.run_state import RunningMeans, require_same_settings, write_settings
 
 from .toy import Toy, train_toy, weights_of
 

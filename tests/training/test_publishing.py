@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from styleadapt.training import publishing
+from styleadapt.hub import publishing
+from styleadapt.hub.model_card import RunFacts
+from styleadapt.hub.publishing import public_settings, publish_run, result_folder
+from styleadapt.tasks.finetuning import FinetuneConfig
+from styleadapt.tasks.stylization import StylizationConfig
+from styleadapt.tasks.translation import UnpairedConfig
 from styleadapt.training.config import RunConfig
-from styleadapt.training.finetuning import FinetuneConfig
-from styleadapt.training.model_card import RunFacts
-from styleadapt.training.publishing import public_settings, publish_run, result_folder
-from styleadapt.training.stylization import StylizationConfig
-from styleadapt.training.translation import UnpairedConfig
 
 PUBLIC = {
     *("adv_loss", "augment", "feature_network", "optimizer", "lr_scheduler", "lr_step_rules", "mixed_precision", "report_to"),

@@ -5,14 +5,15 @@ import pytest
 import torch
 from PIL import Image
 
+from styleadapt.errors import ConfigError
+from styleadapt.hub.model_card import build_model_card
 from styleadapt.models.restorer import Restorer
 from styleadapt.pipelines.restoration import RestorationPipeline
-from styleadapt.training import repair
-from styleadapt.training.config import ConfigError, build_config
-from styleadapt.training.model_card import build_model_card
-from styleadapt.training.repair import divided_photos
-from styleadapt.training.restoration import RestorationTask, build_dataset, build_models, card_facts
-from styleadapt.training.restoration_config import RestorationConfig
+from styleadapt.tasks import repair
+from styleadapt.tasks.repair import divided_photos
+from styleadapt.tasks.restoration import RestorationTask, build_dataset, build_models, card_facts
+from styleadapt.tasks.restoration_config import RestorationConfig
+from styleadapt.training.config import build_config
 
 TINY = {
     "resolution": 32,

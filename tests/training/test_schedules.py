@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers.optimization import SchedulerType, get_scheduler
 
-from styleadapt.training.config import ConfigError
+from styleadapt.errors import ConfigError
 from styleadapt.training.schedules import SCHEDULES, build_schedule, second_half_factor
 
 

@@ -1,7 +1,8 @@
 import pytest
 
-from styleadapt.training.config import ConfigError, build_config
-from styleadapt.training.style_config import StylizationConfig
+from styleadapt.errors import ConfigError
+from styleadapt.tasks.style_config import StylizationConfig
+from styleadapt.training.config import build_config
 
 
 @pytest.mark.parametrize(

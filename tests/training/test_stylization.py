@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 
 from styleadapt import StyleTransferPipeline
-from styleadapt.data.records import SourceError
+from styleadapt.errors import ConfigError, SourceError
 from styleadapt.losses.regularization import rim_loss
 from styleadapt.metrics.embedding import load_embedded_network
-from styleadapt.training import stylization
-from styleadapt.training.config import ConfigError, build_config
+from styleadapt.tasks import stylization
+from styleadapt.tasks.finetuning import FinetuneConfig
+from styleadapt.tasks.stylization import StylizationConfig, StylizationTask, build_dataset, build_models
+from styleadapt.training.config import build_config
 from styleadapt.training.engine import Trainer
-from styleadapt.training.finetuning import FinetuneConfig
-from styleadapt.training.stylization import StylizationConfig, StylizationTask, build_dataset, build_models
 
 from ..conftest import TINY_GENERATOR
 

@@ -5,11 +5,11 @@ import torch
 from PIL import Image
 
 from styleadapt import TranslationPipeline
-from styleadapt.data.records import SourceError
+from styleadapt.errors import ConfigError, SourceError
 from styleadapt.models.ugatit_checkpoint import NETWORKS, _discriminator_keys, _generator_keys, load_ugatit_checkpoint
-from styleadapt.training import translation
-from styleadapt.training.config import ConfigError, build_config
-from styleadapt.training.translation import UnpairedConfig, UnpairedTask, build_dataset, build_models
+from styleadapt.tasks import translation
+from styleadapt.tasks.translation import UnpairedConfig, UnpairedTask, build_dataset, build_models
+from styleadapt.training.config import build_config
 
 from .ugatit_reference import ReferenceLoop
 

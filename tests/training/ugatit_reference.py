@@ -1,6 +1,6 @@
 """A training step of U-GAT-IT written out plainly: the paper's objective (section 2.2) in the order of the authors' code.
 
-Slow and unfused on purpose: it is what `styleadapt.training.translation` has to equal, and what it is timed against.
+Slow and unfused on purpose: it is what `styleadapt.tasks.translation` has to equal, and what it is timed against.
 """
 
 import functools

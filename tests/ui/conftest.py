@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from styleadapt import StyleAdapter
-from styleadapt.data.images import load_image
+from styleadapt.images.images import load_image
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import ExifTags, Image
 
-from styleadapt.data.metadata import ImageMetadata
-from styleadapt.pipelines.batch import save_result
+from styleadapt.batch.stylizing import save_result
+from styleadapt.images.metadata import ImageMetadata
 from styleadapt.ui import live_batch
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
 

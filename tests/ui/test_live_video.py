@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from styleadapt.pipelines.video import VideoSummary
-from styleadapt.pipelines.video_reading import VideoReader
 from styleadapt.ui import following, live_video
 from styleadapt.ui.example_clip import write_example_clip
 from styleadapt.ui.live_video import VideoFinished, VideoReport, check_clip, video_live
+from styleadapt.video.reading import VideoReader
 
 PAINTINGS = [Image.new("RGB", (8, 8), "red")]
 FRAME = Image.new("RGB", (64, 48), "white")

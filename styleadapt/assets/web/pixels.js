@@ -1,6 +1,6 @@
 // Sizes, and pixels to and from what the networks take: planes of red, green and blue in [-1, 1].
 
-/** The size of a picture scaled down to at most `pixels` pixels, its shorter side `least` at least; as `data/resizing.py` has it. */
+/** The size of a picture scaled down to at most `pixels` pixels, its shorter side `least` at least; as `images/resizing.py` has it. */
 export function sizeWithin(width, height, pixels, least) {
   const scale = Math.max(Math.min(1, Math.sqrt(pixels / (width * height))), least / Math.min(width, height));
   const bound = Math.max(16 * least, Math.floor(Math.sqrt(pixels)));

@@ -1,0 +1,65 @@
+"""The result of a finished run, and its publication with what a model card says of it."""
+
+import json
+import shutil
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+from ..training.config import RunConfig
+from ..training.engine import SCORE_FILE, Trainer
+from ..training.processes import process_state
+from .hub import push_run_to_hub
+from .model_card import RunFacts
+
+# paths and names of the trainer's machine, which are nobody else's business
+_PRIVATE = {
+    *("output_dir", "logging_dir", "cache_dir", "resume_from_checkpoint", "push_to_hub", "hub_model_id", "hub_private"),
+    *("pretrained_model_name_or_path", "discriminator_name_or_path", "dataset_name", "train_data_dir", "photos", "paintings"),
+    *("domain_a", "domain_b", "validation_photos", "validation_styles", "validation_a", "validation_b"),
+}
+
+
+def public_settings(config: RunConfig) -> dict[str, object]:
+    """The settings of a run that anyone may read.
+
+    >>> config = RunConfig(logging_dir="/home/ann/logs")
+    >>> "seed" in public_settings(config), "logging_dir" in public_settings(config)
+    (True, False)
+    """
+    return {key: value for key, value in vars(config).items() if key not in _PRIVATE}
+
+
+def result_folder(trainer: Trainer) -> Path:
+    """Folder of the models of a finished run: those with the best score, if the run looked for them, else the last."""
+    return Path(trainer.config.output_dir) / ("best" if trainer.best < float("inf") else "final")
+
+
+def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> None:
+    """Publishes the result of a finished run, if its configuration says so, from the main process alone.
+
+    Args:
+        trainer: of the run.
+        scores: what its `train` returned.
+        facts: what the run started from and was trained on; settings, scores and samples are filled in.
+
+    Raises:
+        HubError: the result could not be published; it is safe on disk.
+    """
+    config, output, folder = trainer.config, Path(trainer.config.output_dir), result_folder(trainer)
+    if not config.push_to_hub or config.dry_run or not process_state().is_main_process:
+        return
+    facts.settings = _changed_settings(config)
+    facts.step, facts.scores = trainer.step if scores else None, scores
+    if folder.name == "best":
+        kept = json.loads((folder / SCORE_FILE).read_text(encoding="utf-8"))
+        facts.step, facts.scores = kept.pop("step"), kept
+    sheet = output / "validation" / f"step-{facts.step}.jpg"
+    if sheet.is_file():
+        facts.samples = "samples.jpg"
+        shutil.copy(sheet, folder / facts.samples)
+    push_run_to_hub(folder, config.hub_model_id or output.resolve().name, facts, private=config.hub_private)
+
+
+def _changed_settings(config: RunConfig) -> dict[str, object]:
+    defaults = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(config)}
+    return {key: value for key, value in public_settings(config).items() if value != defaults[key]}

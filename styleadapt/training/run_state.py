@@ -1,0 +1,102 @@
+"""What a checkpoint holds beside models and optimisers, so that a resumed run goes on as an unbroken one would."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ConfigError
+from .adversary import ADA
+from .config import RunConfig
+
+# settings that decide which samples come next and what a checkpoint holds, as far as a run has them
+_FIXED = (
+    *("seed", "train_batch_size", "gradient_accumulation_steps", "resolution"),
+    *("train_parameters", "rank", "targets", "freeze_layers", "optimizer", "max_train_samples", "augment"),
+)
+_SETTINGS = "settings.json"
+
+
+class RunningMeans:
+    """Means of the figures of all steps since the last log line; the figures stay on their device until they are asked for.
+
+    >>> means = RunningMeans()
+    >>> means.add({"loss": torch.tensor(1.0)})
+    >>> means.add({"loss": torch.tensor(2.0)})
+    >>> means.means()
+    {'loss': 1.5}
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[torch.Tensor]] = {}
+
+    def add(self, figures: Mapping[str, torch.Tensor]) -> None:
+        """Takes in a step's figures, one number each."""
+        for name, value in figures.items():
+            self._values.setdefault(name, []).append(value.detach().float())
+
+    def means(self) -> dict[str, float]:
+        """By name; of a figure that some steps do not have, over those that do."""
+        return {name: float(_stacked(values).mean()) for name, values in self._values.items()}
+
+    def clear(self) -> None:
+        """Starts anew."""
+        self._values = {}
+
+    def state_dict(self) -> dict[str, list[float]]:
+        """All figures, in plain numbers."""
+        return {name: _stacked(values).tolist() for name, values in self._values.items()}
+
+    def load_state_dict(self, state: dict[str, list[float]]) -> None:
+        """Takes up a state from `state_dict`."""
+        self._values = {name: [torch.tensor(value) for value in values] for name, values in state.items()}
+
+
+def _stacked(values: list[torch.Tensor]) -> torch.Tensor:
+    # those of before a resumption are on the CPU
+    return torch.stack([value.to(values[-1].device) for value in values])
+
+
+def write_progress(folder: Path, process: int, progress: dict[str, Any]) -> None:
+    """Adds a process's progress, made of plain numbers and strings, to a checkpoint."""
+    _progress_file(folder, process).write_text(json.dumps(progress), encoding="utf-8")
+
+
+def read_progress(folder: Path, process: int) -> dict[str, Any]:
+    """What `write_progress` wrote; nothing from an older checkpoint without it."""
+    file = _progress_file(folder, process)
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def write_settings(folder: Path, config: RunConfig, processes: int) -> None:
+    """Adds the settings that must not change to a checkpoint."""
+    (folder / _SETTINGS).write_text(json.dumps(_settings(config, processes)), encoding="utf-8")
+
+
+def require_same_settings(folder: Path, config: RunConfig, processes: int) -> None:
+    """Refuses to resume with other samples or parameters, or with ADA where there was none; an older checkpoint without settings
+    is taken as it is.
+
+    Raises:
+        ConfigError: a setting differs.
+    """
+    if not (folder / _SETTINGS).is_file():
+        return
+    now = _settings(config, processes)
+    for key, before in json.loads((folder / _SETTINGS).read_text(encoding="utf-8")).items():
+        # other augmentations have no state, and may change
+        if key in now and now[key] != before and (key != "augment" or ADA in (before, now[key])):
+            raise ConfigError(
+                f"`{key}` is {now[key]!r}, but {folder} was made with {before!r}, and a resumed run must have the same: "
+                "set it back, or start a new run in another `output_dir`"
+            )
+
+
+def _settings(config: RunConfig, processes: int) -> dict[str, Any]:
+    return {**{key: getattr(config, key) for key in _FIXED if hasattr(config, key)}, "num_processes": processes}
+
+
+def _progress_file(folder: Path, process: int) -> Path:
+    return folder / f"progress-{process}.json"
