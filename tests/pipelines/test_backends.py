@@ -207,7 +207,7 @@ def test_an_unknown_backend_and_an_absent_package_are_named(folder, monkeypatch)
     with pytest.raises(ValueError, match="`backend` is 'tensorrt'; it must be one of torch, onnx, openvino"):
         load(folder, "tensorrt")
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(ModelLoadError, match=r"needs the package openvino; install styleadapt\[export\]"):
+    with pytest.raises(ModelLoadError, match=r'needs the package openvino: pip install "styleadapt\[export\]"'):
         load(folder, "openvino")
 
 
