@@ -7,10 +7,7 @@ It is to be run again whenever the packaged weights change.
 
 import argparse
 import json
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from styleadapt import StyleTransferPipeline
 from styleadapt.images.images import open_image, save_image

@@ -16,6 +16,7 @@ translation if `domain_a` is in either, else stylisation; `--task NAME --help` l
 
 import argparse
 import logging
+from typing import Any
 
 from accelerate.utils import set_seed
 
@@ -38,7 +39,7 @@ def main() -> None:
         task, arguments = chosen_task()
         if task not in TASKS:
             raise ConfigError(f"`task` is {task!r}; allowed: {', '.join(TASKS)}")
-        TASKS[task](arguments)
+        train(*TASKS[task], arguments)
 
 
 def chosen_task() -> tuple[str, list[str]]:
@@ -55,68 +56,27 @@ def chosen_task() -> tuple[str, list[str]]:
     return "translation" if given.domain_a is not None or by_file else "stylization", arguments
 
 
-def train_translation(arguments: list[str]) -> None:
-    config = parse_config(translation.UnpairedConfig, __doc__, arguments)
-    dataset = translation.build_dataset(config)
+def train(module: Any, config_class: type, task_class: type, arguments: list[str]) -> None:
+    """Trains the task of a module of `styleadapt.tasks`, and publishes it where that is asked for."""
+    config: Any = parse_config(config_class, __doc__, arguments)
+    dataset = module.build_dataset(config)
     configure_cpu()
     set_seed(config.seed)
-    trainer = Trainer(config, translation.UnpairedTask(config, translation.build_models(config)), dataset)
-    scores = trainer.train()
-    publish_run(trainer, scores, translation.card_facts(config, dataset))
-
-
-def train_stylization(arguments: list[str]) -> None:
-    config = parse_config(stylization.StylizationConfig, __doc__, arguments)
-    dataset = stylization.build_dataset(config)
-    configure_cpu()
-    set_seed(config.seed)
-    task = stylization.StylizationTask(config, stylization.build_models(config))
-    if not config.pretrained_model_name_or_path:
+    task = task_class(config, module.build_models(config))
+    if hasattr(task, "calibrate") and not config.pretrained_model_name_or_path:
         task.calibrate(dataset)
     trainer = Trainer(config, task, dataset)
     scores = trainer.train()
-    publish_run(trainer, scores, stylization.card_facts(config, dataset))
+    publish_run(trainer, scores, module.card_facts(config, dataset))
 
 
-def train_restoration(arguments: list[str]) -> None:
-    config = parse_config(RestorationConfig, __doc__, arguments)
-    dataset = restoration.build_dataset(config)
-    configure_cpu()
-    set_seed(config.seed)
-    trainer = Trainer(config, restoration.RestorationTask(config, restoration.build_models(config)), dataset)
-    scores = trainer.train()
-    publish_run(trainer, scores, restoration.card_facts(config, dataset))
-
-
-def train_inpainting(arguments: list[str]) -> None:
-    config = parse_config(InpaintingConfig, __doc__, arguments)
-    dataset = inpainting.build_dataset(config)
-    configure_cpu()
-    set_seed(config.seed)
-    trainer = Trainer(config, inpainting.InpaintingTask(config, inpainting.build_models(config)), dataset)
-    scores = trainer.train()
-    publish_run(trainer, scores, inpainting.card_facts(config, dataset))
-
-
-def train_colorization(arguments: list[str]) -> None:
-    config = parse_config(ColorizationConfig, __doc__, arguments)
-    dataset = colorization.build_dataset(config)
-    configure_cpu()
-    set_seed(config.seed)
-    task = colorization.ColorizationTask(config, colorization.build_models(config))
-    if not config.pretrained_model_name_or_path:
-        task.calibrate(dataset)
-    trainer = Trainer(config, task, dataset)
-    scores = trainer.train()
-    publish_run(trainer, scores, colorization.card_facts(config, dataset))
-
-
-TASKS = {
-    "stylization": train_stylization,
-    "translation": train_translation,
-    "restoration": train_restoration,
-    "inpainting": train_inpainting,
-    "colorization": train_colorization,
+# by name: the module, its configuration and its task
+TASKS: dict[str, tuple[Any, type, type]] = {
+    "stylization": (stylization, stylization.StylizationConfig, stylization.StylizationTask),
+    "translation": (translation, translation.UnpairedConfig, translation.UnpairedTask),
+    "restoration": (restoration, RestorationConfig, restoration.RestorationTask),
+    "inpainting": (inpainting, InpaintingConfig, inpainting.InpaintingTask),
+    "colorization": (colorization, ColorizationConfig, colorization.ColorizationTask),
 }
 
 if __name__ == "__main__":

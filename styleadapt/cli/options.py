@@ -35,6 +35,16 @@ def add_model_options(group: argparse._ActionsContainer, *aliases: str) -> None:
     group.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
 
 
+def add_dataset_options(group: argparse._ActionsContainer) -> None:
+    """Adds which data set of the Hub is read, and what of it."""
+    group.add_argument("--dataset_config_name", metavar="NAME", help="its configuration")
+    group.add_argument("--split", default="train", help="which part of it")
+    group.add_argument("--image_column", metavar="C", help="found by its type if left out")
+    group.add_argument("--name_column", metavar="C", help="text or numbers to name results after; the row's number if left out")
+    group.add_argument("--streaming", action="store_true", help="read row by row, without downloading first")
+    group.add_argument("--cache_dir", metavar="DIR", help="where data sets are kept that were downloaded")
+
+
 def progress_bar(unit: str, **options) -> tqdm:
     """A bar on stderr with the time that is left; every ten seconds where stderr is no terminal."""
     return tqdm(unit=unit, dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 10, **options)

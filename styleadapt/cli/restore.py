@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import new_parser
+from .options import add_dataset_options, add_model_options, new_parser
 
 if TYPE_CHECKING:
     from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
@@ -56,16 +56,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--format", choices=FORMATS, help="of a folder's results; keep, the photo's own, by default")
     parser.add_argument("--metadata", choices=METADATA, default="all", help="EXIF to keep; all by default")
     running = parser.add_argument_group("rarely needed")
-    running.add_argument("--pretrained_model_name_or_path", metavar="P", help="folder or repository; packaged weights by default")
-    running.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
+    add_model_options(running)
     running.add_argument("--num_threads", type=int, metavar="N", help="of each process; the cores are shared by default")
     dataset = parser.add_argument_group("of a data set")
-    dataset.add_argument("--dataset_config_name", metavar="NAME", help="its configuration")
-    dataset.add_argument("--split", default="train", help="train by default")
-    dataset.add_argument("--image_column", metavar="C", help="found by its type if left out")
-    dataset.add_argument("--name_column", metavar="C", help="text or numbers to name results after; the row's number if left out")
-    dataset.add_argument("--streaming", action="store_true", help="read row by row, without downloading first")
-    dataset.add_argument("--cache_dir", metavar="DIR", help="where data sets are kept that were downloaded")
+    add_dataset_options(dataset)
     return parser.parse_args(arguments)
 
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .options import DTYPES, add_model_options, new_parser
+from .options import DTYPES, add_dataset_options, add_model_options, new_parser
 
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
@@ -86,12 +86,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     rare.add_argument("--metadata", choices=METADATA, help="EXIF to keep; all by default, no-location with --push_to_hub")
     dataset = parser.add_argument_group("rarely needed: data sets")
     dataset.add_argument("--dataset_name", metavar="NAME", help="INPUT, where it does not look like a data set, such as a folder")
-    dataset.add_argument("--dataset_config_name", metavar="NAME", help="its configuration")
-    dataset.add_argument("--split", default="train", help="which part of it")
-    dataset.add_argument("--image_column", metavar="C", help="found by its type if left out")
-    dataset.add_argument("--name_column", metavar="C", help="text or numbers to name results after; the row's number if left out")
-    dataset.add_argument("--streaming", action="store_true", help="read row by row, without downloading first")
-    dataset.add_argument("--cache_dir", metavar="DIR", help="where data sets are kept that were downloaded")
+    add_dataset_options(dataset)
     dataset.add_argument("--output_format", choices=("folder", "dataset"), help="folder by default, dataset with --push_to_hub")
     dataset.add_argument("--push_to_hub", action="store_true", help="publish the result as a data set")
     dataset.add_argument("--hub_dataset_id", metavar="ID", help="user/name; the name of OUT by default")

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from .datasets import draw_image
 from .degradations import (
     blur,
     disk_kernel,
@@ -185,8 +186,7 @@ class DamagedPhotos(Dataset):
     def __getitem__(self, n: int) -> dict[str, torch.Tensor]:
         """`{"clean": (3, size, size), "damaged": (3, size, size), "levels": (3,)}`; the clean image lies in [-1, 1]."""
         rng = np.random.default_rng((self.seed, n))
-        group = self.photos[int(rng.choice(len(self.photos), p=self.weights))]
-        photo = group[int(rng.integers(len(group)))].image
+        photo = draw_image(self.photos[int(rng.choice(len(self.photos), p=self.weights))], rng)
         drawn = damage(photo_crop(photo, self.size + 2 * MARGIN, self.scale, rng), self.mix, rng)
         # anywhere in the larger crop, so that the blocks of JPEG do not begin at the corner
         top, left = (int(offset) for offset in rng.integers(MARGIN // 2, MARGIN + MARGIN // 2, 2))

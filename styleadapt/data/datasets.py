@@ -83,13 +83,14 @@ class PhotoPaintingDataset(Dataset):
     def __getitem__(self, n: int) -> dict[str, torch.Tensor]:
         """`{"photo": (3, size, size), "style": (3, size, size)}`, both in [-1, 1]."""
         rng = np.random.default_rng((self.seed, n))
-        photo = random_crop(_draw(self.photos, rng), self.size, self.photo_short_side, rng)
+        photo = random_crop(draw_image(self.photos, rng), self.size, self.photo_short_side, rng)
         group = rng.choice(len(self.paintings), p=self.weights)
-        style = random_crop(_draw(self.paintings[group], rng), self.size, self.painting_short_side[group], rng)
+        style = random_crop(draw_image(self.paintings[group], rng), self.size, self.painting_short_side[group], rng)
         if rng.random() < self.jitter:
             style = jitter_colors(style, rng)
         return {"photo": photo, "style": style}
 
 
-def _draw(images: Images, rng: np.random.Generator) -> Image.Image:
+def draw_image(images: Images, rng: np.random.Generator) -> Image.Image:
+    """One of the images, each as often as the others."""
     return images[int(rng.integers(len(images)))].image

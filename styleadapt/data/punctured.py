@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from .damaged import as_tensor, photo_crop
+from .datasets import draw_image
 from .degradations import free_form_mask
 from .records import Images
 
@@ -45,8 +46,7 @@ class PuncturedPhotos(Dataset):
     def __getitem__(self, n: int) -> dict[str, torch.Tensor]:
         """`{"clean": (3, size, size), "mask": (1, size, size)}`: the photo in [-1, 1], and 1 in the hole, else 0."""
         rng = np.random.default_rng((self.seed, n))
-        group = self.photos[int(rng.choice(len(self.photos), p=self.weights))]
-        photo = group[int(rng.integers(len(group)))].image
+        photo = draw_image(self.photos[int(rng.choice(len(self.photos), p=self.weights))], rng)
         mask = free_form_mask(self.size, self.size, rng, self.coverage, self.thickness)
         clean = as_tensor(photo_crop(photo, self.size, self.scale, rng))
         return {"clean": clean, "mask": torch.from_numpy(mask)[None].float()}

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from .damaged import as_tensor, photo_crop
+from .datasets import draw_image
 from .records import Images
 
 
@@ -40,6 +41,5 @@ class TwinCrops(Dataset):
     def __getitem__(self, n: int) -> dict[str, torch.Tensor]:
         """`{"clean": (3, size, size), "twin": (3, size, size)}`, both in [-1, 1]; they may overlap."""
         rng = np.random.default_rng((self.seed, n))
-        group = self.photos[int(rng.choice(len(self.photos), p=self.weights))]
-        photo = group[int(rng.integers(len(group)))].image
+        photo = draw_image(self.photos[int(rng.choice(len(self.photos), p=self.weights))], rng)
         return {name: as_tensor(photo_crop(photo, self.size, self.scale, rng, turned=False)) for name in ("clean", "twin")}

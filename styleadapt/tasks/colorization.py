@@ -17,7 +17,7 @@ from ..models.style_encoder import StyleEncoder
 from ..training.adversary import steady
 from ..training.processes import process_state
 from ..training.sheets import contact_sheet
-from .repair import Photos, RepairState, RepairTask, divided_photos, middle, samples_needed, start_model
+from .repair import RepairState, RepairTask, divided_photos, middle, run_facts, samples_needed, start_model
 from .restoration_config import ColorizationConfig
 
 VALIDATION_SIZE, SHOWN = 256, 12
@@ -155,20 +155,11 @@ def colorfulness(x: torch.Tensor) -> float:
 
 def card_facts(config: ColorizationConfig, dataset: TwinCrops) -> RunFacts:
     """What the model card of a finished run says of it, beside settings and scores."""
-    tables = [group.table for group in dataset.photos if isinstance(group, Photos)]
-    own = (
-        "images of the trainer's validation folder"
-        if config.validation_photos
-        else f"{config.held_out} photos kept from training"
-    )
-    return RunFacts(
-        base_model=config.pretrained_model_name_or_path,
+    return run_facts(
+        config,
+        dataset,
+        "",
         purpose="It gives grey photos colors, by what EfficientNet-Lite0, which was trained on ImageNet, sees in them.",
-        data=f"{sum(map(len, tables))} photos of the trainer.",
-        images=sum(map(len, tables)),
-        unreadable=sum(len(table.unreadable) for table in tables),
-        scored_on=own,
-        lower_is_better=None,
         call='pipe(photo, task="colorize").images[0].save("colored.png")',
         tags=["image-restoration", "colorization"],
         limitations=(

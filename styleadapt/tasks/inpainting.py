@@ -15,7 +15,7 @@ from ..models.discriminator import StyleDiscriminator
 from ..models.inpainter import Inpainter, push_pull
 from ..training.adversary import steady
 from ..training.sheets import contact_sheet
-from .repair import Photos, RepairState, RepairTask, divided_photos, middle, samples_needed, start_model
+from .repair import RepairState, RepairTask, divided_photos, middle, run_facts, samples_needed, start_model
 from .restoration_config import InpaintingConfig
 
 VALIDATION_SIZE, SHOWN = 256, 12
@@ -110,20 +110,11 @@ def hole_error(filled: torch.Tensor, clean: torch.Tensor, mask: torch.Tensor) ->
 
 def card_facts(config: InpaintingConfig, dataset: PuncturedPhotos) -> RunFacts:
     """What the model card of a finished run says of it, beside settings and scores."""
-    tables = [group.table for group in dataset.photos if isinstance(group, Photos)]
-    kept = (
-        "images of the trainer's validation folder"
-        if config.validation_photos
-        else f"{config.held_out} photos kept from training"
-    )
-    return RunFacts(
-        base_model=config.pretrained_model_name_or_path,
+    return run_facts(
+        config,
+        dataset,
+        ", with holes made on the fly",
         purpose="It fills holes of any shape in photos from what is around them.",
-        data=f"{sum(map(len, tables))} photos of the trainer, with holes made on the fly.",
-        images=sum(map(len, tables)),
-        unreadable=sum(len(table.unreadable) for table in tables),
-        scored_on=kept,
-        lower_is_better=None,
         call="\n".join(_EXAMPLE),
         tags=["image-restoration", "inpainting"],
         limitations=(

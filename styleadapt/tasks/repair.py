@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from ..data.records import ImageSample
 from ..data.sources import ImageTable, open_folder
 from ..errors import ConfigError, ModelFileNotFoundError
+from ..hub.model_card import RunFacts
 from ..losses.features import EFFICIENTNET_LITE0, build_feature_network
 from ..losses.objective import StyleAwareObjective
 from ..metrics.embedding import load_embedded_network
@@ -197,6 +198,27 @@ class RepairTask:
         c = self.config
         rise = (step - c.adv_start) / max(c.adv_warmup, 1)
         return c.adv_weight * min(max(rise, 0.0), 1.0)
+
+
+def run_facts(config: RepairConfig, dataset: Any, made: str, **own: Any) -> RunFacts:
+    """What the model card of a finished run says of it, beside settings and scores.
+
+    Args:
+        dataset: with `photos`, its groups.
+        made: what was made of the photos, such as ", with holes made on the fly"; or nothing.
+        own: what the family says of itself.
+    """
+    tables = [group.table for group in dataset.photos if isinstance(group, Photos)]
+    kept = f"{config.held_out} photos kept from training"
+    return RunFacts(
+        base_model=config.pretrained_model_name_or_path,
+        data=f"{sum(map(len, tables))} photos of the trainer{made}.",
+        images=sum(map(len, tables)),
+        unreadable=sum(len(table.unreadable) for table in tables),
+        scored_on="images of the trainer's validation folder" if config.validation_photos else kept,
+        lower_is_better=None,
+        **own,
+    )
 
 
 def charbonnier(x: torch.Tensor, y: torch.Tensor, epsilon: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ from ..models.discriminator import StyleDiscriminator
 from ..models.restorer import LEVEL_NAMES, Restorer
 from ..training.adversary import steady
 from ..training.sheets import contact_sheet
-from .repair import Photos, RepairState, RepairTask, divided_photos, middle, samples_needed, start_model
+from .repair import RepairState, RepairTask, divided_photos, middle, run_facts, samples_needed, start_model
 from .restoration_config import RestorationConfig
 
 # side of the crops that are validated on, and how many photos the sheet shows
@@ -122,20 +122,11 @@ class RestorationTask(RepairTask):
 
 def card_facts(config: RestorationConfig, dataset: DamagedPhotos) -> RunFacts:
     """What the model card of a finished run says of it, beside settings and scores."""
-    tables = [group.table for group in dataset.photos if isinstance(group, Photos)]
-    own = (
-        "images of the trainer's validation folder"
-        if config.validation_photos
-        else f"{config.held_out} photos kept from training"
-    )
-    return RunFacts(
-        base_model=config.pretrained_model_name_or_path,
+    return run_facts(
+        config,
+        dataset,
+        ", with damage made on the fly",
         purpose="It takes noise, JPEG artifacts and blur out of photos: one network, which estimates how strong the damage is.",
-        data=f"{sum(map(len, tables))} photos of the trainer, with damage made on the fly.",
-        images=sum(map(len, tables)),
-        unreadable=sum(len(table.unreadable) for table in tables),
-        scored_on=own,
-        lower_is_better=None,
         call='pipe(photo).images[0].save("restored.png")',
         tags=["image-restoration", "denoising", "deblurring", "jpeg-artifacts"],
         limitations=(

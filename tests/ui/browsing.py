@@ -49,3 +49,14 @@ def download(page, button):
     with page.expect_download() as started:
         page.locator(button).click()
     return started.value
+
+
+def paint_stroke(page, canvas) -> None:
+    """Paints a short stroke in the middle of an editor's canvas."""
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 10, y + 10, steps=5)
+    page.mouse.up()

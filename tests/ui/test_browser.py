@@ -5,7 +5,7 @@ import zipfile
 import av
 from PIL import Image
 
-from .browsing import download, expect, needs_chromium, open_tab, stylise, upload, wait_for_canvas
+from .browsing import download, expect, needs_chromium, open_tab, paint_stroke, stylise, upload, wait_for_canvas
 
 pytestmark = needs_chromium
 
@@ -76,13 +76,7 @@ def test_a_region_is_painted_and_only_it_takes_the_style(visit, tmp_path):
     canvas = wait_for_canvas(page)
     page.locator("#regions-run").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("Paint on the photo")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 10, y + 10, steps=5)
-    page.mouse.up()
+    paint_stroke(page, canvas)
     page.locator("#regions-run").click()
     expect(page.locator("#regions-download")).to_be_enabled()
     expect(page.locator("#regions-note")).to_contain_text("400 × 300 px")
@@ -233,13 +227,7 @@ def test_a_painted_hole_is_filled_and_the_rest_stays(visit, tmp_path):
     canvas = wait_for_canvas(page, "#restore-canvas")
     page.locator("#restore-run").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("Paint over what is to be filled")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 10, y + 10, steps=5)
-    page.mouse.up()
+    paint_stroke(page, canvas)
     page.locator("#restore-run").click()
     expect(page.locator("#restore-download")).to_be_enabled()
     expect(page.locator("#restore-note")).to_contain_text("400 × 300 px")
