@@ -141,6 +141,8 @@ def _from_rosinality(path: str, checkpoint: Any) -> dict[str, Any]:
         raise ModelLoadError(f"{path} is no checkpoint of stylegan2-pytorch: expected the key `g_ema`, found {found}")
     where = f"{path}: `g_ema`"
     state = _without_filters(where, _tensors(where, checkpoint["g_ema"]), "kernel")
+    # modulated weights have the batch's dimension in front
+    state = {key: value.flatten(0, 1) if value.ndim == 5 else value for key, value in state.items()}
     convs = sum(key.startswith("to_rgbs.") and key.endswith(".conv.weight") for key in state)
     average = checkpoint.get("latent_avg")
     mean_is_known = isinstance(average, torch.Tensor)

@@ -8,6 +8,8 @@ import torch
 
 from styleadapt.cli import main
 from styleadapt.errors import ModelFileNotFoundError, ModelLoadError
+from styleadapt.models import stylegan2_checkpoint
+from styleadapt.models.network_pickle import unpickled
 from styleadapt.models.stylegan2 import StyleGAN2Generator
 from styleadapt.models.stylegan2_checkpoint import is_stylegan2_checkpoint, load_stylegan2_checkpoint
 
@@ -23,6 +25,17 @@ def seed():
 
 
 @pytest.fixture
+def here(monkeypatch):
+    """Pickles are read in this process; one of its own takes seconds to start, and `test_network_pickle` starts some."""
+
+    def read(path):
+        with open(path, "rb") as file:
+            return unpickled(file)
+
+    monkeypatch.setattr(stylegan2_checkpoint, "read_network_pickle", read)
+
+
+@pytest.fixture
 def dump(tmp_path, monkeypatch):
     """Writes a pickle as StyleGAN2-ADA does."""
     reference.with_authors_modules(monkeypatch)
@@ -35,6 +48,10 @@ def dump(tmp_path, monkeypatch):
     return write
 
 
+def varied_images():
+    return torch.randn(4, 3, 16, 16) * torch.tensor([0.1, 1.0, 3.0, 9.0]).view(4, 1, 1, 1)
+
+
 def close(ours, theirs):
     assert ours.shape == theirs.shape and float(theirs.std()) > 0.1
     torch.testing.assert_close(ours, theirs, atol=1e-3 * float(theirs.std()), rtol=1e-3)
@@ -44,7 +61,7 @@ def close(ours, theirs):
 @pytest.mark.parametrize(
     "residual, classes, clamp, protocol", [(False, 0, None, 3), (True, 0, 256, 4), (False, 3, 1.5, 4), (True, 4, None, 5)]
 )
-def test_an_official_generator_makes_the_same_pictures(dump, residual, classes, clamp, protocol):
+def test_an_official_generator_makes_the_same_pictures(here, dump, residual, classes, clamp, protocol):
     state = reference.official_generator_state(residual=residual, classes=classes)
     content = {"G": None, "D": None, "G_ema": reference.persistent(state, clamp=clamp), "training_set_kwargs": {}}
     models = load_stylegan2_checkpoint(dump(content, protocol))
@@ -58,14 +75,14 @@ def test_an_official_generator_makes_the_same_pictures(dump, residual, classes, 
 
 @torch.no_grad()
 @pytest.mark.parametrize("residual, clamp, group", [(True, 2.0, 2), (False, None, 4), (True, None, None)])
-def test_an_official_discriminator_gives_the_same_logits(dump, residual, clamp, group):
+def test_an_official_discriminator_gives_the_same_logits(here, dump, residual, clamp, group):
     state = reference.official_discriminator_state(residual=residual)
     content = {
         "G_ema": reference.persistent(reference.official_generator_state()),
         "D": reference.persistent(state, "Discriminator", clamp, group),
     }
     judge = load_stylegan2_checkpoint(dump(content))["discriminator"]
-    x = torch.randn(4, 3, 16, 16)
+    x = varied_images()
     close(judge(x).logits, reference.official_logits(state, x, clamp, group or 4))
 
 
@@ -74,14 +91,13 @@ def test_an_official_discriminator_gives_the_same_logits(dump, residual, clamp, 
 def test_a_checkpoint_of_stylegan2_pytorch(tmp_path, own_format):
     g, d = reference.rosinality_generator_state(), reference.rosinality_discriminator_state()
     mean = 0.3 * torch.randn(7)
-    content = (
-        {"g_ema": g, "latent_avg": mean} if own_format else {"g": g, "d": d, "g_ema": g, "args": argparse.Namespace(size=16)}
-    )
+    in_training = {"g": g, "d": d, "g_ema": g, "args": argparse.Namespace(size=16)}
+    content = {"g_ema": g, "latent_avg": mean} if own_format else in_training
     path = tmp_path / "550000.pt"
     torch.save(content, path, _use_new_zipfile_serialization=own_format)
     assert is_stylegan2_checkpoint(path)
     models = load_stylegan2_checkpoint(path)
-    z, x = torch.randn(2, 7), torch.randn(4, 3, 16, 16)
+    z, x = torch.randn(2, 7), varied_images()
     generator = models["generator"]
     close(generator(z, noise="constant").sample, reference.rosinality_pictures(g, z))
     if own_format:
@@ -93,13 +109,12 @@ def test_a_checkpoint_of_stylegan2_pytorch(tmp_path, own_format):
         close(models["discriminator"](x).logits, reference.rosinality_logits(d, x))
 
 
-def test_sizes_follow_from_the_shapes(dump):
+def test_sizes_follow_from_the_shapes(here, dump):
     state = reference.official_generator_state((16, 16, 16, 8, 4), latent_dim=3, code_dim=9, mapping=8)
     config = load_stylegan2_checkpoint(dump({"G_ema": reference.persistent(state, clamp=256)}))["generator"].config
     expected = {"resolution": 64, "latent_dim": 3, "code_dim": 9, "mapping_layers": 8, "mapping_lr": 0.01, "clamp": 256.0}
-    assert (
-        expected | {"channel_base": 256, "channel_max": 16, "architecture": "skip", "num_classes": 0}
-    ).items() <= config.items()
+    expected |= {"channel_base": 256, "channel_max": 16, "architecture": "skip", "num_classes": 0}
+    assert expected.items() <= config.items()
 
 
 @torch.no_grad()
@@ -151,13 +166,13 @@ def changed(key, value=None):
         (lambda: reference.official_generator_state((4, 6, 4)), "channels \\(4, 6, 4\\)"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(dump, state, message):
+def test_what_does_not_fit_is_refused_by_name(here, dump, state, message):
     with pytest.raises(ModelLoadError, match=message) as caught:
         load_stylegan2_checkpoint(dump({"G_ema": reference.persistent(state())}))
     assert "\n" not in str(caught.value)
 
 
-def test_another_activation_and_a_wrong_rate_are_refused(dump):
+def test_another_activation_and_a_wrong_rate_are_refused(here, dump):
     for name, key, value in (("b4", "activation", "relu"), ("fc0", "bias_gain", 0)):
         tree = reference.persistent(reference.official_generator_state())
         inside = tree.attributes["_modules"]["mapping" if name == "fc0" else "synthesis"].attributes["_modules"][name]
