@@ -1,4 +1,4 @@
-"""Quick adaptation: from one or a few style images to an adapter, in about a minute on two CPU cores.
+"""Adapts the generator to one or a few style images in about a minute on two CPU cores; the result is an adapter.
 
 It starts at the zero-shot style code and trains that code, AdaLIN and the other small parameters, low-rank deltas of the
 convolutions, and the discriminator's upper layers, on random crops of a few photos.

@@ -1,4 +1,4 @@
-"""Is a few-shot adaptation healthy? Its scores as findings in plain words: style gained, content kept, memorization."""
+"""Judges an adaptation by its scores: how much of the style it gained, how much content it kept, whether it memorized images."""
 
 import itertools
 from collections.abc import Mapping, Sequence

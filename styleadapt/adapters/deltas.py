@@ -1,4 +1,4 @@
-"""What an adapter trains: low-rank deltas of the large convolutions, whole deltas of the small parameters, a style code.
+"""Defines what an adapter trains: low-rank deltas of the large convolutions, full deltas of small parameters, and a style code.
 
 The deltas live in weight space: W = W0 + B A (LoRA, Hu et al., arXiv 2106.09685), merged before the forward pass and
 differentiated through. That costs a product of two small matrices a step instead of two more convolutions a layer, and

@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation: as much augmentation as keeps the discriminator from learning its images by heart.
+"""Adaptive discriminator augmentation (ADA): augments as often as is needed to keep the discriminator from overfitting.
 
 Karras et al., arXiv 2006.06676. `AdaptiveProbability` watches the discriminator's opinion of the real training images and steers
 the probability p; `ada_augment` changes each image with that probability. The pipeline is a subset of the paper's: x-flip,

@@ -1,4 +1,4 @@
-"""DiffAugment: differentiable augmentation of everything the discriminator sees, so that few images last longer.
+"""DiffAugment: differentiable augmentation of all images that the discriminator sees, for training on few images.
 
 Zhao et al., arXiv 2006.10738. Apply it to real and generated images, in the discriminator's step and in the generator's; the
 generator's gradient flows through it. Every image draws its own numbers, from torch's global random state.

@@ -1,4 +1,4 @@
-"""A folder of results as a data set: what `datasets.load_dataset` opens, on this machine and on the Hub."""
+"""Saves a folder of results as a data set that `datasets.load_dataset` opens, locally and from the Hub."""
 
 import json
 import math

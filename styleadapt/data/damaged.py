@@ -1,4 +1,4 @@
-"""Photos with drawn damage, for training and measuring restoration: sample n is the same in every run."""
+"""Data set of photos with random damage, for training and measuring restoration. Sample n is the same in every run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Training data: photos and paintings from folders, drawn so that sample n is the same in every run."""
+"""Training data for stylization: photos and paintings from folders. Sample n is the same in every run."""
 
 from collections.abc import Sequence
 

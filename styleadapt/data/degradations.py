@@ -1,4 +1,4 @@
-"""Damage to photos, made on the fly: noise, JPEG artifacts, blur, and holes of any shape.
+"""Degrades photos on the fly: noise, JPEG artifacts, blur, and holes of any shape.
 
 Images are float32 arrays `(H, W, C)` on the scale 0..255. What is random is drawn from a numpy Generator, so that the same seed
 gives the same damage; nothing is clipped or rounded, except by JPEG, which knows whole numbers from 0 to 255 alone.

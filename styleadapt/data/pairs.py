@@ -1,4 +1,4 @@
-"""Pairs of a photo crop and a style crop from image sources, for fine-tuning."""
+"""Pairs a photo crop with a style crop from image sources, for fine-tuning."""
 
 from dataclasses import dataclass
 

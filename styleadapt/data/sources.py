@@ -1,4 +1,4 @@
-"""Sources of training images: folders, with classes or not, parquet files, WebDataset shards, data sets of the Hub."""
+"""Opens training images from folders (with classes or not), parquet files, WebDataset shards and data sets of the Hub."""
 
 import dataclasses
 import glob

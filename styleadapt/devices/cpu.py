@@ -1,4 +1,4 @@
-"""Settings of the process that decide how fast convolutions run on a CPU."""
+"""Sets the options of the process that decide how fast convolutions run on a CPU."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""Abstract style images: shaded planes, and shapes with outlines. Their palettes change with the seed."""
+"""Draws abstract style images: shaded planes, and shapes with outlines. Their palettes change with the seed."""
 
 import colorsys
 

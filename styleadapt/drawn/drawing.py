@@ -1,4 +1,4 @@
-"""Tools of the drawn style images: noise, cells, curves and inks on square canvases, all in unit coordinates.
+"""Drawing tools for the generated style images: noise, cells, curves and inks on square canvases in unit coordinates.
 
 A canvas has `n` pixels a side; x runs right and y runs down from 0 to 1, so that a drawing looks alike at every `n`.
 """

@@ -1,4 +1,4 @@
-"""Style images in paint: impasto swirls, pointillism and watercolor."""
+"""Draws style images that look painted: impasto swirls, pointillism and watercolor."""
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -1,4 +1,4 @@
-"""Style images in ink: cross-hatching with a pen, a woodcut and a comic panel with halftone dots."""
+"""Draws style images that look printed: pen cross-hatching, a woodcut, and a comic panel with halftone dots."""
 
 import numpy as np
 from PIL import Image

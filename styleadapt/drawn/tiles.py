@@ -1,4 +1,4 @@
-"""Style images put together from pieces: a mosaic of stone tesserae and a stained-glass window."""
+"""Draws style images made of pieces: a mosaic of stone tesserae and a stained-glass window."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,5 @@
-"""Publishing a finished run on the Hugging Face Hub: repo, model card, models, adapter and samples, in spite of a bad line."""
+"""Publishes a finished run on the Hugging Face Hub (model card, models, adapter, samples) and retries when the connection
+fails."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The model card of a run: what was trained, on what, how well, how to use it, and what may be done with it."""
+"""Builds the model card of a run: training, data, scores, usage and license."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Images in and out: any source to an 8-bit RGB(A) picture as a viewer shows it, to a tensor and back, and safely to disk."""
+"""Loads images from any source as 8-bit RGB(A), converts them to and from tensors, and saves them atomically."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""Adversarial losses: what generator and discriminator minimize, given the discriminator's logits.
+"""Adversarial losses of generator and discriminator, as functions of the discriminator's logits.
 
 Each form is a pair of functions on logits of any shape, `discriminator(real, fake)` and `generator(fake, real=None)`;
 `ADVERSARIAL_LOSSES[name]` gives the pair. Only the forms in `NEEDS_REAL` read the second argument of the generator's loss. A

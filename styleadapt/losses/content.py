@@ -1,4 +1,4 @@
-"""Content losses: what of the photo is still there, whatever its colors and textures have become."""
+"""Content losses: they measure how much of the photo's structure is kept, whatever its colors and textures."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Style losses: how far an image is from a style, measured on statistics of feature maps.
+"""Style losses: they compare statistics of feature maps of an image with those of a style.
 
 Features come as dicts `{layer: (B, C, H, W)}` from a feature network (`losses.features`); the statistics of a style image are
 computed once and compared with those of every generated image.

@@ -1,4 +1,4 @@
-"""How far apart two sets of images are, as distributions of their embeddings (`metrics.image_sets`), one row an image.
+"""Distances between two sets of images, as distributions of their embeddings (`metrics.image_sets`), one row an image.
 
 Distances of embeddings by different backbones, or by different libraries' weights of Inception, are on different scales.
 """

@@ -1,4 +1,4 @@
-"""All figures of a method's pictures: each beside its photo and style, and all of them as a set."""
+"""Computes all figures of a method's pictures: of each with its photo and style, and of all as a set."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Is a model that was adapted to a few images still diverse, and does it paint anew or repeat what it was shown?
+"""Measures whether a model that was adapted to a few images is still diverse, or copies its training images.
 
 Both are read off perceptual distances, which `metrics.image_sets.perceptual_matrix` measures.
 """

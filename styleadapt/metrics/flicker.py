@@ -1,4 +1,4 @@
-"""How much a stylized video flickers: what changes in it that does not move in the video it was made from."""
+"""Measures how much a stylized video flickers: what changes in it that does not move in its source video."""
 
 from dataclasses import dataclass
 

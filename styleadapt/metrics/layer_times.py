@@ -1,4 +1,4 @@
-"""Where the time of a stylization goes, by kind of layer."""
+"""Measures how the time of a stylization is divided among the kinds of layers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable

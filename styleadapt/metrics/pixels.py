@@ -1,4 +1,4 @@
-"""How alike two pictures are, pixel by pixel and patch by patch. No network sees them."""
+"""Measures that compare two pictures pixel by pixel or patch by patch, without a network."""
 
 import torch
 

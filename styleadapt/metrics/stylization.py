@@ -1,5 +1,5 @@
-"""How good one stylized picture is: near to its style, and true to its photo. Read both together: a texture without a picture is
-near to its style, and the photo itself is true.
+"""Measures how near a stylized picture is to its style and how true to its photo. Read both together: a texture without a picture
+is near to its style, and the photo itself is true.
 
 Maps come from a backbone (`metrics.backbones`), finest first. Content is read at three quarters of their depth and structure at
 half of it, which in VGG-19 are the fourth and the third resolution.

@@ -1,4 +1,4 @@
-"""The colorizer: what an ImageNet network sees in a gray photo in, the photo's colors out."""
+"""The colorizer: predicts the colors of a gray photo from the features that an ImageNet network finds in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

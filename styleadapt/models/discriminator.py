@@ -1,4 +1,4 @@
-"""The style discriminator: is this a real painting of that style? Asked of small patches and of large ones."""
+"""The style discriminator: tells real images of a style from generated ones, in small patches and in large ones."""
 
 from dataclasses import dataclass
 

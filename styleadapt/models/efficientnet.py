@@ -1,5 +1,5 @@
-"""EfficientNet-Lite as a frozen feature network: Lite0 is the eye of the style encoder and of the losses, and the larger Lite2,
-which nothing is trained with, an independent judge.
+"""EfficientNet-Lite as a frozen feature network. Lite0 serves the style encoder and the losses; nothing is trained with the
+larger Lite2, so that it can judge independently.
 
 Architecture: Tan and Le, "EfficientNet", arXiv 1905.11946, in its Lite variant (no squeeze-and-excitation, ReLU6). Only
 the part up to the last expansion that is read is kept, and batch normalization is folded into the convolutions, so that the

@@ -1,4 +1,4 @@
-"""The style generator: a photo and a style code in, the stylized photo out."""
+"""The style generator: turns a photo and a style code into the stylized photo."""
 
 from dataclasses import dataclass
 

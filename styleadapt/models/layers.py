@@ -1,4 +1,4 @@
-"""Layers that more than one of our models is built from: AdaLIN, its residual block, class activation maps."""
+"""Layers that several of our models use: AdaLIN, its residual block, class activation maps."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The style encoder: one or several images of a style in, a style code out."""
+"""The style encoder: turns one or several images of a style into a style code."""
 
 import torch
 import torch.nn as nn

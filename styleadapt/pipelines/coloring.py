@@ -1,4 +1,4 @@
-"""Colors for a gray photo of any size: chosen at the size that the network knows, and laid on the photo's own lightness."""
+"""Colors a gray photo of any size: the network works at its own size, and its colors are laid on the photo's lightness."""
 
 import numpy as np
 import torch

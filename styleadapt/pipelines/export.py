@@ -1,4 +1,4 @@
-"""Writes a style transfer pipeline for other runtimes, and checks what it wrote against torch."""
+"""Exports a style transfer pipeline for other runtimes, and compares the result with torch."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""Pictures in and out of restoration, which loses nothing that stylization may: 16 bits, gray, alpha, noise beyond white."""
+"""Loads and holds pictures for restoration without loss: 16 bits, gray, alpha, and noise beyond white."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Masks that give regions of a photo styles of their own, with soft borders."""
+"""Turns masks into the opacities of styled regions with soft borders."""
 
 from collections.abc import Sequence
 

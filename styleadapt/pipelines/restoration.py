@@ -1,4 +1,4 @@
-"""The restoration pipeline: damaged photos in, clean photos out."""
+"""The restoration pipeline: turns damaged photos into clean ones."""
 
 import copy
 import dataclasses

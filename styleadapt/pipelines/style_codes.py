@@ -1,4 +1,4 @@
-"""Style codes of images, remembered: a style image that was encoded once is not encoded again."""
+"""Caches the style codes of images, so that a style image is encoded once."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""The style transfer pipeline: photos and paintings in, stylized photos out, and adaptation to a style."""
+"""The style transfer pipeline: stylizes photos with style images, and adapts itself to a style."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""The translation pipeline: images of one domain in, images of another out, with a map of where the network looked."""
+"""The translation pipeline: turns images of one domain into images of another, and maps where the network looked."""
 
 import os
 from collections.abc import Sequence

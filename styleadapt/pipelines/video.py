@@ -1,4 +1,4 @@
-"""Films in, stylized films out: frame by frame, with their sound, in memory that does not grow with their length."""
+"""Stylizes videos frame by frame, with their sound, in memory that does not grow with their length."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Inference of the style generator on a photo of any size, in little memory: `StyleGenerator.forward`, in bands of rows.
+"""Runs the style generator on a photo of any size in little memory: `StyleGenerator.forward`, in bands of rows.
 
 The generator's normalizations take their statistics over the whole picture, so a photo that is cut into tiles, each stylized for
 itself, shows the cuts. Here every convolution is calculated in bands that overlap by the row it sees beyond them, and the

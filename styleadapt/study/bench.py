@@ -1,4 +1,4 @@
-"""Runs of a study, one after the other, and what is measured of each.
+"""Executes the runs of a study and measures each.
 
 A task is an artist: training images (`ARTIST/shots10`) and works that no run sees (`ARTIST/reference`). A run adapts by its
 settings, stylizes photos that nothing trains on, and is measured against the unseen works and the photos. Time is this process's

@@ -1,4 +1,4 @@
-"""The plan of a study: which settings are tried on which tasks, from a YAML file."""
+"""Reads the plan of a study from a YAML file: which settings are tried on which tasks."""
 
 import dataclasses
 import difflib

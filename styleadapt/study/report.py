@@ -1,4 +1,4 @@
-"""The report of a study: tables with intervals, the Pareto front, training curves, best and worst pictures, from its rows.
+"""Reports a study from its rows: tables with intervals, the Pareto front, training curves, best and worst pictures.
 
 Every figure is a ratio to the defaults' figure on the same task and seed, averaged as a geometric mean; intervals are
 bootstrapped over tasks (95 %).

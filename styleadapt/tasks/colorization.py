@@ -1,4 +1,4 @@
-"""Colorization as a training task: gray photos in, photos in color out."""
+"""Colorization as a training task: the network learns to color gray photos."""
 
 from functools import cached_property
 from importlib import resources

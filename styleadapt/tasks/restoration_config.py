@@ -1,4 +1,4 @@
-"""Configuration of restoration: what every run has whose target is a clean photo, and what the restorer has beside it."""
+"""Configuration of the training tasks whose target is a clean photo, and of restoration itself."""
 
 import dataclasses
 import math

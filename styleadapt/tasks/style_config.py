@@ -1,4 +1,4 @@
-"""Configuration of stylization: what base training and fine-tuning have in common, and what base training has beside it."""
+"""Configuration that base training and fine-tuning of stylization share, and that of base training."""
 
 import difflib
 import inspect

@@ -1,4 +1,4 @@
-"""The adversarial game of a run: form, smoothing, instance noise, augmentation and gradient penalties, from the config."""
+"""Sets up the adversarial game of a run from its config: loss, smoothing, instance noise, augmentation, gradient penalties."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a run would do and need, without training."""
+"""Prints what a run would do and how much memory it would need, without training."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Optimizers by name: torch's own, and those of libraries that are loaded where the user has them."""
+"""Builds optimizers by name: those of torch, and those of optional libraries."""
 
 import contextlib
 import importlib

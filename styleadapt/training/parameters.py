@@ -1,4 +1,4 @@
-"""Which parameters of a generator train, by name: all, AdaLIN's, or low-rank changes of chosen layers.
+"""Selects the parameters of a generator that train, by name: all, AdaLIN's, or low-rank changes of chosen layers.
 
 Low-rank changes (LoRA, LoHa) live in weight space, as torch parametrizations of the layers' weights: W = W0 + change. PEFT's own
 convolutions drop `padding_mode="replicate"` and would change the borders of every picture, and layers that read another

@@ -1,4 +1,4 @@
-"""Learning-rate schedules by name: all of diffusers', and linear decay in the second half."""
+"""Builds learning-rate schedules by name: all of diffusers', and linear decay in the second half."""
 
 import torch
 from diffusers.optimization import SchedulerType, get_scheduler

@@ -1,4 +1,4 @@
-"""The Adapt tab: learn a style from a few images while watching, keep the adapter, or load one."""
+"""The Adapt tab: learns a style from a few images with a live preview, and saves or loads adapters."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The Batch tab: many photos in one style, as one ZIP file."""
+"""The Batch tab: stylizes many photos in one style, and gives them as one ZIP file."""
 
 import html
 import math

@@ -1,4 +1,4 @@
-"""The whole interface: six tabs around two pipelines, and the terms on which it is served."""
+"""Builds the whole interface, six tabs around two pipelines, and sets how it is served."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""The fine way to stylize a photo: the picture is refined for a chosen time while the visitor watches."""
+"""Adds the quality Fine to the Stylize tab: the picture is refined for a chosen time while the visitor watches."""
 
 import math
 import time

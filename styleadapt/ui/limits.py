@@ -1,4 +1,4 @@
-"""What one visitor may ask of the server. Every limit of the interface is in this file."""
+"""Lists every limit of the interface: how much one visitor may ask of the server."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""An adaptation one can watch: it runs in a thread of its own, and its progress comes out as a stream of reports."""
+"""Runs an adaptation in a thread, and yields reports of its progress."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""Many photos one after another, with reports on the way, into one ZIP file."""
+"""Stylizes many photos into one ZIP file, and yields reports of its progress."""
 
 import os
 import tempfile

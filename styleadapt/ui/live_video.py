@@ -1,4 +1,4 @@
-"""A clip one can watch being stylized: it runs in a thread of its own, and its progress comes out as a stream of reports."""
+"""Stylizes a clip in a thread, and yields reports of its progress."""
 
 import contextlib
 import time

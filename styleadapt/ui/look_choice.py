@@ -1,4 +1,4 @@
-"""Where the style of one picture comes from: what was chosen on the Stylize tab, read into a `Look`."""
+"""Reads the choice of style on the Stylize tab into a `Look`."""
 
 import math
 import re

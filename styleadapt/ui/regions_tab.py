@@ -1,4 +1,4 @@
-"""The Regions tab: a style inside what the visitor paints on the photo, and another style, or the photo, outside."""
+"""The Regions tab: applies a style inside what the visitor paints on the photo, and another or none outside."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The Restore tab: noise, JPEG artifacts, blur and holes taken out of a photo, and colors for a gray one."""
+"""The Restore tab: removes noise, JPEG artifacts, blur and holes from a photo, and colors gray ones."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What belongs to one visitor: an adapter, pictures to download, a run to stop. All of it is files in one folder.
+"""Holds what belongs to one visitor (an adapter, pictures to download, a run to stop) as files in one folder.
 
 Nothing of a visitor is kept in the shared pipeline, so one visitor's adapter cannot reach another.
 """

@@ -1,4 +1,4 @@
-"""The models' work for the interface: pictures, strips, regions, batches and clips; adapting, and restoring.
+"""Runs the pipelines for the interface: pictures, strips, regions, batches, clips, adaptation and restoration.
 
 Every call to stylize works on a copy of the one shared pipeline, so that nothing of a visitor stays in it; restoring
 leaves nothing there.

@@ -1,4 +1,4 @@
-"""The style of long work: images, or the visitor's adapter. The Batch and the Video tab begin with it."""
+"""Lays out and reads the choice of style, images or an adapter, on the Batch and Video tabs."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The Stylize tab: a photo in the style of any images, of the visitor's adapter, or of both; and a strip of its strengths."""
+"""The Stylize tab: stylizes a photo with images, with the visitor's adapter, or with both, and compares strengths."""
 
 import functools
 import time

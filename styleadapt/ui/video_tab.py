@@ -1,4 +1,4 @@
-"""The Video tab: a short clip in one style, watched while it is made."""
+"""The Video tab: stylizes a short clip in one style, with a live preview."""
 
 import html
 import math

@@ -1,4 +1,4 @@
-"""Temporal consistency: a stylized frame takes over its predecessor where the film itself has only moved."""
+"""Reduces flicker: where the source video has only moved, a stylized frame takes over its predecessor."""
 
 import cv2
 import numpy as np
