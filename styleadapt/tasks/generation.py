@@ -84,7 +84,7 @@ class GenerationConfig(AdversarialConfig):
     path_length_batch: int = 8
     feature_matching_weight: float = 0.0
     freeze_layers: int = 0
-    adv_loss: str = "nonsaturating"
+    adv_loss: str = "non-saturating"
     train_batch_size: int = 16
     learning_rate: float = 2e-3
     lr_d: float = 2e-3
