@@ -12,7 +12,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _PUBLIC = {
     "StyleTransferPipeline": "pipelines.style_transfer",
     "StyleTransferOutput": "pipelines.style_transfer",
+    "Adapter": "adapters.adapter",
     "StyleAdapter": "adapters.adapter",
+    "RestorationAdapter": "adapters.adapter",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
     from .adaptation.adapt import AdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.settings import AdaptationConfig
-    from .adapters.adapter import AdapterError, StyleAdapter
+    from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
+    from .errors import AdapterError
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
     from .models.generator import StyleGenerator
