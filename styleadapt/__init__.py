@@ -21,6 +21,8 @@ _PUBLIC = {
     "RestorationPipeline": "pipelines.restoration",
     "RestorationOutput": "pipelines.restoration",
     "RestorationProgress": "pipelines.restoration",
+    "GenerationPipeline": "pipelines.generation",
+    "GenerationOutput": "pipelines.generation",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
@@ -32,6 +34,7 @@ _PUBLIC = {
     "StyleDiscriminator": "models.discriminator",
     "Restorer": "models.restorer",
     "Inpainter": "models.inpainter",
+    "StyleGAN2Generator": "models.stylegan2",
     "UGATITGenerator": "models.ugatit",
     "UGATITDiscriminator": "models.ugatit",
     "ModelLoadError": "errors",
@@ -53,7 +56,9 @@ if TYPE_CHECKING:
     from .models.modeling import ModelLoadError
     from .models.restorer import Restorer
     from .models.style_encoder import StyleEncoder
+    from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline
