@@ -56,7 +56,9 @@ class SquareCrops(Dataset):
     def _cropped(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         image = scaled(image, int(rng.integers(self.short_side[0], self.short_side[1] + 1)))
         if self.wrap:
-            return Image.fromarray(np.roll(np.asarray(image), rng.integers(0, image.size[::-1]), (0, 1))[: self.size, : self.size])
+            return Image.fromarray(
+                np.roll(np.asarray(image), rng.integers(0, image.size[::-1]), (0, 1))[: self.size, : self.size]
+            )
         left, top = (int(rng.integers(0, side - self.size + 1)) for side in image.size)
         return image.crop((left, top, left + self.size, top + self.size))
 

@@ -1,7 +1,7 @@
 """Path-length regularization: equal steps of the code shall change the picture equally much (StyleGAN2, arXiv 1912.04958).
 
-The penalty is lazy: weight it with `losses.regularization.lazy_factor`. Its running mean is given in and out, so that a checkpoint
-holds it as one number.
+The penalty is lazy: weight it with `losses.regularization.lazy_factor`. Its running mean is given in and out, so that a
+checkpoint holds it as one number.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A discriminator that judges what a pretrained network sees (Sauer et al., "Projected GANs Converge Faster", arXiv 2111.01007)."""
+"""A discriminator that judges what a pretrained network sees (Projected GAN, Sauer et al., arXiv 2111.01007)."""
 
 from collections.abc import Mapping
 

@@ -100,7 +100,9 @@ class GenerationConfig(AdversarialConfig):
         require_at_least("resolution", self.resolution, 8)
         sides = self.short_side
         if sides and (len(sides) != 2 or not self.resolution <= sides[0] <= sides[1]):
-            raise ConfigError(f"`short_side` is {sides}; it must be two numbers in order, `resolution` ({self.resolution}) at least")
+            raise ConfigError(
+                f"`short_side` is {sides}; it must be two numbers in order, `resolution` ({self.resolution}) at least"
+            )
         for key in ("path_length_weight", "feature_matching_weight", "freeze_layers"):
             require_at_least(key, getattr(self, key), 0)
         require_at_least("path_length_every", self.path_length_every, 1)
@@ -164,7 +166,9 @@ def _classes(config: GenerationConfig) -> list[str]:
     table = build_dataset(config).images
     names = getattr(table, "label_names", None)
     if not names:
-        raise ConfigError("`labels` is true, but the images have no classes: put them in one subfolder a class, or name `label_column`")
+        raise ConfigError(
+            "`labels` is true, but the images have no classes: put them in one subfolder a class, or name `label_column`"
+        )
     return list(names)
 
 
@@ -238,7 +242,9 @@ class GenerationTask:
         if label is not None:
             # a class for what has none
             drawn = torch.where(label >= 0, label, torch.randint_like(label, len(self.classes)))
-        generated = self.modules["generator"](self._latents(len(real), real.device), drawn, mix=self._mixing(len(real), real.device))
+        generated = self.modules["generator"](
+            self._latents(len(real), real.device), drawn, mix=self._mixing(len(real), real.device)
+        )
         return _State(real, generated.sample.float(), label, drawn)
 
     def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -330,7 +336,10 @@ class GenerationTask:
                 part = None if label is None else label[n : n + batch].to(generator.device)
                 sample = generator(z[n : n + batch].to(generator.device), part, noise="constant").sample
                 pictures += tensor_to_image(sample.float().cpu().clamp(-1, 1))
-        rows = [pictures[n : n + 16] for n in range(0, min(SHOWN, count), 16)] + [self._real_images[:16], self._real_images[16:32]]
+        rows = [pictures[n : n + 16] for n in range(0, min(SHOWN, count), 16)] + [
+            self._real_images[:16],
+            self._real_images[16:32],
+        ]
         folder.mkdir(parents=True, exist_ok=True)
         sheet = contact_sheet([[image_to_tensor(image) for image in row] for row in rows if row])
         sheet.save(folder / f"step-{step}.jpg", quality=92)

@@ -34,9 +34,7 @@ def test_every_scale_counts_alike(discriminator):
 def test_a_label_changes_the_opinion_and_none_is_neutral(discriminator):
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     discriminator.eval()
-    one, other, unlabeled, none = (
-        discriminator(x, label).logits for label in (*map(torch.tensor, ([0], [1], [-1])), None)
-    )
+    one, other, unlabeled, none = (discriminator(x, label).logits for label in (*map(torch.tensor, ([0], [1], [-1])), None))
     assert not torch.allclose(one, other) and torch.equal(unlabeled, none)
     with pytest.raises(ValueError, match="from -1 to 2"):
         discriminator(x, torch.tensor([3]))
@@ -46,7 +44,7 @@ def test_it_learns_to_tell_two_kinds_of_images_apart():
     torch.manual_seed(0)
     model = ProjectedDiscriminator(width=16, input_size=64)
     model.load_trunk(load_embedded_network())
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 2e-3, (0, 0.99))
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 2e-3, (0.0, 0.99))
     noise = torch.Generator().manual_seed(1)
 
     def pair():

@@ -156,7 +156,7 @@ def test_the_discriminator_gives_one_logit_and_its_features(architecture):
 
 def test_batches_are_compared_unless_the_discriminator_classifies():
     x = torch.randn(4, 3, 16, 16)
-    for options, depends in ((dict(), True), ({"num_classes": 3, "head": "auxiliary"}, False), ({"deviation_group": 0}, False)):
+    for options, depends in (({}, True), ({"num_classes": 3, "head": "auxiliary"}, False), ({"deviation_group": 0}, False)):
         judge = StyleGAN2Discriminator(16, 64, 8, **options)
         alone, among = judge(x[:1]).logits, judge(x).logits[:1]
         assert torch.allclose(alone, among, atol=1e-6) != depends

@@ -72,7 +72,7 @@ def batch(folder, count=4, **options):
 def test_the_discriminator_learns_to_tell_noise_from_images(folder):
     t = task(folder)
     data = batch(folder)
-    optimizer = torch.optim.Adam(t.models["discriminator"].parameters(), 2e-3, (0, 0.99))
+    optimizer = torch.optim.Adam(t.models["discriminator"].parameters(), 2e-3, (0.0, 0.99))
     history = []
     for step in range(20):
         loss, figures = t.discriminator_loss(t.forward(data, step), step)
