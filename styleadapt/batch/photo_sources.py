@@ -1,4 +1,4 @@
-"""Photos to be stylised by the thousand: a folder, or a data set, row by row. Nothing is read before its turn."""
+"""Photos to be stylized by the thousand: a folder, or a data set, row by row. Nothing is read before its turn."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping

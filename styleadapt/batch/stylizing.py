@@ -69,7 +69,7 @@ def stylize_photos(
     callback: Callable[[BatchProgress], object] | None = None,
     state: PartialState | None = None,
 ) -> list[Entry]:
-    """Stylises all photos of a source into a folder, under their names.
+    """Stylizes all photos of a source into a folder, under their names.
 
     Args:
         render: makes the result of an upright "RGB" or "RGBA" photo in sRGB.

@@ -218,8 +218,8 @@ def _stroke(height: int, width: int, thickness: int, rng: np.random.Generator) -
         length = min(height, width) * rng.uniform(*_SEGMENT_LENGTH)
         end = (x + length * np.cos(angle), y + length * np.sin(angle))
         draw.line((x, y, *end), 1, thickness)
-        for centre in ((x, y), end):
-            draw.ellipse([c + sign * thickness / 2 for sign in (-1, 1) for c in centre], 1)
+        for center in ((x, y), end):
+            draw.ellipse([c + sign * thickness / 2 for sign in (-1, 1) for c in center], 1)
         (x, y), angle = end, angle + rng.uniform(-np.pi / 2, np.pi / 2)
     return np.asarray(canvas)
 

@@ -1,4 +1,4 @@
-"""CIE Lab, in which a grey photo is the lightness of a color one, and distances are about those that the eye sees."""
+"""CIE Lab, in which a gray photo is the lightness of a color one, and distances are about those that the eye sees."""
 
 import torch
 

@@ -2,7 +2,7 @@
 
 Architecture: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", arXiv 1409.1556,
 configuration D. The packaged weights are the ImageNet weights of Keras, which are those of the paper's authors, in half
-precision; `assets/README.md` names their licence and where they come from.
+precision; `assets/README.md` names their license and where they come from.
 """
 
 from collections import OrderedDict

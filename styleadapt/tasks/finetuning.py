@@ -109,7 +109,7 @@ class _Base:
 
 
 class FinetuningTask(StylizationTask):
-    """Stylisation that shows images of its own style set, remembers its scores, and may end in an adapter.
+    """Stylization that shows images of its own style set, remembers its scores, and may end in an adapter.
 
     Args:
         config: of the run.

@@ -153,7 +153,7 @@ class InpaintingConfig(RepairConfig):
 
 @dataclass
 class ColorizationConfig(RepairConfig):
-    """Configuration of `scripts/train.py --task colorization`: the network that gives grey photos their colors.
+    """Configuration of `scripts/train.py --task colorization`: the network that gives gray photos their colors.
 
     Args:
         colorizer: constructor arguments of a new colorizer, see `models.colorizer.Colorizer`.

@@ -9,7 +9,7 @@ import yaml
 
 from .config import RunConfig
 
-# numbers that an optimiser keeps for each weight; adafactor's rows and columns are next to nothing
+# numbers that an optimizer keeps for each weight; adafactor's rows and columns are next to nothing
 _STATE = {
     "adam": 2.0,
     "adamw": 2.0,

@@ -1,4 +1,4 @@
-"""What a checkpoint holds beside models and optimisers, so that a resumed run goes on as an unbroken one would."""
+"""What a checkpoint holds beside models and optimizers, so that a resumed run goes on as an unbroken one would."""
 
 import json
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ def build_schedule(
     power: float = 1.0,
     step_rules: str | None = None,
 ) -> LambdaLR:
-    """A schedule that multiplies each parameter group's own rate; call `step()` after each optimiser step.
+    """A schedule that multiplies each parameter group's own rate; call `step()` after each optimizer step.
 
     Args:
         name: one of `SCHEDULES`.
