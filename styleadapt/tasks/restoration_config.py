@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..data.damaged import DamageMix
 from ..errors import ConfigError
@@ -39,6 +39,9 @@ class RepairConfig(AdversarialConfig):
         adv_weight: of the adversarial loss; 0 trains without a discriminator.
         adv_start, adv_warmup: step at which it sets in, and steps over which its weight rises.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution",)
+    private_settings: ClassVar[tuple[str, ...]] = ("photos", "validation_photos", "pretrained_model_name_or_path")
 
     photos: list[str] = field(default_factory=list)
     photo_weights: list[float] = field(default_factory=list)
