@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import MISSING, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from ..training.config import RunConfig
@@ -26,7 +26,7 @@ def public_settings(config: RunConfig) -> dict[str, object]:
     >>> "seed" in public_settings(config), "logging_dir" in public_settings(config)
     (True, False)
     """
-    return {key: value for key, value in vars(config).items() if key not in _PRIVATE}
+    return {key: value for key, value in asdict(config).items() if key not in _PRIVATE}
 
 
 def result_folder(trainer: Trainer) -> Path:
@@ -61,5 +61,5 @@ def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> 
 
 
 def _changed_settings(config: RunConfig) -> dict[str, object]:
-    defaults = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(config)}
+    defaults = public_settings(type(config)())
     return {key: value for key, value in public_settings(config).items() if value != defaults[key]}

@@ -5,8 +5,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import floor
 from floor import convolution_rate, machine_rate, multiply_adds
-from styleadapt.metrics import floor
 from styleadapt.models.generator import StyleGenerator
 
 from ..conftest import TINY_GENERATOR
