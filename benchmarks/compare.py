@@ -25,6 +25,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image, ImageOps
+from tqdm import tqdm
 
 import styleadapt
 from styleadapt import ImageError, ModelLoadError, StyleAdapter, StyleTransferPipeline
@@ -173,14 +174,12 @@ def draw_all(name: str, method: Method, pairs: list[tuple[str, Image.Image, Imag
     _, photo, style = pairs[0]
     method.prepare(style)
     method.draw(photo.resize((64, 64)), style)  # the first call loads what later ones find loaded
-    for i, (pair, photo, style) in enumerate(pairs, 1):
-        print(f"\r{name}: {i} of {len(pairs)}   ", end="", file=sys.stderr, flush=True)
+    for pair, photo, style in tqdm(pairs, name, unit="picture"):
         method.prepare(style)
         started = time.perf_counter()
         picture = method.draw(photo, style)
         seconds = time.perf_counter() - started
         found.append(Drawn(pair, picture, measure_pair(backbone, picture, photo, style), seconds))
-    print(file=sys.stderr)
     return found
 
 

@@ -26,7 +26,7 @@ from styleadapt.metrics.embedding import embed, feature_maps, load_embedded_netw
 from styleadapt.metrics.perceptual import perceptual_distance
 from styleadapt.training.sheets import contact_sheet
 
-MEASURES = ("l1", "perceptual", "kid")
+MEASURES = ("l1", "perceptual", "kernel_distance")
 
 
 @careful_output()
@@ -83,7 +83,7 @@ def measure(network, found: list[Image.Image], truth: list[Image.Image]) -> dict
     return {
         "l1": sum(l1) / len(l1),
         "perceptual": sum(perceptual) / len(perceptual),
-        "kid": kernel_distance(embed(network, found), embed(network, truth)),
+        "kernel_distance": kernel_distance(embed(network, found), embed(network, truth)),
     }
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from study_bench import FIGURES, picture_prefix, read_rows
 from study_plan import BASELINE, StudyError
 from styleadapt.images.images import open_image, save_image
+from styleadapt.metrics.bootstrap import mean_interval
 
 _RESAMPLES = 2000
 Arm = tuple[str, str]
@@ -187,9 +188,9 @@ def _task(row: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _interval(values: np.ndarray) -> np.ndarray:
-    """Mean, and 2.5 and 97.5 % of the means of resampled values; of one value, itself."""
-    draws = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))
-    return np.array([values.mean(), *np.percentile(values[draws].mean(1), [2.5, 97.5])])
+    """Mean and the ends of its interval; of one value, itself."""
+    interval = mean_interval(values, _RESAMPLES)
+    return np.array([interval.value, interval.low, interval.high])
 
 
 def _share(value: float, low: float, high: float) -> Share:

@@ -8,7 +8,7 @@ from styleadapt.adaptation.adapt import AdaptationConfig
 
 from ..scripts.conftest import ROOT
 
-FIGURES = ["gram", "mean_std", "content", "cfsd", "lpips", "ssim", "seconds"]
+FIGURES = ["gram", "mean_std", "content", "cfsd", "perceptual", "ssim", "seconds"]
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_a_table_of_scores_and_sheets(command, model, pairs, tmp_path):
     report = json.loads((tmp_path / "out" / "scores.json").read_text())
     for direction in ("a2b", "b2a"):
         assert report[direction]["untranslated"]["l1"] == pytest.approx(0.2, abs=1e-4)
-        assert set(report[direction]["translated"]) == {"l1", "perceptual", "kid"}
+        assert set(report[direction]["translated"]) == {"l1", "perceptual", "kernel_distance"}
         # three rows of four images, in four columns of rows
         assert Image.open(tmp_path / "out" / f"{direction}.png").size == (4 * (4 * 32 + 6) - 6, 32)
 
