@@ -35,7 +35,8 @@ class RepairConfig(AdversarialConfig):
         losses: weights inside that objective, see `losses.objective.LossWeights`.
         feature_network: what it sees with, by name, see `losses.features.build_feature_network`.
         adv_weight: of the adversarial loss; 0 trains without a discriminator.
-        adv_start, adv_warmup: step at which it sets in, and steps over which its weight rises.
+        adv_start: step at which the adversarial loss sets in.
+        adv_warmup: steps over which its weight rises.
     """
 
     photos: list[str] = field(default_factory=list)

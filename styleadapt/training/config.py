@@ -217,10 +217,18 @@ class _Parser(ArgumentParser):
         names = [name.lstrip("-") for name in self._option_string_actions]
         if message.startswith("unrecognized arguments: "):
             raise ConfigError(_unrecognized(message.split()[2:], names)) from None
-        message = re.sub(r'Parser key "(.+?)":', r"`\1`:", re.sub(r"<class '(\w+)'>", r"\1", message))
-        unknown = re.findall(r"option '([\w.]+)'", message, re.IGNORECASE)
-        hints = [_hint(key, [name.split(".")[-1] for name in names]) for key in unknown]
-        raise ConfigError("; ".join([" ".join(message.split()), *filter(None, hints)])) from None
+        message = " ".join(message.rpartition("\n  - ")[2].split())  # the reason, where there are several lines
+        for pattern, words in {
+            r'Parser key "(.+?)"': r"`\1`",
+            r"<class '(\w+)'>": r"\1",
+            r"Does not validate .*Subtypes: \[(.+?)\] .*Given value: ": r"Expected one of \1. Got value: ",
+        }.items():
+            message = re.sub(pattern, words, message)
+        if unknown := re.search(r"(?:Group '([\w.]+)'.*)?option '([\w.]+)'", message, re.IGNORECASE):
+            group = f"{unknown[1]}." if unknown[1] else ""
+            hint = _hint(unknown[2], [name.removeprefix(group) for name in names if name.startswith(group)])
+            message += f"; {hint}" if hint else ""
+        raise ConfigError(message) from None
 
 
 class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -262,9 +270,12 @@ def field_help(config_class: type) -> dict[str, str]:
 
 
 def _parse_values(parser: _Parser, values: dict[str, Any]) -> Namespace:
-    """Values from Python or YAML; jsonargparse has no clear words for one word where a list or a group is due."""
+    """Values from Python or YAML, of which jsonargparse says nothing clear if a key is unknown and empty, or one word stands for
+    a list or a group."""
     defaults = vars(parser.get_defaults())
     for key, value in values.items():
+        if key not in defaults:
+            parser.error(f"Option '{key}' is not accepted")
         for kind, meant in {list: "a list", Namespace: "`key: value` pairs"}.items():
             if isinstance(defaults.get(key), kind) and not isinstance(value, (list if kind is list else dict)):
                 raise ConfigError(f"`{key}` is {value!r}; it must be {meant}")

@@ -199,6 +199,8 @@ def test_fields_of_a_group_are_options_beside_those_of_the_file(tmp_path):
         ({"losses": 3}, "`losses` is 3; it must be `key: value` pairs"),
         ({"losses": {"gran": 3}}, r"Group 'losses' does not accept option 'gran'; did you mean `gram`\?"),
         ({"losses": {"gram": "abc"}}, "`losses.gram`: Expected a float. Got value: abc"),
+        ({"max_train_minutes": "long"}, "`max_train_minutes`: Expected one of float, NoneType. Got value: long"),
+        ({"lossess": {}}, r"Option 'lossess' is not accepted; did you mean `losses`\?"),
     ],
 )
 def test_groups_and_lists_are_refused_by_name(values, message):
