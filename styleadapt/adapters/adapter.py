@@ -1,4 +1,4 @@
-"""A style adapter: one small safetensors file that turns the base generator into one for a certain style."""
+"""Defines the style adapter, a small safetensors file that turns the base generator into one for a certain style."""
 
 import json
 import math

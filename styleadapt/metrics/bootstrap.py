@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap intervals (Efron, Annals of Statistics 1979) by scipy, the same for the same seed."""
+"""Computes bootstrap confidence intervals (Efron, Annals of Statistics 1979) with scipy, reproducible by seed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

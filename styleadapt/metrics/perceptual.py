@@ -1,4 +1,4 @@
-"""How different two images look to a network."""
+"""Perceptual distances: they compare two images by the features of a network."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a style transfer pipeline does with adapters: loading, blending and fusing them into the generator's weights."""
+"""Adapter methods of the style transfer pipeline: loading, blending and fusing adapters into the generator's weights."""
 
 import hashlib
 import math

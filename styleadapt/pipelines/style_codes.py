@@ -1,4 +1,4 @@
-"""Style codes of images, remembered: a style image that was encoded once is not encoded again."""
+"""Caches the style codes of images, so that a style image is encoded once."""
 
 import hashlib
 import itertools
@@ -61,6 +61,6 @@ class StyleCodes:
 
 
 def _changes(encoder: nn.Module) -> int:
-    """How often weights were changed in place, by an optimiser for instance; what goes through `.data` is not counted."""
+    """How often weights were changed in place, by an optimizer for instance; what goes through `.data` is not counted."""
     weights = itertools.chain(encoder.parameters(), encoder.buffers())
     return sum(weight._version for weight in weights if not weight.is_inference())

@@ -1,7 +1,7 @@
 """The training engine: two players, one loop, on Accelerate.
 
-A `Task` brings models, losses and validation; the engine brings optimisers, schedules, mixed precision, accumulation, EMA,
-checkpoints, resuming and trackers. Reference-guided stylisation is one task; unpaired translation can be another.
+A `Task` brings models, losses and validation; the engine brings optimizers, schedules, mixed precision, accumulation, EMA,
+checkpoints, resuming and trackers. Reference-guided stylization is one task; unpaired translation can be another.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ SCORE_FILE = "score.json"
 
 
 class Task(Protocol):
-    """What a training run optimises.
+    """What a training run optimizes.
 
     A task may have an attribute `ada`, the `AdaptiveProbability` of its augmentation: the engine updates it after every step and
     keeps it in the checkpoints.
@@ -83,7 +83,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, task: Task, dataset: Dataset | StreamedDataset):
         self.config, self.task, self.dataset = config, task, dataset
-        # a step's batches are fetched together, so that the last of them is no sign to synchronise
+        # a step's batches are fetched together, so that the last of them is no sign to synchronize
         accumulation = GradientAccumulationPlugin(num_steps=config.gradient_accumulation_steps, sync_with_dataloader=False)
         self.accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
@@ -180,7 +180,7 @@ class Trainer:
         return checkpoint
 
     def _prepare(self) -> None:
-        """Optimisers, schedules and the average, and everything in Accelerate's hands."""
+        """Optimizers, schedules and the average, and everything in Accelerate's hands."""
         c, accelerator, task = self.config, self.accelerator, self.task
         set_seed(c.seed)
         if c.allow_tf32:
@@ -256,7 +256,7 @@ class Trainer:
         return figures
 
     def _numbered(self, batches: list[dict[str, torch.Tensor]]) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
-        """A step's batches; from the second on, spectral normalisation keeps its estimate, which would depend on their number."""
+        """A step's batches; from the second on, spectral normalization keeps its estimate, which would depend on their number."""
         discriminators = [self.task.modules[name] for name in self.task.discriminator_names]
         modes = [module.training for module in discriminators]
         for part, batch in enumerate(batches):
@@ -372,7 +372,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The averaged weights in place: those of schedule-free optimisers, who average themselves, or the moving average."""
+        """The averaged weights in place: those of schedule-free optimizers, who average themselves, or the moving average."""
         with averaged_weights(self.generator_optimizer, self.discriminator_optimizer):
             if self.config.optimizer == "schedule_free":
                 yield
