@@ -31,8 +31,7 @@ def read_config(file: str, cls: type) -> dict[str, Any]:
     found = config.get("_class_name")
     if found != cls.__name__:
         raise ModelLoadError(f"{file}: expected a {cls.__name__} in `_class_name`, found {_shortened(found)}")
-    parameters = dict(inspect.signature(cls.__init__, eval_str=True).parameters)
-    del parameters["self"]
+    parameters = dict(inspect.signature(cls, eval_str=True).parameters)
     arguments = {}
     for key, value in config.items():
         # keys with an underscore, and `auto_map`, are diffusers' own notes

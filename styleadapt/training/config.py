@@ -244,7 +244,8 @@ def _parser(config_class: type, description: str) -> _Parser:
     parser.add_argument("--config", action="config", help="YAML file with values for the options below; the command line wins")
     hints, help_texts = typing.get_type_hints(config_class), field_help(config_class)
     for field in dataclasses.fields(config_class):
-        hint, options = hints[field.name], {}
+        hint = hints[field.name]
+        options: dict[str, Any] = {}
         if typing.get_origin(hint) is list:
             (hint,), options = typing.get_args(hint), {"nargs": "+"}
         elif hint in (bool, bool | None):
@@ -285,9 +286,11 @@ def _parse_values(parser: _Parser, values: dict[str, Any]) -> Namespace:
 def _built(config_class: type[T], parser: _Parser, values: Namespace) -> T:
     """The config, checked; an empty text stands for nothing where nothing is the default."""
     try:
-        arguments = vars(parser.instantiate(values))
+        arguments: dict[str, Any] = vars(parser.instantiate(values))
         del arguments["config"]
-        config = config_class(**{k: None if v == "" and parser.get_default(k) is None else v for k, v in arguments.items()})
+        for key, value in arguments.items():
+            arguments[key] = None if value == "" and parser.get_default(key) is None else value
+        config = config_class(**arguments)
         config.validate()
     except ConfigError:
         raise
