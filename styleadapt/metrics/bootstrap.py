@@ -70,7 +70,7 @@ def frechet_interval(
     """
     value = frechet_distance(found, reference)
     sizes = (len(found), len(reference))
-    return _interval(value, lambda a, b: frechet_distance(found[a], reference[b]), sizes, resamples, seed, level)
+    return _interval(value, lambda a, b: frechet_distance(found[a], reference[b]), sizes, resamples, seed, level, biased=True)
 
 
 def mmd_interval(
@@ -110,16 +110,22 @@ def _within(kernel: np.ndarray, drawn: np.ndarray) -> float:
 
 
 def _interval(
-    value: float, statistic: Callable[..., float], sizes: tuple[int, ...], resamples: int, seed: int, level: float
+    value: float,
+    statistic: Callable[..., float],
+    sizes: tuple[int, ...],
+    resamples: int,
+    seed: int,
+    level: float,
+    biased: bool = False,
 ) -> Interval:
-    """`value` with the spread of `statistic` of the places in sets of these `sizes` that are drawn anew."""
+    """`value` with the percentiles of `statistic` of the places in sets of these `sizes` that are drawn anew; moved to lie around
+    `value` if drawn sets have a `biased` statistic."""
     from scipy.stats import bootstrap  # of the extra `metrics`
 
     if max(sizes) == 1 or not np.isfinite(value):
         return Interval(value, value, value)
     places = [np.arange(size) for size in sizes]
-    random = np.random.default_rng(seed)
-    options = {"n_resamples": resamples, "vectorized": False, "method": "percentile", "rng": random}
+    options = {"n_resamples": resamples, "vectorized": False, "method": "percentile", "rng": np.random.default_rng(seed)}
     drawn = bootstrap(places, statistic, confidence_level=level, **options)
-    low, high = (edge - drawn.bootstrap_distribution.mean() for edge in drawn.confidence_interval)
-    return Interval(value, value + float(low), value + float(high))
+    shift = value - drawn.bootstrap_distribution.mean() if biased else 0.0
+    return Interval(value, *(float(edge + shift) for edge in drawn.confidence_interval))
