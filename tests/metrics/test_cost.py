@@ -10,7 +10,7 @@ from styleadapt.metrics.cost import count_parameters, file_bytes
 PEAK = """
 import psutil
 import torch
-from styleadapt.metrics.cost import count_parameters, file_bytes
+from styleadapt.metrics.cost import peak_memory_mb
 
 before = peak_memory_mb()
 held = psutil.Process().memory_info().rss / 2**20
