@@ -85,13 +85,13 @@ def check_deltas(deltas: dict[str, torch.Tensor], parameters: dict[str, torch.Si
 
     >>> check_deltas({"c.bias.delta": torch.ones(2)}, {"c.bias": torch.Size([3])})
     Traceback (most recent call last):
-    ValueError: `c.bias.delta` is (2,), the generator's `c.bias` is (3,)
+    ValueError: `c.bias.delta` is (2,), the network's `c.bias` is (3,)
     """
     for name, tensor in deltas.items():
         kind = next((ending for ending in (".delta", ".lora_A.weight", ".lora_B.weight") if name.endswith(ending)), None)
         target = name.removesuffix(kind or "") + ("" if kind == ".delta" else ".weight")
         if kind is None or target not in parameters:
-            raise ValueError(f"`{name}` changes nothing that the generator has")
+            raise ValueError(f"`{name}` changes nothing that the network has")
         shape = parameters[target]
         if kind == ".delta":
             fits = tensor.shape == shape
@@ -103,7 +103,7 @@ def check_deltas(deltas: dict[str, torch.Tensor], parameters: dict[str, torch.Si
             rank = down.shape[0] if down.ndim else 0
             fits = down.shape == (rank, *shape[1:]) and up.shape == (shape[0], rank, *[1] * (len(shape) - 2))
         if not fits:
-            raise ValueError(f"`{name}` is {tuple(tensor.shape)}, the generator's `{target}` is {tuple(shape)}")
+            raise ValueError(f"`{name}` is {tuple(tensor.shape)}, the network's `{target}` is {tuple(shape)}")
 
 
 def weight_deltas(deltas: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

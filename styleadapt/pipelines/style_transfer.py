@@ -28,7 +28,7 @@ from ..runtime.backends import ExportedNetwork, load_exported, own_style_code
 from ..runtime.bands import render
 from ..runtime.compiling import CompiledRender
 from ..runtime.precision import fast_compute_dtype, loading_dtype
-from .adapters import AdapterMixin
+from .adapters import StyleAdapterMixin
 from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
 from .loading_checks import StrictPipeline
 from .refining import Refinement, read_refinements
@@ -53,7 +53,7 @@ class StyleTransferOutput(BaseOutput):
     images: Any
 
 
-class StyleTransferPipeline(AdapterMixin, StrictPipeline):
+class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
     """Stylizes any photo with any painting, and adapts itself to a style from a few images.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -51,6 +51,15 @@ class FinetuneConfig(StyleConfig):
             new one, if left out.
         output: `model`, a whole repo, or `adapter`, a file of changes for the pretrained model.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("max_train_samples",)
+    private_settings: ClassVar[tuple[str, ...]] = (
+        "train_data_dir",
+        "dataset_name",
+        "cache_dir",
+        "photos",
+        "discriminator_name_or_path",
+    )
 
     output_dir: str = "runs/finetune"
     photo_short_side: list[int] = field(default_factory=lambda: [200, 440])

@@ -1,7 +1,7 @@
 """Configuration of the training tasks whose target is a clean photo, and of restoration itself."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..data.damaged import DamageMix
 from ..errors import ConfigError
@@ -38,6 +38,9 @@ class RepairConfig(AdversarialConfig):
         adv_start: step at which the adversarial loss sets in.
         adv_warmup: steps over which its weight rises.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution",)
+    private_settings: ClassVar[tuple[str, ...]] = ("photos", "validation_photos", "pretrained_model_name_or_path")
 
     photos: list[str] = field(default_factory=list)
     photo_weights: list[float] = field(default_factory=list)

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ConfigError
 from ..losses.features import VGG16
@@ -49,6 +49,9 @@ class StyleConfig(AdversarialConfig):
         validation_photos, validation_styles: folders whose images make the fixed pairs of the validation sheets. If left out,
             base training shows the packaged photos and styles, fine-tuning some of its own images.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution", "train_parameters", "rank", "targets", "freeze_layers")
+    private_settings: ClassVar[tuple[str, ...]] = ("pretrained_model_name_or_path", "validation_photos", "validation_styles")
 
     resolution: int = 184
     photo_short_side: list[int] = field(default_factory=lambda: [200, 400])
@@ -104,6 +107,8 @@ class StylizationConfig(StyleConfig):
             without `pretrained_model_name_or_path`. With it they are not read, except that `generator: {kernel_rank: 32}` has the
             kernels of a generator follow the style code at that rank, where they do not yet or at a lower one.
     """
+
+    private_settings: ClassVar[tuple[str, ...]] = ("photos", "paintings")
 
     photos: str = ""
     paintings: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ import re
 import typing
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import docstring_parser
 import yaml
@@ -56,8 +56,9 @@ class RunConfig:
         report_to: tracker (`tensorboard`, `wandb`, `trackio`) or `none`.
         logging_dir: folder of TensorBoard's files, inside `output_dir` unless it is an absolute path; `output_dir` if left out.
         tracker_project_name: what the tracker calls the project.
-        metric_for_best_model: validation score whose lowest value decides which models are kept in `output_dir/best`; none are
+        metric_for_best_model: validation score whose best value decides which models are kept in `output_dir/best`; none are
             if left out.
+        greater_is_better: whether the best value of that score is the highest one, else it is the lowest.
         collapse_steps: a discriminator whose adversarial loss stays at 0 for so many steps ends the run; 0 goes on.
         channels_last: memory format of the convolutions.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them: less memory, more time.
@@ -66,6 +67,13 @@ class RunConfig:
         dry_run: print the resolved configuration, parameter counts and a memory estimate, and stop.
         push_to_hub, hub_model_id, hub_private: publish the result; the repo is called as the output folder if left out.
     """
+
+    # of a class and its parents: settings that a resumed run must have as before, since they decide which samples come next and
+    # what a checkpoint holds; and paths and names of the trainer's machine, which a model card does not tell
+    fixed_settings: ClassVar[tuple[str, ...]] = ("seed", "train_batch_size", "gradient_accumulation_steps", "optimizer")
+    private_settings: ClassVar[tuple[str, ...]] = (
+        *("output_dir", "logging_dir", "resume_from_checkpoint", "push_to_hub", "hub_model_id", "hub_private"),
+    )
 
     output_dir: str = "runs/base"
     seed: int = 0
@@ -98,6 +106,7 @@ class RunConfig:
     logging_dir: str | None = None
     tracker_project_name: str = "styleadapt"
     metric_for_best_model: str | None = None
+    greater_is_better: bool = False
     collapse_steps: int = 500
     channels_last: bool = True
     gradient_checkpointing: bool = False
@@ -107,6 +116,15 @@ class RunConfig:
     push_to_hub: bool = False
     hub_model_id: str | None = None
     hub_private: bool | None = None
+
+    @classmethod
+    def settings_of(cls, kind: str) -> list[str]:
+        """The settings that a class and its parents name in `fixed_settings` or `private_settings`.
+
+        >>> "seed" in RunConfig.settings_of("fixed_settings"), "seed" in RunConfig.settings_of("private_settings")
+        (True, False)
+        """
+        return [name for parent in reversed(cls.__mro__) for name in vars(parent).get(kind, ())]
 
     def validate(self) -> None:
         """Raises ConfigError for values that no run can use."""

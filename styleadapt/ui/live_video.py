@@ -19,6 +19,7 @@ from styleadapt.ui.limits import (
     SECONDS_BETWEEN_REPORTS,
 )
 from styleadapt.ui.uploads import fit
+from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
@@ -88,15 +89,13 @@ def video_live(
     smoothing: float,
     stroke_size: "StrokeSize" = "auto",
 ) -> Iterator[VideoReport | VideoFinished]:
-    """Stylize the clip `source` with a copy of `pipeline` into `target`, in the style of `styles` or of the adapter.
+    """Stylize the clip `source` with `pipeline` into `target`, in the style of `styles` or of the adapter.
 
     The clip ends early, with the frames that are ready, once `stop_file` exists or the caller closes the stream.
     """
     from styleadapt.pipelines.video import stylize_video
 
-    session = pipeline.clone()
-    if adapter_file is not None:
-        session.load_adapter(adapter_file, name="visitor")
+    session = wearing(pipeline, adapter_file)
     followed: Followed[VideoReport, VideoFinished] = Followed("video", stop_file)
     reporter = _Reporter(stop_file, followed.report)
     last = VideoReport(0)

@@ -1,7 +1,6 @@
 """Runs the pipelines for the interface: pictures, strips, regions, batches, clips, adaptation and restoration.
 
-Every call to stylize works on a copy of the one shared pipeline, so that nothing of a visitor stays in it; restoring
-leaves nothing there.
+Stylizing and restoring leave nothing of a visitor in the shared pipelines. An adapter would, and is worn by a copy.
 """
 
 import copy
@@ -32,12 +31,11 @@ from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
 from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
 from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
 from styleadapt.ui.uploads import fit
+from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import RestorationPipeline, StyleTransferPipeline
     from styleadapt.pipelines.picture_files import PictureResult
-
-ADAPTER_NAME = "visitor"
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ class Studio:
 
     def _strip(self, photo: Image.Image, look: Look, preserve_color: bool, stroke_size: "StrokeSize" = "auto") -> Image.Image:
         """`photo`, made small, at each of `STRIP_STRENGTHS`, side by side."""
-        session = _dressed(self.pipeline, look)
+        session = wearing(self.pipeline, look.adapter_file, look.adapter_weight)
         options = {**_style_options(look), "preserve_color": preserve_color, "stroke_size": stroke_size}
         return session.strength_strip(fit(photo, STRIP_SIDE), strengths=STRIP_STRENGTHS, **options)
 
@@ -204,7 +202,7 @@ class Studio:
         from styleadapt.adapters.adapter import StyleAdapter
 
         adapter = StyleAdapter.load(file)
-        self._loading.result().on_cpu.clone().load_adapter(adapter, name=ADAPTER_NAME)
+        self._loading.result().on_cpu.check_adapter(adapter)
         return dict(adapter.scores)
 
 
@@ -224,21 +222,12 @@ def _place(load: Callable[[], "StyleTransferPipeline"]) -> _Placed:
     return _Placed(pipeline.to(device), on_cpu)
 
 
-def _dressed(pipeline: "StyleTransferPipeline", look: Look) -> "StyleTransferPipeline":
-    """A copy of `pipeline` with the adapter of `look`, if it has one."""
-    session = pipeline.clone()
-    if look.adapter_file is not None:
-        session.load_adapter(look.adapter_file, name=ADAPTER_NAME)
-        session.set_adapters([ADAPTER_NAME], [look.adapter_weight])
-    return session
-
-
 def _style_options(look: Look) -> dict[str, Any]:
     return {"style": look.styles, "style_weights": look.style_weights, "adapter_blend": look.adapter_blend}
 
 
 def _paint(pipeline: "StyleTransferPipeline", photo: Image.Image, look: Look, **options: Any) -> Image.Image:
-    session = _dressed(pipeline, look)
+    session = wearing(pipeline, look.adapter_file, look.adapter_weight)
     return session(photo, **_style_options(look), max_size=MAX_WORK_SIDE, **options).images[0]
 
 

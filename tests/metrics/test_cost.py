@@ -17,7 +17,7 @@ held = psutil.Process().memory_info().rss / 2**20
 assert held <= before + 1, (held, before)
 # 64 MB more than the process has ever held at once
 torch.ones(int(before - held + 64) * 2**18)
-assert before + 32 < peak_memory_mb() < before + 128, (before, held())
+assert before + 32 < peak_memory_mb() < before + 128, (before, held, peak_memory_mb())
 """
 
 

@@ -9,13 +9,22 @@ from styleadapt.data.damaged import DamageMix
 from styleadapt.errors import ConfigError
 from styleadapt.losses.objective import LossWeights
 from styleadapt.tasks.finetuning import FinetuneConfig
+from styleadapt.tasks.generation import GenerationConfig
 from styleadapt.tasks.restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 from styleadapt.tasks.style_config import StylizationConfig
 from styleadapt.tasks.translation import UnpairedConfig
 from styleadapt.training.config import RunConfig, build_config, field_help, load_yaml, parse_config
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = [StylizationConfig, FinetuneConfig, UnpairedConfig, RestorationConfig, InpaintingConfig, ColorizationConfig]
+CONFIGS = [
+    StylizationConfig,
+    FinetuneConfig,
+    UnpairedConfig,
+    RestorationConfig,
+    InpaintingConfig,
+    ColorizationConfig,
+    GenerationConfig,
+]
 
 
 def test_the_command_line_wins_over_the_file(tmp_path):

@@ -8,6 +8,7 @@ import torch
 
 from styleadapt.training.config import RunConfig, build_config
 from styleadapt.training.engine import Trainer
+from styleadapt.training.phases import adversarial_phases
 
 # of the shapes of a base training, for the real task
 TINY_STYLIZATION = """
@@ -33,6 +34,9 @@ class Toy:
         self.scores = iter(())
         self.validated = []
         self.d_adv = None
+
+    def phases(self):
+        return adversarial_phases(self)
 
     def rate_factor(self, parameter):
         return 1.0

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt import StyleAdapter
+from styleadapt import AdapterError, StyleAdapter
 from styleadapt.images.images import load_image
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
@@ -136,6 +136,10 @@ class FakePipeline:
             callback(progress)
         self.color = _mean(styles[0])
         return FakeAdapter(self.color, progress.step)
+
+    def check_adapter(self, adapter) -> None:
+        if adapter.base != "fake":
+            raise AdapterError(f"the adapter was made for the base {adapter.base}")
 
     def load_adapter(self, adapter, name) -> None:
         """A `StyleAdapter` whose style code is a color, its file, or a file of JSON with a color."""

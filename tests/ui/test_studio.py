@@ -1,3 +1,4 @@
+import copy
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +59,30 @@ def test_the_real_pipeline_understands_all_that_the_page_offers(tiny_pipe, paint
     assert studio.stylize(photo, look, 0.5, True).size == size
     assert studio.strip(photo, look, False).width > 4 * size[0]
     assert studio.regions(photo, [painting, photo], [Image.new("L", size, 100)], 0.02, 1.0, False).size == size
+
+
+def test_only_an_adapter_makes_a_copy_of_the_generator(tiny_pipe, painting, tmp_path, monkeypatch):
+    copies, clone = [], StyleTransferPipeline.clone
+    monkeypatch.setattr(StyleTransferPipeline, "clone", lambda self: copies.append(self) or clone(self))
+    monkeypatch.setattr(copy, "deepcopy", lambda *a, **k: pytest.fail("a copy was made"))
+    studio, photo = Studio(lambda: tiny_pipe), PHOTO.resize((72, 40))
+    before = {key: value.clone() for key, value in tiny_pipe.generator.state_dict().items()}
+    first = studio.stylize(photo, Look([painting]))
+    studio.strip(photo, Look([painting]), False)
+    studio.regions(photo, [painting, photo], [Image.new("L", photo.size, 100)], 0.02, 1.0, False)
+    studio.first_look(photo, painting)
+    photo.save(tmp_path / "photo.png")
+    list(studio.batch([tmp_path / "photo.png"], [painting], None, 1.0, False, tmp_path / "all.zip", tmp_path / "stop"))
+    monkeypatch.undo()
+    monkeypatch.setattr(StyleTransferPipeline, "clone", lambda self: copies.append(self) or clone(self))
+    code = torch.randn(1, 16)
+    adapter = StyleAdapter({}, code, code, tiny_pipe.fingerprint).save(tmp_path / "a.safetensors")
+    studio.check_adapter(adapter)
+    assert not copies
+    studio.stylize(photo, Look(adapter_file=adapter))
+    assert copies == [tiny_pipe] and not tiny_pipe.get_active_adapters()
+    assert all(torch.equal(value, before[key]) for key, value in tiny_pipe.generator.state_dict().items())
+    assert studio.stylize(photo, Look([painting])) == first
 
 
 def test_an_adapters_scores_are_read_from_its_file(tiny_pipe, tmp_path):
@@ -132,10 +157,10 @@ def test_the_pipeline_is_on_the_gpu_where_there_is_one(pipeline, monkeypatch, fo
 
 def test_calls_that_borrow_no_gpu_stay_on_the_cpu(pipeline, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    paint, load_adapter, devices = type(pipeline).__call__, type(pipeline).load_adapter, []
+    paint, check_adapter, devices = type(pipeline).__call__, type(pipeline).check_adapter, []
     monkeypatch.setattr(type(pipeline), "__call__", lambda self, *a, **k: devices.append(self.device) or paint(self, *a, **k))
     monkeypatch.setattr(
-        type(pipeline), "load_adapter", lambda self, *a, **k: devices.append(self.device) or load_adapter(self, *a, **k)
+        type(pipeline), "check_adapter", lambda self, *a, **k: devices.append(self.device) or check_adapter(self, *a, **k)
     )
     studio = Studio(lambda: pipeline)
     code = torch.zeros(1, 3)
