@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelFileNotFoundError, ModelLoadError
-from .modeling import _first_few
+from .modeling import first_few
 from .network_pickle import PickledNetwork, read_network_pickle
 from .stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, block_channels
 from .ugatit_checkpoint import _compare, _shape
@@ -137,7 +137,7 @@ def _official_discriminator_key(our: str, model: Any) -> str:
 
 def _from_rosinality(path: str, checkpoint: Any) -> dict[str, Any]:
     if not isinstance(checkpoint, Mapping) or "g_ema" not in checkpoint:
-        found = _first_few([str(key) for key in checkpoint]) if isinstance(checkpoint, Mapping) else type(checkpoint).__name__
+        found = first_few([str(key) for key in checkpoint]) if isinstance(checkpoint, Mapping) else type(checkpoint).__name__
         raise ModelLoadError(f"{path} is no checkpoint of stylegan2-pytorch: expected the key `g_ema`, found {found}")
     where = f"{path}: `g_ema`"
     state = _without_filters(where, _tensors(where, checkpoint["g_ema"]), "kernel")
@@ -294,6 +294,6 @@ def _filled(where: str, cls: Any, config: dict[str, Any], state: State, key_of: 
         else:
             tensors[our] = tensor.detach().to(torch.float32).reshape(expected.shape).contiguous()
     if misfits:
-        raise ModelLoadError(f"{where} fits no {cls.__name__} of {dict(model.config)}: {_first_few(misfits)}")
+        raise ModelLoadError(f"{where} fits no {cls.__name__} of {dict(model.config)}: {first_few(misfits)}")
     model.load_state_dict(tensors, assign=True)
     return model.eval()
