@@ -41,7 +41,7 @@ def trainer(tmp_path):
     (tmp_path / "monet" / "best" / "score.json").write_text(json.dumps({"step": 4, "gram": 1.0, "content": 3.0}))
     for step in (4, 6):
         (tmp_path / "monet" / "validation" / f"step-{step}.jpg").write_text(f"sheet {step}")
-    return SimpleNamespace(config=config, step=6, best=float("inf"))
+    return SimpleNamespace(config=config, step=6, best=None)
 
 
 @pytest.mark.parametrize("best, name, step, scores", [(None, "final", 6, {"gram": 2.0}), (1.0, "best", 4, None)])
