@@ -52,6 +52,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--fidelity", type=float, default=1.0, metavar="F", help="1: least distortion (default), 0: most natural")
     parser.add_argument("--mask", metavar="FILE", help="of inpaint: white in the hole; the photo's transparency if left out")
     parser.add_argument("--reference", metavar="FILE", help="of colorize: an image whose palette the photos take")
+    parser.add_argument("--adapter", metavar="F", help="file or repository of a restoration adapter")
+    parser.add_argument("--adapter_weight", type=float, default=1.0, metavar="W", help="0: without it, 1: the full adapter")
     parser.add_argument("--overwrite", action="store_true", help="make all anew where OUT holds results of other settings")
     parser.add_argument("--format", choices=FORMATS, help="of a folder's results; keep, the photo's own, by default")
     parser.add_argument("--metadata", choices=METADATA, default="all", help="EXIF to keep; all by default")
@@ -181,4 +183,7 @@ def _load(args: argparse.Namespace, device: str | None = None) -> "RestorationPi
 
     configure_cpu(args.num_threads)
     pipe: Any = RestorationPipeline.from_pretrained(args.pretrained_model_name_or_path)
+    if args.adapter:
+        pipe.load_adapter(args.adapter, "adapter")
+        pipe.set_adapters("adapter", args.adapter_weight)
     return pipe.to(usable_device(args.device or device))
