@@ -50,16 +50,17 @@ class RestorationAdaptationConfig:
         pool_size: number of clean crops that are cut out before training starts.
         held_out: number of damaged crops, of the parts that are not trained on, that the state is judged by.
         mix: how often which damage is drawn, and how strong.
-        estimate_weight: of the smooth L1 distance of the estimated levels of damage from the true ones.
+        estimate_weight: of the smooth L1 distance of the estimated levels of damage from the true ones; 0 leaves the estimator as
+            it is.
         blind_share: share of the crops that are restored by the levels that are estimated; the others by the true ones.
         ema_decay: of the average that is kept; 0 keeps the last state.
         check_every: steps between checks of the average.
         patience: checks without any improvement after which it stops early.
     """
 
-    train: str = "low-rank+small"
+    train: str = "low-rank"
     rank: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     kernel_rate: float = 0.25
     lr_scheduler: str = "cosine"
     batch_size: int = 8
@@ -68,7 +69,7 @@ class RestorationAdaptationConfig:
     pool_size: int = 128
     held_out: int = 16
     mix: DamageMix = field(default_factory=DamageMix)
-    estimate_weight: float = 0.1
+    estimate_weight: float = 0.0
     blind_share: float = 0.5
     ema_decay: float = 0.98
     check_every: int = 20

@@ -6,11 +6,12 @@
     styleadapt restore photos/ -o clean/ --task jpeg
     styleadapt restore user/photos -o clean/ --split test
 
-One photo goes to the file OUT. A folder, and a data set of the Hub, go to the folder OUT, which must be new, empty, or of a run
-that was stopped: sub-folders, names, formats and metadata are kept, and `manifest.jsonl` has a line for every photo. The same
-command goes on where a run stopped: what is done is skipped, and photos that failed, or whose files have changed, are made again.
-Other settings are refused; `--overwrite` makes all anew. Images that are read are never overwritten. Photos that fail are listed
-at the end; the exit status is then 1. `accelerate launch` divides a folder or a data set among processes.
+One photo goes to the file OUT; Ctrl-C ends the work, and nothing is written. A folder, and a data set of the Hub, go to the folder
+OUT, which must be new, empty, or of a run that was stopped: sub-folders, names, formats and metadata are kept, and
+`manifest.jsonl` has a line for every photo. The same command goes on where a run stopped: what is done is skipped, and photos
+that failed, or whose files have changed, are made again. Other settings are refused; `--overwrite` makes all anew. Images that
+are read are never overwritten. Photos that fail are listed at the end; the exit status is then 1. `accelerate launch` divides a
+folder or a data set among processes.
 """
 
 import argparse
@@ -19,18 +20,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_dataset_options, add_model_options, new_parser
+from .options import add_dataset_options, add_model_options, fraction_bar, new_parser, stopping_early
 
 if TYPE_CHECKING:
     from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
     from ..batch.stylizing import BatchProgress
-    from ..pipelines.restoration import RestorationPipeline
+    from ..pipelines.restoration import RestorationPipeline, RestorationProgress
 
 TASKS = ("auto", "denoise", "jpeg", "deblur", "inpaint", "colorize")
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
 _OF_COLLECTIONS = ("format", "overwrite")
 _MOST_LISTED = 20
+_STOPPED = 130  # what a shell gives for a command that Ctrl-C has ended
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -69,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     """Restores what `parse_arguments` has read.
 
     Returns:
-        The exit status: 0, or 1 if photos failed.
+        The exit status: 0, 1 if photos failed, or 130 if Ctrl-C has stopped the restoration of one photo.
 
     Raises:
         ValueError, OSError: what the user can mend, in one line: see `restore_photos`, `open_dataset_photos`, `save_result`.
@@ -99,6 +101,7 @@ def _restore_file(args: argparse.Namespace) -> int:
     from ..images.images import WRITABLE_EXTENSIONS
     from ..images.metadata import read_metadata
     from ..images.whole_files import check_writable
+    from ..pipelines.restoration import RestorationStopped
 
     target = Path(args.output)
     if target.suffix.lower() not in WRITABLE_EXTENSIONS:
@@ -108,8 +111,20 @@ def _restore_file(args: argparse.Namespace) -> int:
     if target.resolve() in read:
         raise ValueError(f"the output {target} would overwrite an image that is read; give another --output")
     check_writable(target)
-    make = photo_restorer(_load(args), args.task, args.level, args.fidelity, args.mask, args.reference)
-    save_result(make(args.input), target, read_metadata(args.input), args.metadata, args.input)
+    with stopping_early("nothing is written") as stopped, fraction_bar() as bar:
+
+        def show(progress: "RestorationProgress") -> None:
+            bar.n = progress.fraction
+            bar.set_description_str(f"{progress.seconds_left:.0f} s left")
+            if stopped():
+                progress.stop()
+
+        make = photo_restorer(_load(args), args.task, args.level, args.fidelity, args.mask, args.reference, show)
+        try:
+            picture = make(args.input)
+        except RestorationStopped:
+            return _STOPPED
+    save_result(picture, target, read_metadata(args.input), args.metadata, args.input)
     print(f"{args.input} -> {target}")
     return 0
 

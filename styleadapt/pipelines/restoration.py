@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -71,11 +72,14 @@ class RestorationProgress:
         image: number of the photo at work, counted from 0.
         images: number of photos.
         fraction: of the whole call that is done, 0 to 1.
+        seconds, seconds_left: since the start, and estimated to the end.
     """
 
     image: int
     images: int
     fraction: float
+    seconds: float
+    seconds_left: float
 
     def stop(self) -> None:
         """Ends the call: it raises `RestorationStopped`."""
@@ -205,11 +209,13 @@ class RestorationPipeline(AdapterMixin, StrictPipeline):
         photos, masks = self.check_inputs(image, task, level, mask, fidelity, reference)
         images: list[Any] = []
         levels: list[dict[str, float]] = []
+        started = time.monotonic()
         for number, (photo, own_mask) in enumerate(zip(photos, masks)):
 
             def advance(fraction: float, number: int = number) -> None:
                 if callback is not None:
-                    callback(RestorationProgress(number, len(photos), (number + fraction) / len(photos)))
+                    done, seconds = (number + fraction) / len(photos), time.monotonic() - started
+                    callback(RestorationProgress(number, len(photos), done, seconds, seconds * (1 - done) / done))
 
             if task in ("inpaint", "colorize"):
                 picture = read_picture(photo)

@@ -11,7 +11,16 @@ from ..tiny_restoration import tiny_restoration
 
 NOISE = DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, grey=0)
 FAST = RestorationAdaptationConfig(
-    rank=2, learning_rate=5e-3, batch_size=2, crop_size=32, pool_size=6, held_out=4, check_every=5, mix=NOISE
+    train="small",
+    rank=2,
+    estimate_weight=0.1,
+    learning_rate=5e-3,
+    batch_size=2,
+    crop_size=32,
+    pool_size=6,
+    held_out=4,
+    check_every=5,
+    mix=NOISE,
 )
 
 
