@@ -14,8 +14,9 @@ import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
-TASKS = {
+TASKS: dict[str, dict[str, Any]] = {
     "denoise": {"level": 25},
     "denoise, fidelity 0.5": {"task": "denoise", "level": 25, "fidelity": 0.5},
     "auto": {},
@@ -65,10 +66,11 @@ def measure(name: str, megapixels: float, weights: str | None) -> dict[str, floa
     smooth = np.asarray(small.resize((width, width * 3 // 4), Image.Resampling.BICUBIC))
     noise = rng.integers(-25, 26, smooth.shape, np.int16)
     photo = Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8))
-    options = {"task": name, **TASKS[name]}
+    options: dict[str, Any] = {"task": name, **TASKS[name]}
     if name == "inpaint":
-        options["mask"] = Image.new("L", photo.size)
-        options["mask"].paste(255, (width // 4, width // 4, width // 3, width // 3))
+        mask = Image.new("L", photo.size)
+        mask.paste(255, (width // 4, width // 4, width // 3, width // 3))
+        options["mask"] = mask
     for _ in range(2):
         started = time.process_time()
         pipe(photo, **options)

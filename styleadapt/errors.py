@@ -60,3 +60,7 @@ class StudyError(StyleAdaptError, ValueError):
 
 class RaceError(StyleAdaptError, RuntimeError):
     """A way that could not be measured, and why, in one line."""
+
+
+class RestorationStopped(StyleAdaptError):
+    """A callback has ended a call of the restoration pipeline."""

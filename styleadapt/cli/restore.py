@@ -6,8 +6,8 @@
     styleadapt restore photos/ -o clean/ --task jpeg
     styleadapt restore user/photos -o clean/ --split test
 
-One photo goes to the file OUT; Ctrl-C ends the work, and nothing is written. A folder, and a data set of the Hub, go to the folder
-OUT, which must be new, empty, or of a run that was stopped: sub-folders, names, formats and metadata are kept, and
+One photo goes to the file OUT; Ctrl-C ends the work, and nothing is written. A folder, and a data set of the Hub, go to the
+folder OUT, which must be new, empty, or of a run that was stopped: sub-folders, names, formats and metadata are kept, and
 `manifest.jsonl` has a line for every photo. The same command goes on where a run stopped: what is done is skipped, and photos
 that failed, or whose files have changed, are made again. Other settings are refused; `--overwrite` makes all anew. Images that
 are read are never overwritten. Photos that fail are listed at the end; the exit status is then 1. `accelerate launch` divides a
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import RestorationStopped
 from .options import add_dataset_options, add_model_options, fraction_bar, new_parser, stopping_early
 
 if TYPE_CHECKING:
@@ -101,7 +102,6 @@ def _restore_file(args: argparse.Namespace) -> int:
     from ..images.images import WRITABLE_EXTENSIONS
     from ..images.metadata import read_metadata
     from ..images.whole_files import check_writable
-    from ..pipelines.restoration import RestorationStopped
 
     target = Path(args.output)
     if target.suffix.lower() not in WRITABLE_EXTENSIONS:

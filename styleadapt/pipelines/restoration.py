@@ -19,7 +19,7 @@ from PIL import Image
 from ..adaptation.loop import check_budget
 from ..adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress, adapt_restorer
 from ..adapters.adapter import PACKAGED, RestorationAdapter
-from ..errors import ModelLoadError
+from ..errors import ModelLoadError, RestorationStopped
 from ..images.image_files import list_images
 from ..images.images import ImageSource, image_to_tensor, open_image
 from ..models.colorizer import Colorizer
@@ -59,10 +59,6 @@ class RestorationOutput(BaseOutput):
 
     images: list[Any]
     levels: list[dict[str, float]] = field(default_factory=list)
-
-
-class RestorationStopped(Exception):
-    """A callback has ended a call of the pipeline."""
 
 
 @dataclass
