@@ -114,7 +114,7 @@ def curve(points: dict[str, list[Point]]) -> str:
         parts.append(
             f'<text x="{(low_x + high_x) / 2:.1f}" y="{bottom + 40:.1f}" text-anchor="middle">perceptual distance</text>'
         )
-        parts.append(f'<text x="{left + 8}" y="40">PSNR, dB</text>')
+        parts.append(f'<text x="{left + 8}" y="22">PSNR, dB</text>')
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width * len(points)} {height}" '
