@@ -1,4 +1,4 @@
-"""styleadapt: stylise any photo with any painting, and adapt a GAN to a new style in about a minute."""
+"""styleadapt: stylize any photo with any painting, and adapt a GAN to a new style in about a minute."""
 
 import importlib
 import os
@@ -23,6 +23,8 @@ _PUBLIC = {
     "RestorationProgress": "pipelines.restoration",
     "RestorationAdaptationConfig": "adaptation.restoring",
     "RestorationAdaptationProgress": "adaptation.restoring",
+    "GenerationPipeline": "pipelines.generation",
+    "GenerationOutput": "pipelines.generation",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
@@ -34,6 +36,7 @@ _PUBLIC = {
     "StyleDiscriminator": "models.discriminator",
     "Restorer": "models.restorer",
     "Inpainter": "models.inpainter",
+    "StyleGAN2Generator": "models.stylegan2",
     "UGATITGenerator": "models.ugatit",
     "UGATITDiscriminator": "models.ugatit",
     "ModelLoadError": "errors",
@@ -56,7 +59,9 @@ if TYPE_CHECKING:
     from .models.modeling import ModelLoadError
     from .models.restorer import Restorer
     from .models.style_encoder import StyleEncoder
+    from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline

@@ -39,7 +39,8 @@ class RestorationAdaptationConfig:
     """Settings of the quick adaptation of a restorer.
 
     Args:
-        train: which parameters train, see `adapters.deltas.initial_deltas`: `small`, `low-rank`, `low-rank+small` or `all`.
+        train: which parameters train, see `adapters.deltas.initial_deltas`: `small`, `low-rank`, `low-rank+small` or `all`. Where
+            no convolution is large enough for `low-rank`, the small parameters train.
         rank: of the low-rank deltas.
         learning_rate: peak rate of the deltas.
         kernel_rate: factor on it for convolution kernels that are trained whole.
@@ -197,7 +198,8 @@ class _RestorerAdaptation:
         self.held_out = [damaged_crop(crop, judged, self.rng) for crop in held_out]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            deltas = initial_deltas(self.restorer, config.rank, config.train)
+            # a small restorer has no convolution that is large enough for low-rank deltas
+            deltas = initial_deltas(self.restorer, config.rank, config.train) or initial_deltas(self.restorer, 1, "small")
         self.trained = {name: delta.to(self.device).requires_grad_() for name, delta in deltas.items()}
         self.averaged = {name: delta.detach().clone() for name, delta in self.trained.items()}
         kernels = [d for name, d in self.trained.items() if name.endswith(".delta") and d.ndim == 4]

@@ -1,9 +1,9 @@
-"""Configuration of restoration: what every run has whose target is a clean photo, and what the restorer has beside it."""
+"""Configuration of the training tasks whose target is a clean photo, and of restoration itself."""
 
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..data.damaged import DamageMix
 from ..errors import ConfigError
@@ -39,6 +39,9 @@ class RepairConfig(AdversarialConfig):
         adv_weight: of the adversarial loss; 0 trains without a discriminator.
         adv_start, adv_warmup: step at which it sets in, and steps over which its weight rises.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution",)
+    private_settings: ClassVar[tuple[str, ...]] = ("photos", "validation_photos", "pretrained_model_name_or_path")
 
     photos: list[str] = field(default_factory=list)
     photo_weights: list[float] = field(default_factory=list)
@@ -150,7 +153,7 @@ class InpaintingConfig(RepairConfig):
 
 @dataclass
 class ColorizationConfig(RepairConfig):
-    """Configuration of `scripts/train.py --task colorization`: the network that gives grey photos their colors.
+    """Configuration of `scripts/train.py --task colorization`: the network that gives gray photos their colors.
 
     Args:
         colorizer: constructor arguments of a new colorizer, see `models.colorizer.Colorizer`.

@@ -1,10 +1,10 @@
-"""Configuration of stylisation: what base training and fine-tuning have in common, and what base training has beside it."""
+"""Configuration that base training and fine-tuning of stylization share, and that of base training."""
 
 import difflib
 import inspect
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ConfigError
 from ..losses.features import VGG16
@@ -27,7 +27,7 @@ class StyleConfig(AdversarialConfig):
         resolution: side of the square crops in pixels.
         photo_short_side: limits of the short side that photos are randomly resized to before cropping.
         painting_short_side: the same for paintings.
-        painting_jitter: probability that a painting's colours are changed at random.
+        painting_jitter: probability that a painting's colors are changed at random.
         pretrained_model_name_or_path: repo or folder to start from.
         feature_network: what the losses see with, by name, see `losses.features.build_feature_network`.
         style_rate: factor on the learning rate for what makes and reads the style code, the mapping network and the layers of
@@ -50,6 +50,9 @@ class StyleConfig(AdversarialConfig):
         validation_photos, validation_styles: folders whose images make the fixed pairs of the validation sheets. If left out,
             base training shows the packaged photos and styles, fine-tuning some of its own images.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution", "train_parameters", "rank", "targets", "freeze_layers")
+    private_settings: ClassVar[tuple[str, ...]] = ("pretrained_model_name_or_path", "validation_photos", "validation_styles")
 
     resolution: int = 184
     photo_short_side: list[int] = field(default_factory=lambda: [200, 400])
@@ -118,6 +121,8 @@ class StylizationConfig(StyleConfig):
             without `pretrained_model_name_or_path`. With it they are not read, except that `generator: {kernel_rank: 32}` has the
             kernels of a generator follow the style code at that rank, where they do not yet or at a lower one.
     """
+
+    private_settings: ClassVar[tuple[str, ...]] = ("photos", "paintings")
 
     photos: str = ""
     paintings: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import yaml
 
@@ -34,8 +34,8 @@ class RunConfig:
         output_dir: folder for checkpoints, validation sheets, logs and the final model.
         seed: of weights, data order and augmentation.
         train_batch_size: samples a process and step.
-        gradient_accumulation_steps: batches to add up before the optimisers step.
-        max_train_steps: optimiser steps in all.
+        gradient_accumulation_steps: batches to add up before the optimizers step.
+        max_train_steps: optimizer steps in all.
         max_train_minutes: the run ends after this time, too, resumed parts added up, and the learning rates follow whichever of
             the two limits is nearer. Where the clock decides, runs of different speed are no longer the same.
         learning_rate, lr_d: rates of generator and discriminator (two time scales, arXiv 1706.08500).
@@ -43,7 +43,7 @@ class RunConfig:
         lr_scheduler: a name of `training.schedules.SCHEDULES` (`constant_with_warmup`, `cosine`, `linear_second_half`, ...).
         lr_warmup_steps: steps over which the rates rise from 0.
         lr_num_cycles, lr_power, lr_step_rules: of the schedules `cosine_with_restarts`, `polynomial` and `piecewise_constant`.
-        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimisers; `training.optimizers` says what they mean for
+        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimizers; `training.optimizers` says what they mean for
             those that are not Adam.
         max_grad_norm: gradients are clipped to this norm.
         ema_decay: of the exponential moving average of the generator's weights.
@@ -57,8 +57,9 @@ class RunConfig:
         report_to: tracker (`tensorboard`, `wandb`, `trackio`) or `none`.
         logging_dir: folder of TensorBoard's files, inside `output_dir` unless it is an absolute path; `output_dir` if left out.
         tracker_project_name: what the tracker calls the project.
-        metric_for_best_model: validation score whose lowest value decides which models are kept in `output_dir/best`; none are
+        metric_for_best_model: validation score whose best value decides which models are kept in `output_dir/best`; none are
             if left out.
+        greater_is_better: whether the best value of that score is the highest one, else it is the lowest.
         collapse_steps: a discriminator whose adversarial loss stays at 0 for so many steps ends the run; 0 goes on.
         channels_last: memory format of the convolutions.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them: less memory, more time.
@@ -67,6 +68,13 @@ class RunConfig:
         dry_run: print the resolved configuration, parameter counts and a memory estimate, and stop.
         push_to_hub, hub_model_id, hub_private: publish the result; the repo is called as the output folder if left out.
     """
+
+    # of a class and its parents: settings that a resumed run must have as before, since they decide which samples come next and
+    # what a checkpoint holds; and paths and names of the trainer's machine, which a model card does not tell
+    fixed_settings: ClassVar[tuple[str, ...]] = ("seed", "train_batch_size", "gradient_accumulation_steps", "optimizer")
+    private_settings: ClassVar[tuple[str, ...]] = (
+        *("output_dir", "logging_dir", "resume_from_checkpoint", "push_to_hub", "hub_model_id", "hub_private"),
+    )
 
     output_dir: str = "runs/base"
     seed: int = 0
@@ -99,6 +107,7 @@ class RunConfig:
     logging_dir: str | None = None
     tracker_project_name: str = "styleadapt"
     metric_for_best_model: str | None = None
+    greater_is_better: bool = False
     collapse_steps: int = 500
     channels_last: bool = True
     gradient_checkpointing: bool = False
@@ -108,6 +117,15 @@ class RunConfig:
     push_to_hub: bool = False
     hub_model_id: str | None = None
     hub_private: bool | None = None
+
+    @classmethod
+    def settings_of(cls, kind: str) -> list[str]:
+        """The settings that a class and its parents name in `fixed_settings` or `private_settings`.
+
+        >>> "seed" in RunConfig.settings_of("fixed_settings"), "seed" in RunConfig.settings_of("private_settings")
+        (True, False)
+        """
+        return [name for parent in reversed(cls.__mro__) for name in vars(parent).get(kind, ())]
 
     def validate(self) -> None:
         """Raises ConfigError for values that no run can use."""
@@ -223,7 +241,8 @@ def build_config(cls: type[T], values: dict[str, Any]) -> T:
     Traceback (most recent call last):
     styleadapt.errors.ConfigError: `seed` is 'seven' (str), expected int
     """
-    hints = typing.get_type_hints(cls)
+    types_by_name = typing.get_type_hints(cls)
+    hints = {field.name: types_by_name[field.name] for field in dataclasses.fields(cls)}
     for key in values:
         if key not in hints:
             raise ConfigError(f"unknown key `{key}`; {_hint(str(key), hints) or 'known keys: ' + ', '.join(sorted(hints))}")

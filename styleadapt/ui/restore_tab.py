@@ -1,4 +1,4 @@
-"""The Restore tab: noise, JPEG artifacts, blur and holes taken out of a photo, and colors for a gray one."""
+"""The Restore tab: removes noise, JPEG artifacts, blur and holes from a photo, and colors gray ones."""
 
 import math
 import time
@@ -54,7 +54,7 @@ class RestoreEvents(LongWork):
 
     def restore(
         self,
-        photo: str | None,
+        image: str | None,
         task: str,
         level: str | None,
         fidelity: float,
@@ -65,7 +65,7 @@ class RestoreEvents(LongWork):
         """Restore a damaged photo: take out noise, JPEG artifacts or blur, fill a hole, or give a gray photo its colors.
 
         Parameters:
-            photo: The photo, an image file of any size up to 24 megapixels.
+            image: The photo, an image file of any size up to 24 megapixels.
             task: What to mend: "denoise", "jpeg" (artifacts), "deblur", "inpaint" (fill a hole), "colorize" (a gray photo), or
                 "auto" for whatever is found of the first three.
             level: How strong the damage is, a number as text, or "auto", which estimates it: of "denoise" the standard deviation
@@ -81,12 +81,12 @@ class RestoreEvents(LongWork):
         """
         with plain_errors():
             hole = read_image(mask) if mask else None
-            *_, (_, *last) = self._restored(photo, task, level, fidelity, hole, reference, visitor)
+            *_, (_, *last) = self._restored(image, task, level, fidelity, hole, reference, visitor)
             return tuple(last)  # type: ignore[return-value]  # the last item is of the result
 
     def painted_restore(
         self,
-        photo: str | None,
+        image: str | None,
         layers: list[str] | None,
         task: str,
         level: str | None,
@@ -103,9 +103,9 @@ class RestoreEvents(LongWork):
         with plain_errors():
             hole = None
             if task == "inpaint":
-                hole = read_image(mask) if mask else _enlarged(painted(layers), photo)
+                hole = read_image(mask) if mask else _enlarged(painted(layers), image)
             yield from self._restored(
-                photo,
+                image,
                 task,
                 level if task in LEVEL_MEANINGS else AUTO,
                 fidelity,
@@ -116,7 +116,7 @@ class RestoreEvents(LongWork):
 
     def _restored(
         self,
-        photo: str | None,
+        image: str | None,
         task: str,
         level: str | None,
         fidelity: float,
@@ -127,8 +127,8 @@ class RestoreEvents(LongWork):
         visitor = self.visitors.of(visitor)
         stop_file = visitor.stop_file or visitor.begin_run()
         try:
-            before = read_photo(photo)
-            assert photo is not None  # `read_photo` has asked for it
+            before = read_photo(image)
+            assert image is not None  # `read_photo` has asked for it
             if task == "inpaint" and hole is None and before.mode != "RGBA":
                 raise gr.Error("Paint over what is to be filled, or give an image of it.", print_exception=False)
             options: dict[str, Any] = {"task": task, "level": read_level(level), "fidelity": clamp(fidelity, 0, 1, default=1)}
@@ -138,14 +138,14 @@ class RestoreEvents(LongWork):
                 options["reference"] = read_image(reference)
             started = time.monotonic()
             yield status("Restoring …"), gr.skip(), gr.skip(), gr.skip(), visitor
-            for item in self.studio.restore(Path(photo), stop_file, **options):
+            for item in self.studio.restore(Path(image), stop_file, **options):
                 visitor.touch()
                 if isinstance(item, RestorationReport):
                     left = f"Restoring, {math.ceil(item.seconds_left)} s left"
                     yield bar(left, item.fraction), gr.skip(), gr.skip(), gr.skip(), visitor
                     continue
-                file = visitor.restored_file(kept_suffix(Path(photo), item.picture, read_metadata(photo)))
-                preview, download, note = shown(photo, before, item.picture, visitor, file, started)
+                file = visitor.restored_file(kept_suffix(Path(image), item.picture, read_metadata(image)))
+                preview, download, note = shown(image, before, item.picture, visitor, file, started)
                 yield status("Done."), preview, download, note + damage_text(task, item.levels), visitor
         except RestorationStopped:
             yield status("Stopped. The photo is as it was."), gr.skip(), gr.skip(), gr.skip(), visitor

@@ -13,7 +13,7 @@ from styleadapt.models.restorer import Restorer
 
 from ..conftest import stripes
 
-NOISE = DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, grey=0)
+NOISE = DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, gray=0)
 FAST = RestorationAdaptationConfig(
     train="small",
     rank=2,

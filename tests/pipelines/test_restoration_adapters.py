@@ -9,7 +9,7 @@ from styleadapt.data.damaged import DamageMix
 
 from ..tiny_restoration import tiny_restoration
 
-NOISE = DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, grey=0)
+NOISE = DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, gray=0)
 FAST = RestorationAdaptationConfig(
     train="small",
     rank=2,
