@@ -74,6 +74,6 @@ def test_floats_are_taken_from_tensors_and_from_pillow():
     given = torch.from_numpy(noisy).permute(2, 0, 1)
     for tensor in (given, given.double()):
         assert np.allclose(read_picture(tensor).pixels, expected.pixels, atol=1e-6)
-    grey = read_picture(Image.fromarray(noisy[..., 0]))
-    assert grey.grey and np.allclose(grey.pixels[..., 1], 2 * noisy[..., 0] - 1)
-    assert read_picture(given[:1]).grey and not read_picture((given.clamp(0, 1) * 255).to(torch.uint8)).grey
+    gray = read_picture(Image.fromarray(noisy[..., 0]))
+    assert gray.gray and np.allclose(gray.pixels[..., 1], 2 * noisy[..., 0] - 1)
+    assert read_picture(given[:1]).gray and not read_picture((given.clamp(0, 1) * 255).to(torch.uint8)).gray
