@@ -21,6 +21,8 @@ _PUBLIC = {
     "RestorationPipeline": "pipelines.restoration",
     "RestorationOutput": "pipelines.restoration",
     "RestorationProgress": "pipelines.restoration",
+    "RestorationAdaptationConfig": "adaptation.restoring",
+    "RestorationAdaptationProgress": "adaptation.restoring",
     "GenerationPipeline": "pipelines.generation",
     "GenerationOutput": "pipelines.generation",
     "stylize_video": "pipelines.video",
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     # ruff: noqa: F401
     from .adaptation.adapt import AdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
+    from .adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress
     from .adaptation.settings import AdaptationConfig
     from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
     from .errors import AdapterError

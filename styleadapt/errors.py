@@ -52,3 +52,7 @@ class ManifestError(StyleAdaptError, ValueError):
 
 class HubError(StyleAdaptError, RuntimeError):
     """A run that could not be published: says what failed, why, and what to do. The run itself is safe on disk."""
+
+
+class RestorationStopped(StyleAdaptError):
+    """A callback has ended a call of the restoration pipeline."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..images.images import ImageSource, load_image
 from ..pipelines.picture_files import PictureResult
-from ..pipelines.restoration import RestorationPipeline, Task
+from ..pipelines.restoration import RestorationPipeline, RestorationProgress, Task
 from .manifest import Entry
 from .photo_sources import Photo
 from .stylizing import BatchProgress, make_pictures
@@ -47,7 +47,7 @@ def restore_photos(
         mask: of `"inpaint"`, one for all photos, which then must have its size; without one the holes are where they are
             transparent.
         format, metadata, overwrite, callback, state: as of `batch.make_pictures`. With "keep" a color photo of 16 bits a
-            channel becomes a PNG file of 16 bits.
+            channel becomes a file of 16 bits, TIFF if it was one, else PNG.
 
     Returns:
         In the main process the entries of all photos; in the others an empty list.
@@ -86,8 +86,10 @@ def photo_restorer(
     fidelity: float = 1.0,
     mask: ImageSource | None = None,
     reference: ImageSource | None = None,
+    callback: Callable[[RestorationProgress], object] | None = None,
 ) -> Callable[[str | bytes], PictureResult]:
-    """What restores a photo that is given by its path or as its file's bytes; arguments as of `restore_photos`.
+    """What restores a photo that is given by its path or as its file's bytes; arguments as of `restore_photos`, and the callback
+    as of the pipeline.
 
     Raises:
         ValueError: arguments that do not go together, or that these weights cannot follow.
@@ -105,7 +107,7 @@ def photo_restorer(
 
     def make(encoded: str | bytes) -> PictureResult:
         # as a path it is never an address
-        return pipe(encoded if isinstance(encoded, bytes) else Path(encoded), **options).images[0]
+        return pipe(encoded if isinstance(encoded, bytes) else Path(encoded), **options, callback=callback).images[0]
 
     return make
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ..images.images import load_image
 from ..images.metadata import ImageMetadata, read_metadata
-from ..pipelines.picture_files import PictureResult, has_alpha, picture_size, save_picture
+from ..pipelines.picture_files import DEEP_FORMATS, PictureResult, has_alpha, picture_size, save_picture
 from .manifest import Entry, Manifest, fingerprint, prepare_folder
 from .photo_sources import Photo, PhotoData
 from .result_names import FORMATS, ResultNames, result_suffix
@@ -215,8 +215,9 @@ class _Run:
             picture = self.make(data.encoded)
             source_suffix = Path(data.encoded).suffix if isinstance(data.encoded, str) else ""
             suffix = result_suffix(self.format, source, source_suffix, has_alpha(picture))
-            # no other format keeps all of its bits
-            output = stem + (".png" if self.format == "keep" and isinstance(picture, np.ndarray) else suffix)
+            # other formats do not keep all of its bits
+            shallow = suffix.lower() not in DEEP_FORMATS and self.format == "keep" and isinstance(picture, np.ndarray)
+            output = stem + (".png" if shallow else suffix)
             save_result(picture, self.folder / output, source, self.metadata, data.encoded)
         # what is wrong with one photo, or with its size; a defect of the program is neither
         except (ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:

@@ -19,6 +19,7 @@ from ..data.records import ImageSample
 from ..data.sources import ImageTable, open_folder
 from ..errors import ConfigError, ModelFileNotFoundError
 from ..hub.model_card import RunFacts
+from ..losses.distortion import charbonnier
 from ..losses.features import EFFICIENTNET_LITE0, build_feature_network
 from ..losses.objective import StyleAwareObjective
 from ..metrics.embedding import load_embedded_network
@@ -219,15 +220,6 @@ def run_facts(config: RepairConfig, dataset: Any, made: str, **own: Any) -> RunF
         lower_is_better=None,
         **own,
     )
-
-
-def charbonnier(x: torch.Tensor, y: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Mean of sqrt((x - y)^2 + epsilon^2), L1 with its corner rounded off (Lai et al., LapSRN, arXiv 1710.01992, eq. 3).
-
-    >>> float(charbonnier(torch.full((2, 2), 3.0), torch.zeros(2, 2), 4.0))
-    5.0
-    """
-    return ((x - y).square() + epsilon**2).sqrt().mean()
 
 
 def middle(sample: ImageSample, size: int) -> np.ndarray:

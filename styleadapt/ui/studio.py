@@ -29,13 +29,13 @@ from styleadapt.ui.limits import (
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
 from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
+from styleadapt.ui.live_restoration import RestorationFinished, RestorationReport, restore_live
 from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
 from styleadapt.ui.uploads import fit
 from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import RestorationPipeline, StyleTransferPipeline
-    from styleadapt.pipelines.picture_files import PictureResult
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ class Studio:
         """Stylize a clip; see `video_live`."""
         yield from video_live(self.pipeline, *arguments, **options)
 
-    def restore(self, photo: Path, **options: Any) -> "tuple[PictureResult, dict[str, float]]":
-        """The photo in a file, restored, and the damage that was assumed.
+    def restore(self, photo: Path, stop_file: Path, **options: Any) -> Iterator[RestorationReport | RestorationFinished]:
+        """The photo in a file, restored; see `restore_live`.
 
         Parameters:
             photo: the file, which is read as it is: no other tab keeps 16 bits, or gray.
@@ -191,11 +191,13 @@ class Studio:
         """
         # loaded here, since what is loaded on a borrowed GPU's process goes with it
         _ = self.restoration
-        return self._restore_on_gpu(photo, options)
+        yield from self._restore_on_gpu(photo, stop_file, options)
 
-    def _restore(self, photo: Path, options: dict[str, Any]) -> "tuple[PictureResult, dict[str, float]]":
-        restored = self.restoration.to(usable_device())(photo, **options)
-        return restored.images[0], restored.levels[0]
+    def _restore(
+        self, photo: Path, stop_file: Path, options: dict[str, Any]
+    ) -> Iterator[RestorationReport | RestorationFinished]:
+        pipe = self.restoration.to(usable_device())
+        yield from restore_live(lambda callback: pipe(photo, **options, callback=callback), stop_file)
 
     def check_adapter(self, file: Path) -> dict[str, float]:
         """The scores in an adapter's file. Raises the library's error when it is none for this pipeline. It takes no GPU."""
