@@ -46,7 +46,7 @@ _REPORT_EVERY = 5  # steps; about a second on two cores
 
 @dataclass
 class AdaptationProgress:
-    """What the callback of an adaptation is given: before the first step, every few steps, and at every check.
+    """The progress of an adaptation, which its callback gets before the first step, every few steps, and at every check.
 
     Args:
         step: steps done.
@@ -65,7 +65,7 @@ class AdaptationProgress:
     _stop: Callable[[], None] = field(repr=False)
 
     def preview(self, photo: Image.Image) -> Image.Image:
-        """`photo` (RGB), stylized by the state so far."""
+        """Returns `photo` (RGB) as the present state stylizes it."""
         return self._preview(photo)
 
     def stop(self) -> None:

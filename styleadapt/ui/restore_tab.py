@@ -40,7 +40,7 @@ class RestoreTab:
 
 
 class RestoreEvents:
-    """What happens on the tab, free of layout."""
+    """The events of the tab, without its layout."""
 
     def __init__(self, studio: Studio, visitors: Visitors):
         self.studio = studio
