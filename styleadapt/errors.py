@@ -2,7 +2,7 @@
 
 
 class StyleAdaptError(Exception):
-    """What the library raises itself; each error below is one of Python's own kinds as well."""
+    """Base of all errors that the library raises itself. Each of them is one of Python's own kinds as well."""
 
 
 class ImageError(StyleAdaptError, ValueError):

@@ -45,7 +45,7 @@ from .settings import AdaptationConfig
 
 @dataclass
 class AdaptationProgress:
-    """What the callback of an adaptation is given: before the first step, every few steps, and at every check.
+    """The progress of an adaptation, which its callback gets before the first step, every few steps, and at every check.
 
     Args:
         step: steps done.
@@ -64,7 +64,7 @@ class AdaptationProgress:
     _stop: Callable[[], None] = field(repr=False)
 
     def preview(self, photo: Image.Image) -> Image.Image:
-        """`photo` (RGB), stylized by the state so far."""
+        """Returns `photo` (RGB) as the present state stylizes it."""
         return self._preview(photo)
 
     def stop(self) -> None:

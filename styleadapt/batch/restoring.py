@@ -88,8 +88,8 @@ def photo_restorer(
     reference: ImageSource | None = None,
     callback: Callable[[RestorationProgress], object] | None = None,
 ) -> Callable[[str | bytes], PictureResult]:
-    """What restores a photo that is given by its path or as its file's bytes; arguments as of `restore_photos`, and the callback
-    as of the pipeline.
+    """Returns a function that restores a photo, given as a path or as the bytes of its file. Its arguments are those of
+    `restore_photos`, and the callback is that of the pipeline.
 
     Raises:
         ValueError: arguments that do not go together, or that these weights cannot follow.
@@ -113,7 +113,7 @@ def photo_restorer(
 
 
 def fingerprint_of(pipe: RestorationPipeline) -> str:
-    """Sixteen hexadecimal digits that tell a pipeline's weights from others, at whatever precision they are held."""
+    """Hashes the weights of a pipeline to sixteen hexadecimal digits, the same at every precision that holds them."""
     digest = hashlib.sha256()
     for name, model in sorted(pipe.components.items()):
         if model is None:

@@ -28,7 +28,7 @@ MARGIN = 16
 
 @dataclass(frozen=True)
 class DamageMix:
-    """How often which damage is drawn, and how strong. Shares that do not add up to 1 are scaled.
+    """The probabilities and strengths of the kinds of damage. Shares that do not sum to 1 are scaled.
 
     Args:
         noise: share of the samples with noise.

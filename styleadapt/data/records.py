@@ -101,7 +101,7 @@ class UnreadableImages:
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a data set keeps its images and labels.
+    """The columns of a data set that hold its images, labels and names.
 
     Args:
         images: columns of images; a row's image is the first of them that is filled (WebDataset has one for each file type).

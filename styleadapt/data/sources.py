@@ -324,7 +324,7 @@ def _open_folder(folder: str, files: list[str], label_column: str | None) -> Ima
 
 
 def load_dataset(where: str, path: str, **options: Any) -> Any:
-    """`datasets.load_dataset`, whose failures say in one line what could not be loaded.
+    """Calls `datasets.load_dataset`, and turns its failures into one line that says what could not be loaded.
 
     Args:
         where: what a message calls it.

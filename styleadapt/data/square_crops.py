@@ -1,4 +1,4 @@
-"""Square crops of images with their labels, drawn so that sample n is the same in every run."""
+"""Data set of square crops of images, with their labels. Sample n is the same in every run."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The generation pipeline: pictures from noise, and ways through the space of pictures."""
+"""The generation pipeline: makes pictures from noise, mixes them, and interpolates between them."""
 
 import os
 from collections.abc import Iterator

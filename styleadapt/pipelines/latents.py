@@ -1,4 +1,4 @@
-"""What a generator from noise starts with: seeds, latents, class labels, and what is checked of them."""
+"""Makes and checks the inputs of a generator from noise: seeds, latents and class labels."""
 
 import difflib
 import operator

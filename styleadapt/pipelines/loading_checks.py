@@ -82,7 +82,7 @@ class StrictPipeline(DiffusionPipeline):
         """Refuses an index of other components, which diffusers would load; None stands for what is not to be loaded."""
         found = index.get("_class_name")
         if found != cls.__name__:
-            raise ModelLoadError(f"{path}: model_index.json is of a {found}, expected a {cls.__name__}")
+            raise ModelLoadError(f"{path}: model_index.json describes {found}, but this class loads {cls.__name__}")
         for name, kind in cls.component_classes.items():
             entry = index.get(name, "nothing")
             absent = entry is None or (entry in ([None, None], "nothing") and name in cls._optional_components)

@@ -140,7 +140,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
 
     @property
     def compute_dtype(self) -> torch.dtype:
-        """What the generator calculates in, whatever its weights are held in."""
+        """The dtype that the generator computes in, which may differ from that of its weights."""
         return self._compute_dtype or self.generator.dtype
 
     def _choose_compute_dtype(self) -> None:

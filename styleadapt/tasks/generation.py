@@ -1,4 +1,4 @@
-"""Generation as a training task: pictures from noise, by a GAN that is taught by images, with labels or without."""
+"""Generation as a training task: a GAN learns to make pictures from noise, with or without labels."""
 
 import copy
 from dataclasses import dataclass, field

@@ -12,7 +12,7 @@ from styleadapt.ui.studio import Studio
 
 
 class LongWork:
-    """What the events of such work share, free of layout. `kept` says what is there after Stop."""
+    """Base of the events of such work, without layout. `kept` names what Stop keeps."""
 
     kept: str
 

@@ -48,7 +48,7 @@ class RestoreTab:
 
 
 class RestoreEvents(LongWork):
-    """What happens on the tab, free of layout."""
+    """The events of the tab, without its layout."""
 
     kept = "the photo as it was"
 

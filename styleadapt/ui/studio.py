@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """Where a style comes from: style images, an adapter, or both.
+    """The source of a style: style images, an adapter, or both.
 
     Parameters:
         styles: the style images; None for the adapter's style alone.
@@ -74,7 +74,7 @@ def load_packaged_restoration() -> "RestorationPipeline":
 
 
 class Studio:
-    """What events call. Images go in and come out as PIL images of the same size.
+    """Runs the models for the events. Images go in and come out as PIL images of the same size.
 
     Parameters:
         load: makes the pipeline all visitors share, which then moves to the GPU if there is one. It runs in a thread, so that the
@@ -117,7 +117,7 @@ class Studio:
         return self._load_restoration()
 
     def first_look(self, photo: Image.Image, painting: Image.Image) -> Image.Image:
-        """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
+        """Paint `photo` in the style of `painting` on the CPU, for the picture that the page opens with."""
         return _paint(self._loading.result().on_cpu, photo, Look([painting]))
 
     def _stylize(
