@@ -3,8 +3,8 @@
 
     python scripts/package_style_codes.py --paintings FOLDER
 
-Codes of the paintings below FOLDER and of the styles that `styleadapt.drawn` draws, with many seeds, by the packaged style encoder;
-of each kind those are kept that differ the most. It is to be run again when the packaged weights change.
+Codes of the paintings below FOLDER and of the styles that `styleadapt.drawn` draws, with many seeds, by the packaged style
+encoder; of each kind those are kept that differ the most. It is to be run again when the packaged weights change.
 """
 
 import argparse

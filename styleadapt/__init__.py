@@ -13,6 +13,7 @@ _PUBLIC = {
     "StyleTransferPipeline": "pipelines.style_transfer",
     "StyleTransferOutput": "pipelines.style_transfer",
     "StyleAdapter": "adapters.adapter",
+    "StyleAugment": "augment.style_augment",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.settings import AdaptationConfig
     from .adapters.adapter import AdapterError, StyleAdapter
+    from .augment.style_augment import StyleAugment
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
     from .models.generator import StyleGenerator

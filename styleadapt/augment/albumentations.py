@@ -8,8 +8,8 @@ from .transform import ImageAugmentation
 
 
 def for_albumentations(augmentation: ImageAugmentation) -> Any:
-    """An `albumentations.ImageOnlyTransform` that augments the image, with the augmentation's own probability, and leaves masks, boxes
-    and key points as they are.
+    """An `albumentations.ImageOnlyTransform` that augments the image, with the augmentation's own probability, and leaves masks,
+    boxes and key points as they are.
 
     Args:
         augmentation: `StyleAugment`, `ColorJitter` or `RandConv`; its seed holds, not that of `Compose`.

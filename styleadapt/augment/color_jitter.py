@@ -9,8 +9,8 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class ColorJitter(ImageAugmentation):
-    """Random brightness, contrast, saturation and hue, and gray at random (Howard, arXiv 1312.5402; strengths and gray as in SimCLR,
-    arXiv 2002.05709, appendix A, at half strength).
+    """Random brightness, contrast, saturation and hue (Howard, arXiv 1312.5402), and gray at random; strengths are half of those in
+    SimCLR, arXiv 2002.05709, appendix A.
 
     Args:
         p: probability with which each image is jittered.
@@ -37,9 +37,9 @@ class ColorJitter(ImageAugmentation):
         seed: int | None = None,
     ):
         super().__init__(p, seed)
-        for name, value, most in (
-            ("brightness", brightness, 1), ("contrast", contrast, 1), ("saturation", saturation, 1), ("hue", hue, 0.5), ("gray", gray, 1),
-        ):  # fmt: skip
+        strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue, "gray": gray}
+        for name, value in strengths.items():
+            most = 0.5 if name == "hue" else 1
             if not 0 <= value <= most:
                 raise ValueError(f"`{name}` is {value}; it must lie between 0 and {most}")
         self.brightness, self.contrast, self.saturation, self.hue, self.gray = brightness, contrast, saturation, hue, gray

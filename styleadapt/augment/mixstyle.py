@@ -63,8 +63,8 @@ def mixing(model: nn.Module, layers: Sequence[str], mixstyle: MixStyle) -> Itera
 
     Args:
         model: whatever has these layers.
-        layers: names of submodules that give features `(B, C, H, W)`, or a tuple whose first entry they are; early ones, as in the
-            paper after the first and second stage.
+        layers: names of submodules that give features `(B, C, H, W)`, or a tuple whose first entry they are; early ones, as in
+            the paper, after the first and second stage.
         mixstyle: it follows the model's mode, training or evaluation.
 
     Raises:

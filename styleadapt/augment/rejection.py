@@ -18,7 +18,8 @@ class Rejection:
     """Says which images of a batch are to be rejected.
 
     Args:
-        judge: a classifier, from images `(B, 3, H, W)` in [0, 1] to scores `(B, C)` or labels `(B,)`; or the largest content distance.
+        judge: a classifier, from images `(B, 3, H, W)` in [0, 1] to scores `(B, C)` or labels `(B,)`; or the largest content
+            distance.
 
     Raises:
         ValueError: a limit that is not above 0.

@@ -1,8 +1,8 @@
 """StyleAugment: training images in other styles, so that a classifier looks at shapes.
 
 Stylized training data make networks rely less on texture (Geirhos et al., "ImageNet-trained CNNs are biased towards texture",
-arXiv 1811.12231), and random style transfer is an augmentation of its own (Jackson et al., "Style augmentation", arXiv 1809.05375).
-Here the packaged generator paints, at random strength, by codes of a packaged bank.
+arXiv 1811.12231), and random style transfer is an augmentation of its own (Jackson et al., "Style augmentation", arXiv
+1809.05375). Here the packaged generator paints, at random strength, by codes of a packaged bank.
 """
 
 from collections import Counter
@@ -29,8 +29,8 @@ class StyleAugment(ImageAugmentation):
         mixed: share of styles that lie between two of the bank.
         size: shorter side in pixels at which the generator paints: smaller is faster, and its strokes are wider.
         reject: which results are drawn again: a classifier, from images `(B, 3, H, W)` in [0, 1] to probabilities `(B, C)` or
-            labels `(B,)`, rejects what it calls by another name than the image itself; a number rejects what lies farther from the
-            image in content, 0 for equal structure and 2 for none, see `losses.content`.
+            labels `(B,)`, rejects what it calls by another name than the image itself; a number rejects what lies farther from
+            the image in content, 0 for equal structure and 2 for none, see `losses.content`.
         tries: how often at most an image is drawn; after that it stays as it was.
         keys: under which a dict keeps its images.
 
@@ -65,7 +65,8 @@ class StyleAugment(ImageAugmentation):
             raise ValueError(f"`mixed` is {mixed}; a share lies between 0 and 1")
         if size < SHORTEST or tries < 1:
             raise ValueError(f"`size` must be {SHORTEST} at least and `tries` 1, got {size} and {tries}")
-        self.strength, self.mixed, self.tries = (float(strength[0]), float(strength[1])), mixed, tries
+        self.strength = (float(strength[0]), float(strength[1]))
+        self.mixed, self.size, self.tries = mixed, size, tries
         self.bank = read_bank(bank)
         self.rejection = None if reject is None else Rejection(reject)
         self.counts: Counter[str] = Counter(stylized=0, rejected=0, kept=0)

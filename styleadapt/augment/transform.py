@@ -1,4 +1,4 @@
-"""What the augmentations of a classifier's images share: every kind of image in, the same kind out, wherever a library calls them."""
+"""What the augmentations of a classifier's images share: any kind of image in, the same kind out, wherever a library calls them."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

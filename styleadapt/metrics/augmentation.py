@@ -1,7 +1,8 @@
 """Which augmentation makes a classifier see things in pictures of kinds that it was never trained on.
 
-Classifiers are trained on class folders of one kind, photos for instance, with every augmentation and several seeds, and are tested on
-those of others. Each seed also holds back a fifth of the training images, which tests the loss at home: five seeds test each once.
+Classifiers are trained on class folders of one kind, photos for instance, with every augmentation and several seeds, and are
+tested on those of others. Each seed also holds back a fifth of the training images, which tests the loss at home: five seeds test
+each once.
 """
 
 from collections.abc import Callable, Mapping
@@ -133,8 +134,8 @@ def compare_augmentations(
         callback: called with the name of each arm before its turn.
 
     Raises:
-        SourceError: fewer than two classes, fewer than five images of one, a class that a test folder lacks, or test folders of one
-            name.
+        SourceError: fewer than two classes, fewer than five images of one, a class that a test folder lacks, or test folders of
+            one name.
         FileNotFoundError: there is no such training folder.
     """
     recipe, device = recipe or Recipe(), device or torch.device("cpu")

@@ -1,7 +1,7 @@
 """A small classifier, and one recipe to train it with, whatever its images are augmented by.
 
-Its trunk is frozen, so that features are computed once: of several augmented copies of each training image, and of the test images. What
-is trained on them is the last layer. A comparison of many augmentations then takes minutes on a CPU.
+Its trunk is frozen, so that features are computed once: of several augmented copies of each training image, and of the test
+images. What is trained on them is the last layer. A comparison of many augmentations then takes minutes on a CPU.
 """
 
 from collections.abc import Callable
@@ -100,7 +100,11 @@ def pooled_features(trunk: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def training_features(
-    trunk: nn.Module, images: torch.Tensor, recipe: Recipe, seed: int, augment: Callable[[torch.Tensor], torch.Tensor] | None = None
+    trunk: nn.Module,
+    images: torch.Tensor,
+    recipe: Recipe,
+    seed: int,
+    augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Features of augmented copies, `(N, copies, D)`.
 

@@ -1,4 +1,4 @@
-"""Whether one classifier is better than another on the same images: paired bootstrap, and Holm's correction for several such questions."""
+"""Whether one classifier is better than another on the same images: paired bootstrap, and Holm's correction for several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,8 +61,8 @@ def paired_difference(
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """p-values of several questions, corrected so that the chance of any false yes is what each says (Holm, "A simple sequentially
-    rejective multiple test procedure", 1979).
+    """p-values of several questions, corrected so that the chance of any false yes is what each says (Holm, "A simple
+    sequentially rejective multiple test procedure", 1979).
 
     >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
     {'a': 0.03, 'b': 0.06, 'c': 0.06}
