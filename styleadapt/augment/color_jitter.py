@@ -9,8 +9,8 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class ColorJitter(ImageAugmentation):
-    """Random brightness, contrast, saturation and hue (Howard, arXiv 1312.5402), and gray at random; strengths are half of those in
-    SimCLR, arXiv 2002.05709, appendix A.
+    """Random brightness, contrast, saturation and hue (Howard, arXiv 1312.5402), and gray at random; strengths are half of those
+    in SimCLR, arXiv 2002.05709, appendix A.
 
     Args:
         p: probability with which each image is jittered.

@@ -1,4 +1,4 @@
-"""What the augmentations of a classifier's images share: any kind of image in, the same kind out, wherever a library calls them."""
+"""What the augmentations of a classifier's images share: any kind of image in, the same kind out, within any library."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +59,7 @@ class ImageAugmentation:
         """
         sample = inputs[0] if len(inputs) == 1 else inputs
         found: list[Any] = []
-        self._visit(sample, lambda image: found.append(image) or image)
+        self._visit(sample, found.append)
         if not found:
             keys = f" under {', '.join(self.keys)}" if isinstance(sample, Mapping) else ""
             raise TypeError(f"there is no image{keys} in a {type(sample).__name__}; pass images, or name `keys`")

@@ -49,9 +49,10 @@ def test_a_run_that_goes_on_makes_what_one_run_makes(classes, tmp_path):
     augment_photos(augment, FolderPhotos(classes), tmp_path / "whole", {}, copies=2)
     whole = pixels(tmp_path / "whole")
     (tmp_path / "whole" / "dog" / "a-2.png").unlink()
-    times = []
-    augment_photos(augment, FolderPhotos(classes), tmp_path / "whole", {}, copies=2, callback=lambda p: times.append(p.entry.input))
-    assert times == ["dog/a.png copy 2"]
+    made: list[str] = []
+    options = {"copies": 2, "callback": lambda progress: made.append(progress.entry.input)}
+    augment_photos(augment, FolderPhotos(classes), tmp_path / "whole", {}, **options)
+    assert made == ["dog/a.png copy 2"]
     again = pixels(tmp_path / "whole")
     assert whole.keys() == again.keys() and all(np.array_equal(whole[name], again[name]) for name in whole)
 
