@@ -85,7 +85,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     rare.add_argument(
         "--size",
         type=int,
-        help="side in pixels that images are cut to; 384, 128 for augmentation, or whole for restoration, by default",
+        help="side in pixels that images are cut to; 384, 112 for augmentation, or whole for restoration, by default",
     )
     rare.add_argument("--limit", type=int, help="at most so many pictures, drawn by --seed")
     rare.add_argument("--seed", type=int, default=0, help="of --limit, of the intervals and of adapting")
@@ -112,7 +112,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         if value is not None and value < least:
             parser.error(f"--{name} is {value}; it must be {least} at least")
     if args.size is None and args.protocol != "restoration":
-        args.size = 128 if augmentation else 384
+        args.size = 112 if augmentation else 384
     if not args.adapt > 0:
         parser.error(f"--adapt is {args.adapt:g}; it must be more than 0 seconds")
     return args

@@ -27,7 +27,7 @@ from .classification import (
     load_trunk,
     middle_features,
     read_class_folder,
-    train_last_layer,
+    train_top,
     training_features,
 )
 from .report import Figure
@@ -163,12 +163,12 @@ def compare_augmentations(
         for seed in range(seeds):
             back = folds == seed % FOLDS
             here = (~back).to(device)
-            layer = train_last_layer(features[here], labels[here], recipe, seed)
-            answers = {folder: correct_answers(layer, *known) for folder, known in abroad.items()}
+            top = train_top(trunk, features[here], labels[here], recipe, seed)
+            answers = {folder: correct_answers(top, *known) for folder, known in abroad.items()}
             for folder, values in answers.items():
                 correct[folder] += values / seeds
             scores.by_seed[name].append(float(np.mean([values.mean() for values in answers.values()])))
-            home[back.numpy()] += correct_answers(layer, at_home[~here], labels[~here])
+            home[back.numpy()] += correct_answers(top, at_home[~here], labels[~here])
             tested += back.numpy()
         scores.correct[name], scores.home[name] = correct, home[tested > 0] / tested[tested > 0]
     return scores

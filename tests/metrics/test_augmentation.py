@@ -12,7 +12,7 @@ from styleadapt.metrics.classification import Recipe
 
 from ..conftest import smooth_noise
 
-RECIPE = Recipe(size=64, margin=8, copies=2, steps=60)
+RECIPE = Recipe(size=64, margin=8, copies=2, epochs=6, batch_size=8, head_lr=3e-3)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_wrong_command_lines_are_refused(line, tmp_path, capsys):
 def test_a_seed_gives_the_same(folders):
     arms = {name: ARMS[name] for name in ("jitter", "style + jitter", "mixstyle", "randconv")}
     first, again = (
-        compare_augmentations(folders / "home", [folders / "lighter"], 1, Recipe(size=64, margin=8, copies=1, steps=5), arms)
+        compare_augmentations(folders / "home", [folders / "lighter"], 1, Recipe(size=64, margin=8, copies=1, epochs=1), arms)
         for _ in range(2)
     )
     assert first.by_seed == again.by_seed and torch.is_grad_enabled()
