@@ -27,7 +27,7 @@ from styleadapt.metrics.classification import load_trunk
 class MadeImages(Dataset):
     """Random bytes `(3, size, size)`, through a transform if there is one."""
 
-    def __init__(self, count: int, size: int, transform: Callable | None):
+    def __init__(self, count: int, size: int, transform: Callable | None = None):
         self.images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
         self.transform = transform
 
@@ -42,32 +42,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=224, help="side of the images in pixels (default: %(default)s)")
     parser.add_argument("--p", type=float, default=0.5, help="of StyleAugment (default: %(default)s)")
-    parser.add_argument("--batch_size", type=int, default=16, help="images of a step (default: %(default)s)")
+    parser.add_argument("--batch_size", type=int, default=32, help="images of a step (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="of each measurement (default: %(default)s)")
-    parser.add_argument("--batched", action="store_true", help="augment whole batches, on the device, instead of single images")
     parser.add_argument("--device", default="cpu", help="where the network trains (default: %(default)s)")
     args = parser.parse_args()
     device = usable_device(args.device)
     augment = StyleAugment(p=args.p, seed=0)
-    plain, styled = (MadeImages(args.batch_size, args.size, transform) for transform in (None, None if args.batched else augment))
-    step = training_step(args.batch_size, args.size, device)
+    plain, styled = (MadeImages(args.batch_size, args.size, transform) for transform in (None, augment))
+    whole = {"batch_size": args.batch_size}
     works = {
-        "loading": lambda: load(plain, args.batch_size),
-        "loading with StyleAugment": lambda: (
-            augment(load(styled, args.batch_size).to(device)) if args.batched else load(styled, args.batch_size)
+        "loading": lambda: next(iter(DataLoader(plain, **whole))),
+        "loading, augmented singly": lambda: next(iter(DataLoader(styled, **whole))),
+        "loading, augmented as batches": lambda: next(
+            iter(DataLoader(plain, collate_fn=lambda x: augment(torch.stack(x)), **whole))
         ),
-        "training step": step,
+        "training step": training_step(args.batch_size, args.size, device),
     }
     medians = {name: statistics.median(seconds) for name, seconds in in_turns(works, args.rounds, device).items()}
+    print(f"{args.size} px, p = {args.p}, batches of {args.batch_size}, {device}, {torch.get_num_threads()} threads")
     for name, seconds in medians.items():
-        print(f"{name:28} {1000 * seconds / args.batch_size:8.2f} ms an image")
-    share = (medians["loading with StyleAugment"] - medians["loading"]) / medians["training step"]
-    about = f"{args.size} px, p = {args.p}, batches of {args.batch_size}, {device}"
-    print(f"StyleAugment takes {share:.3f} of the training step ({about})")
-
-
-def load(images: MadeImages, batch_size: int) -> torch.Tensor:
-    return next(iter(DataLoader(images, batch_size)))
+        share = (seconds - medians["loading"]) / medians["training step"]
+        added = f"   adds {share:.3f} of the training step" if "augmented" in name else ""
+        print(f"{name:30} {1000 * seconds / args.batch_size:8.2f} ms an image{added}")
 
 
 def training_step(batch_size: int, size: int, device: torch.device) -> Callable[[], None]:

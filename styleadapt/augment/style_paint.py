@@ -4,6 +4,7 @@ import hashlib
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from ..devices.cpu import supports_bf16
 from ..models.generator import StyleGenerator
@@ -50,9 +51,11 @@ class StylePainter:
     def _on(self, device: torch.device) -> StyleGenerator:
         if self._generator is None:
             self._generator = StyleGenerator.from_pretrained(str(WEIGHTS), subfolder="generator")
-            self._generator.requires_grad_(False).to(memory_format=torch.channels_last)
+            self._generator.requires_grad_(False)
+            # not `model.to`, which is ModelMixin's and knows no memory format by type
+            nn.Module.to(self._generator, memory_format=torch.channels_last)
         if self._generator.device != device:
-            self._generator.to(device)
+            nn.Module.to(self._generator, device)
         return self._generator
 
 

@@ -73,7 +73,9 @@ def read_class_folder(folder: Path, classes: list[str], side: int) -> ClassFolde
     Raises:
         SourceError: a class has no image that can be read.
     """
-    images, labels, left_out = [], [], []
+    images: list[torch.Tensor] = []
+    labels: list[int] = []
+    left_out: list[str] = []
     for label, name in enumerate(classes):
         before = len(images)
         for file in list_images(folder / name) if (folder / name).is_dir() else []:
