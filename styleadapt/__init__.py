@@ -1,4 +1,4 @@
-"""styleadapt: stylise any photo with any painting, and adapt a GAN to a new style in about a minute."""
+"""styleadapt: stylize any photo with any painting, and adapt a GAN to a new style in about a minute."""
 
 import importlib
 import os
@@ -12,14 +12,18 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _PUBLIC = {
     "StyleTransferPipeline": "pipelines.style_transfer",
     "StyleTransferOutput": "pipelines.style_transfer",
+    "Adapter": "adapters.adapter",
     "StyleAdapter": "adapters.adapter",
     "StyleAugment": "augment.style_augment",
+    "RestorationAdapter": "adapters.adapter",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
     "RestorationPipeline": "pipelines.restoration",
     "RestorationOutput": "pipelines.restoration",
     "RestorationProgress": "pipelines.restoration",
+    "GenerationPipeline": "pipelines.generation",
+    "GenerationOutput": "pipelines.generation",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
@@ -31,6 +35,7 @@ _PUBLIC = {
     "StyleDiscriminator": "models.discriminator",
     "Restorer": "models.restorer",
     "Inpainter": "models.inpainter",
+    "StyleGAN2Generator": "models.stylegan2",
     "UGATITGenerator": "models.ugatit",
     "UGATITDiscriminator": "models.ugatit",
     "ModelLoadError": "errors",
@@ -43,8 +48,9 @@ if TYPE_CHECKING:
     from .adaptation.adapt import AdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.settings import AdaptationConfig
-    from .adapters.adapter import AdapterError, StyleAdapter
+    from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
     from .augment.style_augment import StyleAugment
+    from .errors import AdapterError
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
     from .models.generator import StyleGenerator
@@ -52,7 +58,9 @@ if TYPE_CHECKING:
     from .models.modeling import ModelLoadError
     from .models.restorer import Restorer
     from .models.style_encoder import StyleEncoder
+    from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline

@@ -35,9 +35,9 @@ Augmentation: classifiers trained on photos with each augmentation, and tested o
     styleadapt evaluate --protocol augmentation --train_data_dir photo --test_data_dir art cartoon sketch -o runs/augmentation
 
 --adapt takes seconds, so that its result differs a little from run to run; --steps in its place gives the same one again.
-Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for FID and KID) if torchvision and
-its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training and adapting
-look through `embedded`, which flatters their results: name another to compare this toolkit with other methods.
+Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for distances of sets) if
+torchvision and its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training
+and adapting look through `embedded`, which flatters their results: name another to compare this toolkit with other methods.
 """
 
 
@@ -83,6 +83,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     rare = parser.add_argument_group("rarely needed")
     rare.add_argument("--frames", action="store_true", help="photos are frames of a video in order: measure flicker too")
     rare.add_argument(
+        "--published", action="store_true", help="LPIPS, FID and ArtFID as well, by torchmetrics, which fetches their weights"
+    )
+    rare.add_argument(
         "--size",
         type=int,
         help="side in pixels that images are cut to; 384, 112 for augmentation, or whole for restoration, by default",
@@ -93,10 +96,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     few_shot = args.protocol == "few-shot"
     augmentation = args.protocol == "augmentation"
-    if augmentation != bool(args.train_data_dir and args.test_data_dir):
+    folders = (args.train_data_dir, args.test_data_dir)
+    if (all if augmentation else any)(folders) != augmentation:
         parser.error("--protocol augmentation needs --train_data_dir and --test_data_dir, which belong to it alone")
-    if args.protocol in ("restoration", "augmentation") and (args.outputs or args.adapter or args.model_card or args.frames):
-        parser.error(f"--outputs, --adapter, --model_card and --frames do not belong to --protocol {args.protocol}")
+    of_pictures = args.outputs or args.adapter or args.model_card or args.frames or args.published
+    if args.protocol in ("restoration", "augmentation") and of_pictures:
+        parser.error(f"--outputs, --adapter, --model_card, --frames and --published do not belong to --protocol {args.protocol}")
     if not 0 <= args.fidelity <= 1:
         parser.error(f"--fidelity is {args.fidelity:g}; it must lie between 0 and 1")
     if few_shot and not (args.shots and args.reference):

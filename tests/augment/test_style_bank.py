@@ -15,7 +15,7 @@ def test_the_packaged_bank_is_small_and_fits_the_packaged_weights():
     assert PACKAGED_BANK.stat().st_size < 300_000
     with safe_open(str(PACKAGED_BANK), "pt") as file:
         assert set(file.keys()) == {"drawn", "paintings"}
-        assert file.metadata()["weights"] == weights_fingerprint(), "run scripts/package_style_codes.py again"
+        assert file.metadata()["weights"] == weights_fingerprint(), "run tools/package_style_codes.py again"
 
 
 def test_its_styles_differ():
