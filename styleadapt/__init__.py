@@ -14,6 +14,7 @@ _PUBLIC = {
     "StyleTransferOutput": "pipelines.style_transfer",
     "Adapter": "adapters.adapter",
     "StyleAdapter": "adapters.adapter",
+    "StyleAugment": "augment.style_augment",
     "RestorationAdapter": "adapters.adapter",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from .adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress
     from .adaptation.settings import AdaptationConfig
     from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
+    from .augment.style_augment import StyleAugment
     from .errors import AdapterError
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator

@@ -67,7 +67,7 @@ def restore_photos(
         "reference": _content(reference),
     }
     return make_pictures(
-        make,
+        lambda data: make(data.encoded),
         photos,
         output_dir,
         settings,

@@ -136,7 +136,7 @@ def _restore_collection(args: argparse.Namespace) -> int:
     from ..batch.stylizing import join_processes
 
     state = join_processes()
-    photos = _source(args)
+    photos = open_photos(args)
     pipe = _load(args, str(state.device) if state.num_processes > 1 else None)
     of_dataset = ("dataset_config_name", "split", "image_column", "name_column")
     source = {} if Path(args.input).is_dir() else {"dataset": args.input, **{name: getattr(args, name) for name in of_dataset}}
@@ -174,7 +174,8 @@ def _restore_collection(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _source(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | StreamedPhotos":
+def open_photos(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | StreamedPhotos":
+    """The photos of `args.input`, a folder or a data set, which `args.output` must not lie in."""
     from ..batch.photo_sources import FolderPhotos, open_dataset_photos
     from ..images.addresses import is_address
 
