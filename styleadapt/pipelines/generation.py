@@ -15,10 +15,13 @@ from PIL import Image
 from ..adapters.adapter import PACKAGED
 from ..errors import ModelLoadError
 from ..images.images import tensor_to_image
+from ..models.gan import GANGenerator
+from ..models.pggan import PGGANGenerator
 from ..models.stylegan2 import StyleGAN2Generator, mix_styles
 from .image_io import OutputType, as_output, check_output_type
 from .latents import (
     Labels,
+    check_class_names,
     check_num_images,
     check_seed,
     check_truncation,
@@ -68,20 +71,14 @@ class GenerationPipeline(StrictPipeline):
         frames = pipe.interpolate(3, 14, steps=30).images
     """
 
-    generator: StyleGAN2Generator
-    component_classes = {"generator": StyleGAN2Generator}
+    generator: StyleGAN2Generator | PGGANGenerator | GANGenerator
+    component_classes = {"generator": (StyleGAN2Generator, PGGANGenerator, GANGenerator)}
     model_cpu_offload_seq = "generator"  # type: ignore[assignment]  # diffusers types it None
 
-    def __init__(self, generator: StyleGAN2Generator, classes: list[str] | None = None):
+    def __init__(self, generator: StyleGAN2Generator | PGGANGenerator | GANGenerator, classes: list[str] | None = None):
         super().__init__()
-        num_classes = getattr(generator.config, "num_classes", 0)
         if classes is not None:
-            named = isinstance(classes, (list, tuple)) and all(isinstance(name, str) and name for name in classes)
-            if not named or len(set(classes)) != len(classes) or len(classes) != num_classes:
-                raise ValueError(
-                    f"`classes` must be {num_classes} different names, as many as the generator has classes, got {classes!r:.200}"
-                )
-            classes = list(classes)
+            classes = check_class_names(classes, getattr(generator.config, "num_classes", 0))
         self.register_modules(generator=generator)
         self.register_to_config(classes=classes)
         generator.eval().requires_grad_(False)
