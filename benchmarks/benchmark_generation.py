@@ -50,7 +50,9 @@ def main() -> int:
     print(f"{args.size} px, batch {args.batch}, {args.threads} threads; seconds of processor (by the clock) per step")
     for method, figures in report.items():
         kinds = "  ".join(f"{kind} {cpu:.2f} ({wall:.2f})" for kind, (cpu, wall) in figures.items())
-        ratios = [mine / theirs for mine, theirs in zip(figures["mean"], report[REFERENCE]["mean"])] if REFERENCE in report else []
+        ratios = (
+            [mine / theirs for mine, theirs in zip(figures["mean"], report[REFERENCE]["mean"])] if REFERENCE in report else []
+        )
         print(f"{method:18}{kinds}" + "".join(f"  {ratio:.2f}" for ratio in ratios))
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
@@ -111,6 +113,7 @@ def worker(method: str, args: argparse.Namespace, pipe) -> None:
 
 def their_step(args: argparse.Namespace, folder: str) -> Callable[[int], None]:
     import torch
+
     from generation_peers import peer_trainer, without_cuda
 
     batches = (torch.rand(args.batch, 3, args.size, args.size) for _ in itertools.count())

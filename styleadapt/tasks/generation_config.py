@@ -131,7 +131,9 @@ class GenerationConfig(AdversarialConfig):
         if self.generator_type == "pggan" and self.labels:
             raise ConfigError("`labels` is true, but progressive growing has no classes; use 'stylegan2' or 'gan'")
         if self.generator_type != "stylegan2" and (self.path_length_weight or self.tileable):
-            raise ConfigError(f"`path_length_weight` and `tileable` are of 'stylegan2'; leave them out for {self.generator_type!r}")
+            raise ConfigError(
+                f"`path_length_weight` and `tileable` are of 'stylegan2'; leave them out for {self.generator_type!r}"
+            )
         if not self.labels and (self.labeled_share or self.validation_data_dir):
             raise ConfigError("`labeled_share` and `validation_data_dir` are for images with classes; set `labels` to true")
         if not (self.adv_weight or self.feature_matching_weight):
