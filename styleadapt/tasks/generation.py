@@ -280,9 +280,9 @@ class GenerationTask:
 
     @torch.no_grad()
     def validate(self, step: int, folder: Path) -> dict[str, float]:
-        """Writes `step-N.jpg`, generated pictures and in its last rows real ones, and returns `kid`, the kernel distance of
-        generated to real images on EfficientNet-Lite0, and `kid_real`, that of two halves of the real ones, its floor; if the discriminator
-        classifies, `error`, or `error_train` without validation images, its share of errors."""
+        """Writes `step-N.jpg`, generated pictures and in its last rows real ones, and returns scores: `kid`, the kernel distance
+        of generated to real images on EfficientNet-Lite0; `kid_real`, that of two halves of the real ones, its floor; and, if the
+        discriminator classifies, `error`, or `error_train` without validation images, its share of errors."""
         generator = self.models["generator"]
         real = self._real_embeddings
         count, batch = min(SCORED, max(len(real), 64)), 32
