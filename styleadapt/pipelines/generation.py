@@ -1,7 +1,7 @@
 """The generation pipeline: pictures from noise, and ways through the space of pictures."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress, adapt_generator
 from ..adaptation.projection import ProjectionProgress, fitted, project
 from ..adaptation.refinement_budget import RefinementBudget
-from ..adapters.adapter import PACKAGED
+from ..adapters.adapter import PACKAGED, GeneratorAdapter
 from ..errors import ModelLoadError
 from ..images.images import image_to_tensor, open_image
 from ..models.stylegan2 import StyleGAN2Generator
-from .image_io import ImageLike, OutputType, check_output_type
+from .adapters import AdapterMixin
+from .image_io import ImageLike, OutputType, as_list, check_output_type
 from .latent_space import GenerationOutput, LatentLike, LatentSpaceMixin
 from .latents import Label, Labels, check_num_images, check_seed, check_truncation, read_labels
 from .loading_checks import StrictPipeline
@@ -36,7 +38,7 @@ class ProjectionOutput(GenerationOutput):
     start_distance: float = 0.0
 
 
-class GenerationPipeline(LatentSpaceMixin, StrictPipeline):
+class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
     """Makes pictures from noise, mixes them and goes from one to another.
 
     Where `latents` or pictures `a` and `b` are asked for, a seed stands for its first latent.
@@ -44,7 +46,8 @@ class GenerationPipeline(LatentSpaceMixin, StrictPipeline):
     Args:
         generator: the model.
         classes: names of the classes that it was trained with, in the order of their numbers.
-        tileable: it was trained to make pictures that repeat without a seam, and makes such ones unless told otherwise.
+        tileable: it was trained to make pictures that repeat without a seam, and makes such ones unless told otherwise. If left
+            out, as the generator is set.
 
     Example:
         pipe = GenerationPipeline.from_pretrained()
@@ -55,10 +58,11 @@ class GenerationPipeline(LatentSpaceMixin, StrictPipeline):
     """
 
     generator: StyleGAN2Generator
+    adapter_class = GeneratorAdapter
     component_classes = {"generator": StyleGAN2Generator}
     model_cpu_offload_seq = "generator"  # type: ignore[assignment]  # diffusers types it None
 
-    def __init__(self, generator: StyleGAN2Generator, classes: list[str] | None = None, tileable: bool = False):
+    def __init__(self, generator: StyleGAN2Generator, classes: list[str] | None = None, tileable: bool | None = None):
         super().__init__()
         num_classes = getattr(generator.config, "num_classes", 0)
         if classes is not None:
@@ -69,6 +73,7 @@ class GenerationPipeline(LatentSpaceMixin, StrictPipeline):
                 )
             classes = list(classes)
         self.register_modules(generator=generator)
+        tileable = getattr(generator, "tileable", False) if tileable is None else tileable
         self.register_to_config(classes=classes, tileable=bool(tileable))
         generator.eval().requires_grad_(False)
         self.set_progress_bar_config(disable=True)
@@ -156,11 +161,7 @@ class GenerationPipeline(LatentSpaceMixin, StrictPipeline):
         Raises:
             ValueError: an image that cannot be read (`ImageError`), a budget that is not positive, an unknown class.
         """
-        if max_seconds is None and not (isinstance(steps, (int, np.integer)) and steps >= 1):
-            raise ValueError(f"`steps` is {steps!r}; it must be a whole number, 1 at least")
-        if max_seconds is not None and not 0 < max_seconds < float("inf"):
-            raise ValueError(f"`max_seconds` is {max_seconds!r}; it must be greater than 0, and finite")
-        budget = RefinementBudget(steps=int(steps)) if max_seconds is None else RefinementBudget(seconds=float(max_seconds))
+        budget = _budget(max_seconds, steps)
         target = image_to_tensor(fitted(open_image(image), self.generator.config.resolution)).to(self.generator.device)
         z, labels = self.latents(_STARTS, seed), None
         if self.num_classes and label is None and not self.has_codes:
@@ -182,3 +183,82 @@ class GenerationPipeline(LatentSpaceMixin, StrictPipeline):
         return ProjectionOutput(
             images=out.images, latents=out.latents, w=out.w, distance=found.distance, start_distance=found.start_distance
         )
+
+    @torch.inference_mode(False)
+    def adapt(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        max_seconds: float = 120.0,
+        steps: int | None = None,
+        seed: int = 0,
+        label: Labels | None = None,
+        tileable: bool | None = None,
+        callback: Callable[[GeneratorAdaptationProgress], object] | None = None,
+        config: GeneratorAdaptationConfig | None = None,
+        name: str = "adapted",
+    ) -> GeneratorAdapter:
+        """Adapts the base generator to the domain of a few images, see `adaptation.generator_adaptation`; the adapter is active
+        afterwards, alone. If it fails, or is interrupted, the adapters that were active before are so again.
+
+        With several adapters loaded, `set_adapters(["one", "other"], [0.5, 0.5])` makes pictures between two domains.
+
+        Args:
+            images: 1 to 100 of the domain; the middle square of each counts.
+            max_seconds: time limit.
+            steps: exactly so many steps instead, whatever the time; then the same seed gives the same adapter.
+            seed: of latents and initialization.
+            label: classes that the pictures in training are of; all if left out.
+            tileable: as in a call.
+            callback: called with a `GeneratorAdaptationProgress` after every step; its `stop()` ends the adaptation, and what has
+                been learned is kept.
+            config: settings other than the defaults.
+            name: what the adapter is called in `set_adapters`.
+
+        Raises:
+            ValueError: another number of images, a budget that is not positive, an unknown class, or an image that cannot be read
+                (`ImageError`).
+        """
+        opened = [open_image(image) for image in as_list(images, "images")]
+        budget = _budget(max_seconds if steps is None else None, steps)
+        several = len(label) if isinstance(label, (list, tuple)) else 1
+        labels = None if label is None else read_labels(label, several, self.num_classes, self.classes, check_seed(seed))
+        active = self._active
+        self._restore_base()
+        try:
+            with self._tiling(tileable), torch.enable_grad():
+                adapter = adapt_generator(
+                    self.generator,
+                    opened,
+                    base=self.fingerprint,
+                    budget=budget,
+                    seed=check_seed(seed),
+                    label=labels,
+                    config=config,
+                    callback=callback,
+                )
+        except BaseException:
+            self.set_adapters(list(active), list(active.values()))
+            raise
+        adapter.base_name = self.config.get("_name_or_path") or ""
+        self._adapters[name] = adapter
+        self.set_adapters([name])
+        return adapter
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
+        """Writes the base generator as a repo; active adapters are not written (save them with `GeneratorAdapter.save`)."""
+        active = self._active
+        self._restore_base()
+        try:
+            super().save_pretrained(save_directory, **kwargs)
+        finally:
+            self.set_adapters(list(active), list(active.values()))
+
+
+def _budget(max_seconds: float | None, steps: int | None) -> RefinementBudget:
+    if max_seconds is None:
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise ValueError(f"`steps` is {steps!r}; it must be a whole number, 1 at least")
+        return RefinementBudget(steps=int(steps))
+    if not 0 < max_seconds < float("inf"):
+        raise ValueError(f"`max_seconds` is {max_seconds!r}; it must be greater than 0, and finite")
+    return RefinementBudget(seconds=float(max_seconds))

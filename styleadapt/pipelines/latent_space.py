@@ -196,8 +196,8 @@ class LatentSpaceMixin:
         config = self.generator.config
         if shape == (self.generator.num_layers, config.code_dim) and config.code_dim == config.latent_dim:
             raise ValueError(
-                f"`{name}` has the shape {shape}, of one picture's codes and of {shape[0]} latents alike: pass codes with a batch "
-                "axis, `w[None]`, and other numbers of latents"
+                f"`{name}` has the shape {shape}, of one picture's codes and of {shape[0]} latents alike: pass codes with a "
+                "batch axis, `w[None]`, and other numbers of latents"
             )
         return shape == (self.generator.num_layers, config.code_dim)
 
