@@ -62,7 +62,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to stylise.
+    """A way to stylize.
 
     Args:
         about: what it is.

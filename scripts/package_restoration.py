@@ -5,7 +5,7 @@
         --inpainter runs/inpaint-gan/final --colorizer runs/colorize/best
 
 Every option names a repo that scripts/train.py wrote; what is left out stays as it is in the package. The style encoder, with
-which the colorizer sees, is not written again: it is that of the packaged weights of stylisation.
+which the colorizer sees, is not written again: it is that of the packaged weights of stylization.
 """
 
 import argparse

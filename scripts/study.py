@@ -6,7 +6,7 @@
     python scripts/study.py report runs/study --output docs/study
 
 FEWSHOT holds a folder an artist, each with `shots10` (training images) and `reference` (unseen works); PHOTOS are photos to
-stylise. `run` adds one row a run to `runs.jsonl` in the output folder and a strip of pictures beside it; what has a row is not
+stylize. `run` adds one row a run to `runs.jsonl` in the output folder and a strip of pictures beside it; what has a row is not
 run again, so it can be killed and goes on. With `--part`, several processes share the work, each on one thread. `report` needs
 matplotlib.
 """
@@ -37,7 +37,7 @@ def main() -> int:
     run = commands.add_parser("run", help="run what has no row yet")
     run.add_argument("plan", type=Path, help="YAML file of the study")
     run.add_argument("--data", type=Path, required=True, help="folder with a folder an artist")
-    run.add_argument("--photos", type=Path, required=True, help="folder of photos to stylise")
+    run.add_argument("--photos", type=Path, required=True, help="folder of photos to stylize")
     run.add_argument("--output", type=Path, required=True, help="folder of runs.jsonl and the pictures")
     run.add_argument("--part", default="0/1", metavar="I/N", help="of the work: every N-th run, starting with the I-th")
     report = commands.add_parser("report", help="tables, plots and sheets of all rows")

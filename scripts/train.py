@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Trains a model from nothing, or goes on from one: stylisation, U-GAT-IT between two domains, or restoration of photos.
+"""Trains a model from nothing, or goes on from one: stylization, U-GAT-IT between two domains, or restoration of photos.
 
     accelerate launch scripts/train.py --config configs/base.yaml --photos DIR --paintings DIR [DIR ...]
     accelerate launch scripts/train.py --config configs/ugatit.yaml --domain_a DIR --domain_b DIR
@@ -10,7 +10,7 @@
     accelerate launch scripts/train.py --config ... --push_to_hub --hub_model_id USER/NAME
 
 Every option but `--task` can stand in the YAML file or on the command line, which wins. Without `--task` the task is unpaired
-translation if `domain_a` is in either, else stylisation; `--task NAME --help` lists a task's options. The result,
+translation if `domain_a` is in either, else stylization; `--task NAME --help` lists a task's options. The result,
 `output_dir/final`, is a model repo for the pipeline of the task, such as `StyleTransferPipeline.from_pretrained`.
 """
 

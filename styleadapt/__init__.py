@@ -1,4 +1,4 @@
-"""styleadapt: stylise any photo with any painting, and adapt a GAN to a new style in about a minute."""
+"""styleadapt: stylize any photo with any painting, and adapt a GAN to a new style in about a minute."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""Every exception of the library, with one common base."""
+"""Defines every exception of the library, all with one common base."""
 
 
 class StyleAdaptError(Exception):

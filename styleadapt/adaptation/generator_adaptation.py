@@ -348,6 +348,6 @@ class _GeneratorAdaptation:
 
 
 def _relative(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
-    """Squared distance of Gram matrices `(..., C, C)`, relative to the mean of both squared norms, as in `losses.style.gram_loss`."""
+    """Squared distance of Gram matrices `(..., C, C)`, relative to the mean of both squared norms."""
     norm = (ours.detach().square().sum((-2, -1)) + theirs.square().sum((-2, -1))) / 2
     return (ours - theirs).square().sum((-2, -1)) / norm.clamp_min(1e-12)

@@ -19,7 +19,7 @@ _AT_LEAST_1 = (
 
 @dataclass(frozen=True)
 class AdaptationConfig:
-    """Settings of quick adaptation. `docs/optimisation-study.md` says which of them pay.
+    """Settings of quick adaptation. `docs/optimization-study.md` says which of them pay.
 
     Args:
         train: which parameters of the generator train beside the style code, see `adapters.deltas.initial_deltas`.

@@ -1,8 +1,8 @@
-"""What an adapter trains: low-rank deltas of the large convolutions, whole deltas of the small parameters, a style code.
+"""Defines what an adapter trains: low-rank deltas of the large convolutions, full deltas of small parameters, and a style code.
 
 The deltas live in weight space: W = W0 + B A (LoRA, Hu et al., arXiv 2106.09685), merged before the forward pass and
 differentiated through. That costs a product of two small matrices a step instead of two more convolutions a layer, and
-means the same for convolutions that pad by repeating the border. Names, shapes and initialisation are those of PEFT.
+means the same for convolutions that pad by repeating the border. Names, shapes and initialization are those of PEFT.
 """
 
 import copy
@@ -61,7 +61,7 @@ def initial_deltas(generator: nn.Module, rank: int, train: str = "low-rank+small
         train: beside the style code, of which there is no delta here:
 
             - `code`: nothing.
-            - `adalin`: the layers that mix instance and layer normalisation.
+            - `adalin`: the layers that mix instance and layer normalization.
             - `small`: every parameter of up to `SMALL` elements.
             - `low-rank`: low-rank deltas of the larger convolutions.
             - `low-rank+small`: both.

@@ -1,4 +1,4 @@
-"""What `styleadapt evaluate` does: pictures are made or opened, measured, and told in a table, a file and a sheet."""
+"""Implements `styleadapt evaluate`: makes or opens pictures, measures them, and writes a table, a JSON file and a sheet."""
 
 import argparse
 import json

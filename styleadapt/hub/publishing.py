@@ -1,4 +1,4 @@
-"""The result of a finished run, and its publication with what a model card says of it."""
+"""Collects the result of a finished run, and publishes it with the facts for its model card."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap intervals (Efron, Annals of Statistics 1979), the same for the same seed."""
+"""Computes bootstrap confidence intervals (Efron, Annals of Statistics 1979), reproducible by seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a result costs: memory, parameters, bytes."""
+"""Measures what a result costs: memory, parameters and bytes."""
 
 import os
 from collections.abc import Iterable

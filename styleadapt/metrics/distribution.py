@@ -1,4 +1,4 @@
-"""How far apart two sets of images are, as distributions of their embeddings (`metrics.image_sets`), one row an image.
+"""Distances between two sets of images, as distributions of their embeddings (`metrics.image_sets`), one row an image.
 
 Distances of embeddings by different backbones, or by different libraries' weights of Inception, are on different scales.
 """
@@ -55,7 +55,7 @@ def kid(found: torch.Tensor, reference: torch.Tensor) -> float:
 
 
 def kernel_distance(found: torch.Tensor, reference: torch.Tensor) -> float:
-    """`kid` on embeddings that are standardised by the reference set, so that every channel counts alike, whatever its scale.
+    """`kid` on embeddings that are standardized by the reference set, so that every channel counts alike, whatever its scale.
 
     Args:
         found, reference: `(N, d)` and `(M, d)`; N and M 2 or more.
@@ -102,8 +102,8 @@ def polynomial_kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 def _covariance_root(x: torch.Tensor) -> torch.Tensor:
     """A matrix whose A^T A is the covariance of the rows of x."""
-    centred = (x - x.mean(0)) / (len(x) - 1) ** 0.5
-    return torch.linalg.qr(centred, mode="r").R if len(x) > x.shape[1] else centred
+    centered = (x - x.mean(0)) / (len(x) - 1) ** 0.5
+    return torch.linalg.qr(centered, mode="r").R if len(x) > x.shape[1] else centered
 
 
 def _mean_off_diagonal(kernel: torch.Tensor) -> torch.Tensor:

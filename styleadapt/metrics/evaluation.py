@@ -1,4 +1,4 @@
-"""All figures of a method's pictures: each beside its photo and style, and all of them as a set."""
+"""Computes all figures of a method's pictures: of each with its photo and style, and of all as a set."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from .stylization import FIGURES, PairScores, mean_scores, measure_pair
 
 @dataclass(frozen=True)
 class Picture:
-    """A stylised picture, its photo and its style image; "RGB", the first two of one size."""
+    """A stylized picture, its photo and its style image; "RGB", the first two of one size."""
 
     name: str
     output: Image.Image
@@ -84,7 +84,7 @@ def art_fid_figure(figures: Sequence[Figure]) -> Figure:
 
 
 def few_shot_figures(backbone: Backbone, outputs: Sequence[Image.Image], shots: Sequence[Image.Image]) -> list[Figure]:
-    """Diversity and memorisation of a model's outputs beside the images that it was adapted to, see `metrics.few_shot`.
+    """Diversity and memorization of a model's outputs beside the images that it was adapted to, see `metrics.few_shot`.
 
     Args:
         outputs, shots: "RGB", all of one size.

@@ -1,4 +1,4 @@
-"""The arithmetic floor of a convolutional network: its multiply-adds over the rate at which this machine convolves."""
+"""Computes the least time that a convolutional network can take: its multiply-adds over this machine's rate of convolution."""
 
 import copy
 import time

@@ -1,4 +1,4 @@
-"""Where the time of a stylisation goes, by kind of layer."""
+"""Measures how the time of a stylization is divided among the kinds of layers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -13,7 +13,7 @@ KINDS = {
     "convolutions": ("conv", "addmm", "matmul", "linear"),
     "padding": ("pad",),
     "activations": ("relu", "tanh", "clamp"),
-    "normalisation and noise": ("mean", "sum", "var", "sqrt", "addcmul", "mul", "div", "neg", "norm"),
+    "normalization and noise": ("mean", "sum", "var", "sqrt", "addcmul", "mul", "div", "neg", "norm"),
     "additions": ("add", "sub"),
     "attention's maximum": ("amax",),
     "copies and conversions": ("copy", "_to", "::to", "contiguous", "clone", "cat", "repeat", "unshuffle", "empty"),
@@ -39,7 +39,7 @@ class KindTime:
 def layer_times(call: Callable[[], object], repeats: int = 5) -> list[KindTime]:
     """The time of one call on the CPU, split by the kind of operation; the parts sum up to the whole.
 
-    An operation counts as what torch calls it, whatever layer or function it comes from; the multiply-adds of normalisations and
+    An operation counts as what torch calls it, whatever layer or function it comes from; the multiply-adds of normalizations and
     of noise have the same name.
 
     Args:

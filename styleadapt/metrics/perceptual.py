@@ -1,4 +1,4 @@
-"""How different two images look to a network."""
+"""Perceptual distances: they compare two images by the features of a network."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 def perceptual_distance(x: Mapping[str, torch.Tensor], y: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Squared distance of features of unit length, averaged over positions and layers: LPIPS (Zhang et al., arXiv 1801.03924,
-    eq. 1) without its learnt channel weights.
+    eq. 1) without its learned channel weights.
 
     Args:
         x, y: maps `(B, C, h, w)` of the two images by layer, such as `metrics.embedding.feature_maps` gives.

@@ -1,4 +1,4 @@
-"""Times ways to do the same thing beside each other, each in a process of its own. Nothing here imports torch."""
+"""Times several ways to do the same thing in turns, each in its own process. This module does not import torch."""
 
 import multiprocessing
 import resource

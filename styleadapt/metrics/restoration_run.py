@@ -1,4 +1,4 @@
-"""A run of the protocol of restoration: our pipeline beside the methods that are installed, with all pictures to look at."""
+"""Runs the protocol of restoration with our pipeline and the installed methods, and saves all pictures."""
 
 import sys
 from collections.abc import Mapping

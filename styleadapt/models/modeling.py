@@ -1,4 +1,4 @@
-"""What our networks share: strict loading from, and whole-file saving to, the Hugging Face folder layout.
+"""Base class of our networks: strict loading from, and atomic saving to, the Hugging Face folder layout.
 
 A model's folder holds `config.json` and `diffusion_pytorch_model.safetensors`. `ModelMixin.from_pretrained` warns and goes
 on where a folder does not fit, and falls back to pickle; here whatever does not fit is an error, and nothing is unpickled.

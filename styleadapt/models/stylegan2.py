@@ -136,7 +136,7 @@ class StyleGAN2Generator(StyleAdaptModel):
 
 
 class MappingNetwork(nn.Module):
-    """Latents to codes; it keeps the running mean of its codes, `w_avg`, which truncation draws towards."""
+    """Latents to codes; it keeps the running mean of its codes, `w_avg`, which truncation draws toward."""
 
     w_avg: torch.Tensor
 

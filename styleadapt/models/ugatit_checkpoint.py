@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' U-GAT-IT code (github.com/znxlwm/UGATIT-pytorch) as models of ours.
+"""Converts checkpoints of the authors' U-GAT-IT code (github.com/znxlwm/UGATIT-pytorch) to our models.
 
 Such a file is a pickled dict of six state dicts. It is unpickled with `weights_only=True`, which runs no code, and it fits in
 every key and shape or is refused. Sizes are not in it; they follow from the shapes.

@@ -1,4 +1,4 @@
-"""What pipelines take for images, and the forms they give their results in."""
+"""Converts the images that pipelines accept, and returns results in the form that was asked for."""
 
 import os
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ class LatentSpaceMixin:
     @property
     def classes(self) -> list[str] | None:
         """Names of the classes, or None for a generator without, or whose classes have numbers alone."""
-        return self.config.classes
+        return self.config.get("classes")
 
     @property
     def num_classes(self) -> int:
@@ -185,7 +185,9 @@ class LatentSpaceMixin:
                 ends.append(self._read_codes(end, name))
                 continue
             z = self._read_latents(end, name)
-            ends.append(self._codes(z, None if one is None else one.expand(len(z)), truncation) if self.has_codes else z)
+            codes = self._codes(z, None if one is None else one.expand(len(z)), truncation) if self.has_codes else z
+            assert codes is not None
+            ends.append(codes)
         return ends
 
     def _are_codes(self, value: Any, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What our pipelines share: loading that refuses whatever does not fit, where diffusers warns and goes on."""
+"""Base class of our pipelines: its loading refuses what does not fit, where diffusers warns and goes on."""
 
 import os
 from pathlib import Path

@@ -65,6 +65,6 @@ class StyleCodes:
 
 
 def _changes(encoder: nn.Module) -> int:
-    """How often weights were changed in place, by an optimiser for instance; what goes through `.data` is not counted."""
+    """How often weights were changed in place, by an optimizer for instance; what goes through `.data` is not counted."""
     weights = itertools.chain(encoder.parameters(), encoder.buffers())
     return sum(weight._version for weight in weights if not weight.is_inference())

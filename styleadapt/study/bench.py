@@ -1,7 +1,7 @@
-"""Runs of a study, one after the other, and what is measured of each.
+"""Executes the runs of a study and measures each.
 
 A task is an artist: training images (`ARTIST/shots10`) and works that no run sees (`ARTIST/reference`). A run adapts by its
-settings, stylises photos that nothing trains on, and is measured against the unseen works and the photos. Time is this process's
+settings, stylizes photos that nothing trains on, and is measured against the unseen works and the photos. Time is this process's
 working time on one thread, so that runs beside each other, and beside other work, get equal shares.
 """
 
@@ -37,7 +37,7 @@ class Bench:
     Args:
         study: the plan.
         data: folder with a folder an artist.
-        photos: folder of photos to stylise, other than the packaged ones, which adaptation trains on.
+        photos: folder of photos to stylize, other than the packaged ones, which adaptation trains on.
 
     Raises:
         StudyError: a folder is missing, or holds too few images.

@@ -1,4 +1,4 @@
-"""The plan of a study: which settings are tried on which tasks, from a YAML file."""
+"""Reads the plan of a study from a YAML file: which settings are tried on which tasks."""
 
 import dataclasses
 import difflib
@@ -53,7 +53,7 @@ class Study:
         seeds: every arm runs once with each.
         seconds: working time of one thread that each adaptation gets.
         shots: training images of a task.
-        photos: number of photos that are stylised and measured.
+        photos: number of photos that are stylized and measured.
         size: short side of photos and works in pixels when they are measured.
         backbone: network that measures, see `metrics.backbones.load_backbone`.
         defaults: settings that all arms share, as in `Run`.

@@ -1,4 +1,4 @@
-"""The report of a study: tables with intervals, the Pareto front, training curves, best and worst pictures, from its rows.
+"""Reports a study from its rows: tables with intervals, the Pareto front, training curves, best and worst pictures.
 
 Every figure is a ratio to the defaults' figure on the same task and seed, averaged as a geometric mean; intervals are
 bootstrapped over tasks (95 %).
@@ -123,7 +123,7 @@ def plot_pareto(table: Table, path: Path) -> None:
     axes.scatter([1], [1], s=120, marker="*", color="black", label="default")
     front = pareto_front(table)
     line = np.array([points[arm] for arm in front])
-    axes.plot(*line.T, color="grey", linewidth=0.8, zorder=0)
+    axes.plot(*line.T, color="gray", linewidth=0.8, zorder=0)
     for arm, (x, y) in zip(front, line):
         axes.annotate(arm[1], (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="style distance, share of the defaults'", ylabel="content distance, share of the defaults'")

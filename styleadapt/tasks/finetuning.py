@@ -1,4 +1,4 @@
-"""Fine-tuning: a pretrained generator and discriminator, and a set of images of a style, make a model or an adapter."""
+"""Fine-tuning as a training task: a pretrained generator and discriminator learn a set of style images."""
 
 import logging
 from collections.abc import Iterable
@@ -109,7 +109,7 @@ class _Base:
 
 
 class FinetuningTask(StylizationTask):
-    """Stylisation that shows images of its own style set, remembers its scores, and may end in an adapter.
+    """Stylization that shows images of its own style set, remembers its scores, and may end in an adapter.
 
     Args:
         config: of the run.

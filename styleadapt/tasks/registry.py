@@ -6,7 +6,7 @@ from typing import Any
 
 from ..training.config import RunConfig
 from ..training.engine import Task
-from . import colorization, inpainting, restoration, stylization, translation
+from . import colorization, generation, inpainting, restoration, stylization, translation
 from .restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 
 
@@ -39,6 +39,7 @@ TASKS: dict[str, TaskBuilder] = {
     "stylization": TaskBuilder.of_module(stylization, stylization.StylizationConfig, stylization.StylizationTask),
     "translation": TaskBuilder.of_module(translation, translation.UnpairedConfig, translation.UnpairedTask),
     "restoration": TaskBuilder.of_module(restoration, RestorationConfig, restoration.RestorationTask),
+    "generation": TaskBuilder.of_module(generation, generation.GenerationConfig, generation.GenerationTask),
     "inpainting": TaskBuilder.of_module(inpainting, InpaintingConfig, inpainting.InpaintingTask),
     "colorization": TaskBuilder.of_module(colorization, ColorizationConfig, colorization.ColorizationTask),
 }

@@ -1,4 +1,4 @@
-"""What restoration, inpainting and colorization share as training tasks: clean photos as targets, and the losses of two phases.
+"""Base of the training tasks restoration, inpainting and colorization: clean photos as targets, and losses of two phases.
 
 The phases are two runs (as in ESRGAN, Wang et al., arXiv 1809.00219, section 3). The first knows distortion alone: the
 Charbonnier distance from the clean photo. The second starts from its result and adds the style-aware objective, with the clean

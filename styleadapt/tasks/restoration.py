@@ -1,4 +1,4 @@
-"""Restoration as a training task: damaged photos in, clean photos out, with noise, JPEG artifacts and blur made on the fly."""
+"""Restoration as a training task: the network learns to remove noise, JPEG artifacts and blur that are made on the fly."""
 
 from functools import cached_property
 from pathlib import Path

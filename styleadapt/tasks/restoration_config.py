@@ -1,4 +1,4 @@
-"""Configuration of restoration: what every run has whose target is a clean photo, and what the restorer has beside it."""
+"""Configuration of the training tasks whose target is a clean photo, and of restoration itself."""
 
 import dataclasses
 import math
@@ -153,7 +153,7 @@ class InpaintingConfig(RepairConfig):
 
 @dataclass
 class ColorizationConfig(RepairConfig):
-    """Configuration of `scripts/train.py --task colorization`: the network that gives grey photos their colors.
+    """Configuration of `scripts/train.py --task colorization`: the network that gives gray photos their colors.
 
     Args:
         colorizer: constructor arguments of a new colorizer, see `models.colorizer.Colorizer`.

@@ -1,4 +1,4 @@
-"""Configuration of stylisation: what base training and fine-tuning have in common, and what base training has beside it."""
+"""Configuration that base training and fine-tuning of stylization share, and that of base training."""
 
 import difflib
 import inspect
@@ -27,7 +27,7 @@ class StyleConfig(AdversarialConfig):
         resolution: side of the square crops in pixels.
         photo_short_side: limits of the short side that photos are randomly resized to before cropping.
         painting_short_side: the same for paintings.
-        painting_jitter: probability that a painting's colours are changed at random.
+        painting_jitter: probability that a painting's colors are changed at random.
         pretrained_model_name_or_path: repo or folder to start from.
         feature_network: what the losses see with, by name, see `losses.features.build_feature_network`.
         style_rate: factor on the learning rate for what makes and reads the style code, the mapping network and the layers of

@@ -1,4 +1,4 @@
-"""Reference-guided stylisation as a training task: generator, mapping network and discriminator, on photos and paintings."""
+"""Reference-guided stylization as a training task: generator, mapping network and discriminator, on photos and paintings."""
 
 import copy
 import itertools
@@ -77,7 +77,7 @@ def build_models(config: StylizationConfig) -> dict[str, Any]:
     models: dict[str, Any] = {}
     for name, cls in MODEL_CLASSES.items():
         if config.pretrained_model_name_or_path:
-            # loaded models are in evaluation: the noise would stand still and be learnt by heart
+            # loaded models are in evaluation: the noise would stand still and be learned by heart
             models[name] = cls.from_pretrained(config.pretrained_model_name_or_path, subfolder=name).train()
         else:
             try:
@@ -112,7 +112,7 @@ class _State:
 
 
 class StylizationTask:
-    """Trains a generator that stylises any photo with any painting.
+    """Trains a generator that stylizes any photo with any painting.
 
     In every other step the first sample of the batch is another lesson. In two of eight it is a painting styled by itself, in one
     a photo: these carry the identity loss, and the paintings give the generator's classifier its second domain. In one more it
@@ -162,7 +162,7 @@ class StylizationTask:
 
     @torch.no_grad()
     def calibrate(self, dataset: PhotoPaintingDataset, count: int = 200) -> None:
-        """Standardises the style encoder's input on `count` paintings of the data set."""
+        """Standardizes the style encoder's input on `count` paintings of the data set."""
         encoder = self.models["style_encoder"]
         images = (dataset[n]["style"][None].to(encoder.device) for n in range(count))
         rows = [encoder.channel_statistics(encoder.trunk(image)) for image in images]

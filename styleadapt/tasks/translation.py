@@ -3,8 +3,8 @@
 The objective is the authors' (section 2.2). What they compute twice or for nothing is left out, with the same result: both
 players share one forward pass of the generators, an image and the identity input go through a generator together, real and
 generated images through a discriminator together, and the generators' step makes no gradients for the discriminators, nor
-theirs for the generators. Normalisation is per image throughout, so that a batch of two equals two batches of one. One thing
-differs: a discriminator that sees real and generated images together takes one power iteration of spectral normalisation for
+theirs for the generators. Normalization is per image throughout, so that a batch of two equals two batches of one. One thing
+differs: a discriminator that sees real and generated images together takes one power iteration of spectral normalization for
 both. Beside the authors' LSGAN there are the other adversarial forms, penalties and augmentations of `training.adversary`.
 """
 

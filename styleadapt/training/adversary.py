@@ -1,4 +1,4 @@
-"""The adversarial game of a run: form, smoothing, instance noise, augmentation and gradient penalties, from the config."""
+"""Sets up the adversarial game of a run from its config: loss, smoothing, instance noise, augmentation, gradient penalties."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ ADA = "ada"
 
 @contextlib.contextmanager
 def steady(module: torch.nn.Module) -> Iterator[None]:
-    """In evaluation for a while. A discriminator's spectral normalisation keeps its estimate: one iteration a pass of the batches
+    """In evaluation for a while. A discriminator's spectral normalization keeps its estimate: one iteration a pass of the batches
     is enough, and all of them get the same. A generator's noise stands still.
 
     >>> layer = torch.nn.Linear(2, 2)

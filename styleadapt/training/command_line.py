@@ -1,4 +1,4 @@
-"""How the training scripts end when something cannot be used: with one line."""
+"""Ends a training script with one line of explanation when its input cannot be used."""
 
 import contextlib
 import re

@@ -34,8 +34,8 @@ class RunConfig:
         output_dir: folder for checkpoints, validation sheets, logs and the final model.
         seed: of weights, data order and augmentation.
         train_batch_size: samples a process and step.
-        gradient_accumulation_steps: batches to add up before the optimisers step.
-        max_train_steps: optimiser steps in all.
+        gradient_accumulation_steps: batches to add up before the optimizers step.
+        max_train_steps: optimizer steps in all.
         max_train_minutes: the run ends after this time, too, resumed parts added up, and the learning rates follow whichever of
             the two limits is nearer. Where the clock decides, runs of different speed are no longer the same.
         learning_rate, lr_d: rates of generator and discriminator (two time scales, arXiv 1706.08500).
@@ -43,7 +43,7 @@ class RunConfig:
         lr_scheduler: a name of `training.schedules.SCHEDULES` (`constant_with_warmup`, `cosine`, `linear_second_half`, ...).
         lr_warmup_steps: steps over which the rates rise from 0.
         lr_num_cycles, lr_power, lr_step_rules: of the schedules `cosine_with_restarts`, `polynomial` and `piecewise_constant`.
-        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimisers; `training.optimizers` says what they mean for
+        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimizers; `training.optimizers` says what they mean for
             those that are not Adam.
         max_grad_norm: gradients are clipped to this norm.
         ema_decay: of the exponential moving average of the generator's weights.

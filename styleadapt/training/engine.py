@@ -38,7 +38,7 @@ SCORE_FILE = "score.json"
 
 
 class Task(Protocol):
-    """What a training run optimises.
+    """What a training run optimizes.
 
     A task may have an attribute `ada`, the `AdaptiveProbability` of its augmentation: the engine updates it after every step and
     keeps it in the checkpoints.
@@ -78,7 +78,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, task: Task, dataset: Dataset | StreamedDataset):
         self.config, self.task, self.dataset = config, task, dataset
-        # a step's batches are fetched together, so that the last of them is no sign to synchronise
+        # a step's batches are fetched together, so that the last of them is no sign to synchronize
         accumulation = GradientAccumulationPlugin(num_steps=config.gradient_accumulation_steps, sync_with_dataloader=False)
         self.accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
@@ -177,7 +177,7 @@ class Trainer:
         return checkpoint
 
     def _prepare(self) -> None:
-        """Optimisers, schedules and the average, and everything in Accelerate's hands."""
+        """Optimizers, schedules and the average, and everything in Accelerate's hands."""
         c, accelerator, task = self.config, self.accelerator, self.task
         set_seed(c.seed)
         if c.allow_tf32:
@@ -261,7 +261,7 @@ class Trainer:
                 parameter.requires_grad_(True)
 
     def _numbered(self, batches: list[dict[str, torch.Tensor]]) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
-        """A step's batches; from the second on, spectral normalisation keeps its estimate, which would depend on their number."""
+        """A step's batches; from the second on, spectral normalization keeps its estimate, which would depend on their number."""
         opponents = [self.task.modules[name] for name in self.opponents]
         modes = [module.training for module in opponents]
         for part, batch in enumerate(batches):
@@ -379,7 +379,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The averaged weights in place: those of schedule-free optimisers, who average themselves, or the moving average."""
+        """The averaged weights in place: those of schedule-free optimizers, who average themselves, or the moving average."""
         with averaged_weights(*self.optimizers.values()):
             if self.config.optimizer == "schedule_free":
                 yield

@@ -1,4 +1,4 @@
-"""What a checkpoint holds beside models and optimisers, so that a resumed run goes on as an unbroken one would."""
+"""Saves and restores the state of a run beside its models and optimizers, so that a resumed run continues exactly."""
 
 import json
 from collections.abc import Mapping

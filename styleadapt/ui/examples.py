@@ -1,4 +1,4 @@
-"""The example pictures that come with the package, and a strip of them to click."""
+"""Finds the packaged example pictures, and lays them out as strips to click."""
 
 import json
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from styleadapt.metrics.distribution import fid, kernel_distance, kid
 
 
 def test_it_is_the_sum_over_pairs():
-    """Against the definition, written as loops, on features that standardising leaves alone."""
+    """Against the definition, written as loops, on features that standardizing leaves alone."""
     torch.manual_seed(0)
     y = torch.randn(5, 3, dtype=torch.float64)
     y = (y - y.mean(0)) / y.std(0)

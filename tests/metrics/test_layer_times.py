@@ -34,7 +34,7 @@ def test_every_kind_is_found_and_the_parts_make_the_whole():
     parts = layer_times(lambda: network(x), repeats=1)
     outside = time.perf_counter() - start
     kinds = {part.kind for part in parts}
-    expected = {"convolutions", "padding", "upsampling", "activations", "normalisation and noise", "additions", IMAGES, BETWEEN}
+    expected = {"convolutions", "padding", "upsampling", "activations", "normalization and noise", "additions", IMAGES, BETWEEN}
     assert kinds >= expected and len(kinds) == len(parts)
     assert [part.seconds for part in parts] == sorted((part.seconds for part in parts), reverse=True)
     assert all(part.seconds >= 0 for part in parts) and 0 < sum(part.seconds for part in parts) < outside

@@ -49,7 +49,7 @@ def official_generator(channels: int = 4, blocks: int = 2, image_size: int = 32,
 
 
 def official_discriminator(channels: int = 2, n_layers: int = 5) -> dict[str, nn.Module]:
-    """Layers by their names in the authors' `Discriminator`, under the same spectral normalisation as there."""
+    """Layers by their names in the authors' `Discriminator`, under the same spectral normalization as there."""
     spectral = nn.utils.spectral_norm
     widths = [3, *(channels * 2**i for i in range(n_layers - 1))]
     layers: dict[str, nn.Module] = {}
@@ -81,7 +81,7 @@ def _conv(x, kernel, stride=1, bias=None):
     return F.conv2d(F.pad(x, (pad,) * 4, mode="reflect"), kernel, bias, stride)
 
 
-def _normalised(x, dims):
+def _normalized(x, dims):
     return (x - x.mean(dims, keepdim=True)) / torch.sqrt(x.var(dims, keepdim=True) + EPS)
 
 
@@ -91,7 +91,7 @@ def _instance_norm(x):
 
 def _lin(x, rho, gamma, beta):
     """Equation 1 of the paper, with unbiased variances."""
-    mixed = rho * _normalised(x, (2, 3)) + (1 - rho) * _normalised(x, (1, 2, 3))
+    mixed = rho * _normalized(x, (2, 3)) + (1 - rho) * _normalized(x, (1, 2, 3))
     return gamma * mixed + beta
 
 
@@ -128,7 +128,7 @@ def reference_generator(w: Mapping[str, torch.Tensor], x: torch.Tensor, light: b
 
 
 def reference_discriminator(layers: Mapping[str, nn.Module], x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Patch logits, CAM logits and heat map. The maps are weighted by the weights before spectral normalisation."""
+    """Patch logits, CAM logits and heat map. The maps are weighted by the weights before spectral normalization."""
     for name, layer in layers.items():
         if name.startswith("model."):
             x = F.leaky_relu(layer(F.pad(x, (1, 1, 1, 1), mode="reflect")), 0.2)

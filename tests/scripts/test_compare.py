@@ -56,17 +56,17 @@ def test_a_figure_that_cannot_be_measured_is_a_dash(script):
     assert line.split()[1:3] == ["-", "1.000"]
 
 
-def test_a_style_is_learnt_once(script, tiny_pipe, painting, photo, monkeypatch):
+def test_a_style_is_learned_once(script, tiny_pipe, painting, photo, monkeypatch):
     config = AdaptationConfig(rank=2, crop_size=64, pool_size=2)
     adapter = tiny_pipe.adapt([painting], steps=2, content=[photo], config=config)
-    learnt = []
-    monkeypatch.setattr(type(tiny_pipe), "adapt", lambda self, styles, **options: learnt.append(styles) or adapter)
+    learned = []
+    monkeypatch.setattr(type(tiny_pipe), "adapt", lambda self, styles, **options: learned.append(styles) or adapter)
     monkeypatch.setattr(type(tiny_pipe), "from_pretrained", lambda _: tiny_pipe)
     arguments = type("Arguments", (), {"model": None, "adapt": 1.0, "refine": 0})
     methods = script["this_package"](arguments)
     for style in (painting, painting, photo):
         methods["adapter"].prepare(style)
-    assert len(learnt) == 2 and list(methods) == ["zero-shot", "adapter"]
+    assert len(learned) == 2 and list(methods) == ["zero-shot", "adapter"]
     one, other = (methods[name].draw(photo, painting) for name in methods)
     assert one.tobytes() != other.tobytes() and one.tobytes() == tiny_pipe(photo, style=painting).images[0].tobytes()
 

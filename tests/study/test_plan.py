@@ -26,7 +26,7 @@ def test_runs_are_every_arm_on_every_artist_with_every_seed(tmp_path):
     assert by_factor["zero-shot"].seconds == 0 and by_factor["rate"].seconds == 30
 
 
-def test_nested_settings_leave_their_neighbours():
+def test_nested_settings_leave_their_neighbors():
     config = configure({"losses.content": 5, "adversarial.adv_loss": "lsgan", "rank": 4})
     assert config.losses.content == 5 and config.losses.gram == configure({}).losses.gram
     assert config.adversarial.adv_loss == "lsgan" and config.rank == 4

@@ -11,7 +11,7 @@ from styleadapt.training.engine import Trainer
 from styleadapt.training.phases import adversarial_phases
 
 # of the shapes of a base training, for the real task
-TINY_STYLISATION = """
+TINY_STYLIZATION = """
 generator: {channels: [8, 16], blocks: [1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
 style_encoder: {code_dim: 16, hidden_dim: 8}
 discriminator: {channels: [4, 8], code_dim: 16}

@@ -19,7 +19,7 @@ from ..models.ugatit_reference import (
 
 
 class ReferenceLoop:
-    """Networks by the names of the authors' checkpoint, and their two optimisers."""
+    """Networks by the names of the authors' checkpoint, and their two optimizers."""
 
     def __init__(
         self,

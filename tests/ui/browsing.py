@@ -11,7 +11,7 @@ expect = sync_api.expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 1000
-TABS = {"Stylise": "stylize", "Regions": "regions", "Batch": "batch", "Video": "video", "Adapt": "adapt", "Restore": "restore"}
+TABS = {"Stylize": "stylize", "Regions": "regions", "Batch": "batch", "Video": "video", "Adapt": "adapt", "Restore": "restore"}
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 
@@ -36,8 +36,8 @@ def upload(page, where, path):
     expect(page.locator(f"{where} img[src*='{path.name}']")).to_be_visible()
 
 
-def stylise(page):
-    """Press Stylise and wait for a result that differs from the one on the page."""
+def stylize(page):
+    """Press Stylize and wait for a result that differs from the one on the page."""
     result = page.locator("#stylize-result img").last
     before = result.get_attribute("src")
     page.locator("#stylize-run").click()
