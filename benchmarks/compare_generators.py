@@ -151,7 +151,7 @@ def our_pictures(method: str, args: argparse.Namespace, work_dir: Path) -> tuple
     trainer.seconds = 60 * args.minutes
     trainer.train()
     pipe = GenerationPipeline.from_pretrained(str(work_dir / "final"))
-    return pipe(args.samples, seed=args.seed, truncation=1.0, tileable=config.tileable).images, trainer.step
+    return pipe(args.samples, seed=args.seed, truncation=1.0).images, trainer.step
 
 
 def their_pictures(method: str, args: argparse.Namespace, work_dir: Path) -> tuple[list[Image.Image], int]:

@@ -15,6 +15,7 @@ _PUBLIC = {
     "Adapter": "adapters.adapter",
     "StyleAdapter": "adapters.adapter",
     "RestorationAdapter": "adapters.adapter",
+    "GeneratorAdapter": "adapters.adapter",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
@@ -27,6 +28,8 @@ _PUBLIC = {
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
     "AdaptationProgress": "adaptation.adapt",
+    "GeneratorAdaptationConfig": "adaptation.generator_adaptation",
+    "GeneratorAdaptationProgress": "adaptation.generator_adaptation",
     "RefinementConfig": "adaptation.refinement",
     "RefinementProgress": "adaptation.refinement",
     "StyleGenerator": "models.generator",
@@ -45,9 +48,10 @@ __all__ = sorted(_PUBLIC)
 if TYPE_CHECKING:
     # ruff: noqa: F401
     from .adaptation.adapt import AdaptationProgress
+    from .adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.settings import AdaptationConfig
-    from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
+    from .adapters.adapter import Adapter, GeneratorAdapter, RestorationAdapter, StyleAdapter
     from .errors import AdapterError
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
