@@ -24,6 +24,8 @@ _PUBLIC = {
     "RestorationProgress": "pipelines.restoration",
     "GenerationPipeline": "pipelines.generation",
     "GenerationOutput": "pipelines.generation",
+    "DiscriminatorClassifier": "pipelines.classification",
+    "ClassificationOutput": "pipelines.classification",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from .models.style_encoder import StyleEncoder
     from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.classification import ClassificationOutput, DiscriminatorClassifier
     from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline

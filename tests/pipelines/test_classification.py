@@ -31,7 +31,7 @@ def test_the_classes_of_an_image_by_their_probabilities(kind, head):
     network = discriminator(kind, head)
     classifier = DiscriminatorClassifier(network, CLASSES)
     (out,) = classifier(picture())
-    values = torch.from_numpy(np.asarray(picture())).permute(2, 0, 1)[None] / 127.5 - 1
+    values = torch.tensor(np.asarray(picture())).permute(2, 0, 1)[None] / 127.5 - 1
     expected = network(values.float()).class_logits[0].softmax(0)
     assert out.scores == pytest.approx(sorted(expected.tolist(), reverse=True), abs=1e-5)
     assert out.labels == [CLASSES[n] for n in expected.argsort(descending=True)]
