@@ -1,7 +1,7 @@
 """Configuration of the training of generators from noise."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..errors import ConfigError
 from ..models.gan import GANDiscriminator, GANGenerator
@@ -79,9 +79,9 @@ class GenerationConfig(AdversarialConfig):
     wrap: bool = False
     tileable: bool = False
     generator_type: str = "stylegan2"
-    generator: dict = field(default_factory=dict)
+    generator: dict[str, Any] = field(default_factory=dict)
     discriminator_type: str = "stylegan2"
-    discriminator: dict = field(default_factory=dict)
+    discriminator: dict[str, Any] = field(default_factory=dict)
     pretrained_model_name_or_path: str | None = None
     grow_steps: int = 2000
     fade_share: float = 0.5
