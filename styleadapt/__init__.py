@@ -16,6 +16,7 @@ _PUBLIC = {
     "StyleAdapter": "adapters.adapter",
     "StyleAugment": "augment.style_augment",
     "RestorationAdapter": "adapters.adapter",
+    "GeneratorAdapter": "adapters.adapter",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
@@ -26,10 +27,14 @@ _PUBLIC = {
     "RestorationAdaptationProgress": "adaptation.restoring",
     "GenerationPipeline": "pipelines.generation",
     "GenerationOutput": "pipelines.generation",
+    "DiscriminatorClassifier": "pipelines.classification",
+    "ClassificationOutput": "pipelines.classification",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
     "AdaptationProgress": "adaptation.adapt",
+    "GeneratorAdaptationConfig": "adaptation.generator_adaptation",
+    "GeneratorAdaptationProgress": "adaptation.generator_adaptation",
     "RefinementConfig": "adaptation.refinement",
     "RefinementProgress": "adaptation.refinement",
     "StyleGenerator": "models.generator",
@@ -48,10 +53,11 @@ __all__ = sorted(_PUBLIC)
 if TYPE_CHECKING:
     # ruff: noqa: F401
     from .adaptation.adapt import AdaptationProgress
+    from .adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress
     from .adaptation.settings import AdaptationConfig
-    from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
+    from .adapters.adapter import Adapter, GeneratorAdapter, RestorationAdapter, StyleAdapter
     from .augment.style_augment import StyleAugment
     from .errors import AdapterError
     from .images.images import ImageError
@@ -63,6 +69,7 @@ if TYPE_CHECKING:
     from .models.style_encoder import StyleEncoder
     from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.classification import ClassificationOutput, DiscriminatorClassifier
     from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline

@@ -46,6 +46,24 @@ def check_num_images(num_images: Any) -> int:
     return int(num_images)
 
 
+def check_class_names(classes: Any, num_classes: int) -> list[str]:
+    """Names of the classes of a model as a list.
+
+    Raises:
+        ValueError: they are not as many different names as it has classes.
+
+    >>> check_class_names(["cat", "cat"], 2)
+    Traceback (most recent call last):
+    ValueError: `classes` must be 2 different names, as many as the model has classes, got ['cat', 'cat']
+    """
+    named = isinstance(classes, (list, tuple)) and all(isinstance(name, str) and name for name in classes)
+    if not named or len(set(classes)) != len(classes) or len(classes) != num_classes:
+        raise ValueError(
+            f"`classes` must be {num_classes} different names, as many as the model has classes, got {classes!r:.200}"
+        )
+    return list(classes)
+
+
 def check_truncation(truncation: Any) -> float:
     """Raises ValueError if this is no number from 0 to `MOST_TRUNCATION`; beyond it, pictures fall apart.
 
