@@ -52,11 +52,3 @@ class ManifestError(StyleAdaptError, ValueError):
 
 class HubError(StyleAdaptError, RuntimeError):
     """A run that could not be published: says what failed, why, and what to do. The run itself is safe on disk."""
-
-
-class StudyError(StyleAdaptError, ValueError):
-    """A study that cannot be run; the message names the key and what is allowed."""
-
-
-class RaceError(StyleAdaptError, RuntimeError):
-    """A way that could not be measured, and why, in one line."""

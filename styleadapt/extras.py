@@ -6,7 +6,7 @@ EXTRAS = {
     "train": ("datasets", "tensorboard"),
     "video": ("av",),
     "export": ("onnx", "onnxscript", "onnxruntime", "openvino"),
-    "metrics": ("skimage",),
+    "metrics": ("skimage", "scipy"),
 }
 
 

@@ -31,7 +31,10 @@ class DamageMix:
     """How often which damage is drawn, and how strong. Shares that do not add up to 1 are scaled.
 
     Args:
-        noise, jpeg, blur, clean: shares of the four kinds of samples.
+        noise: share of the samples with noise.
+        jpeg: share of the samples with JPEG artifacts.
+        blur: share of the blurred samples.
+        clean: share of the samples without damage.
         sigma: limits of the noise's deviation on the scale 0..255, drawn uniformly.
         quality: limits of the JPEG quality, drawn uniformly.
         spread: limits of the blur's deviation in pixels, drawn uniformly.

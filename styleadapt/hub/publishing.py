@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import MISSING, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from ..training.config import RunConfig
@@ -20,7 +20,7 @@ def public_settings(config: RunConfig) -> dict[str, object]:
     (True, False)
     """
     private = config.settings_of("private_settings")
-    return {key: value for key, value in vars(config).items() if key not in private}
+    return {key: value for key, value in asdict(config).items() if key not in private}
 
 
 def result_folder(trainer: Trainer) -> Path:
@@ -55,5 +55,5 @@ def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> 
 
 
 def _changed_settings(config: RunConfig) -> dict[str, object]:
-    defaults = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(config)}
+    defaults = public_settings(type(config)())
     return {key: value for key, value in public_settings(config).items() if value != defaults[key]}

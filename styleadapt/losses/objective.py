@@ -1,6 +1,7 @@
 """The style-aware objective: all image losses of stylization on one feature network, weighted and summed."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -49,8 +50,8 @@ class LossWeights:
 
     def __post_init__(self):
         for field in fields(self):
-            if not getattr(self, field.name) >= 0:
-                raise ValueError(f"the weight of `{field.name}` is {getattr(self, field.name)}; it must be 0 or more")
+            if not 0 <= getattr(self, field.name) < math.inf:
+                raise ValueError(f"the weight of `{field.name}` is {getattr(self, field.name)}; it must be a number, 0 or more")
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
-from .race import own_peak_mb
+from ..devices.memory import own_peak_mb
 
 
 def peak_memory_mb(device: torch.device | str = "cpu") -> float:

@@ -29,7 +29,7 @@ class PairScores:
         backbone: name of the network that the figures but `ssim` were measured with.
         gram, mean_std: distance to the style, see `style_distance`; lower is nearer.
         content, cfsd: distance to the photo, see `content_distance` and `cfsd`; lower keeps more of it.
-        lpips: perceptual distance to the photo, see `metrics.perceptual`; lower is more alike.
+        perceptual: perceptual distance to the photo, see `metrics.perceptual`; lower is more alike.
         ssim: structural similarity to the photo, see `metrics.pixels`; higher is more alike.
     """
 
@@ -38,7 +38,7 @@ class PairScores:
     mean_std: float
     content: float
     cfsd: float
-    lpips: float
+    perceptual: float
     ssim: float
 
     def figures(self) -> dict[str, float]:
@@ -143,7 +143,7 @@ def measure_pair(
         **style_distance(output_maps, style_maps),
         "content": content_distance(output_maps, photo_maps),
         "cfsd": cfsd(output_maps, photo_maps),
-        "lpips": perceptual_distance(output_maps, photo_maps),
+        "perceptual": perceptual_distance(output_maps, photo_maps),
         "ssim": ssim(x, c),
     }
     return PairScores(backbone=backbone.name, **{name: float(value) for name, value in measured.items()})

@@ -10,7 +10,7 @@ from diffusers.utils import logging
 
 from ..devices.cpu import keep_freed_memory
 from ..errors import ModelLoadError
-from ..models.modeling import PICKLE_REFUSAL
+from ..models.checkpoint_files import PICKLE_REFUSAL
 
 _HUB_KEYWORDS = frozenset(("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision"))
 

@@ -74,9 +74,9 @@ class GenerationConfig(AdversarialConfig):
     wrap: bool = False
     tileable: bool = False
     generator_type: str = "stylegan2"
-    generator: dict = field(default_factory=dict)
+    generator: dict[str, Any] = field(default_factory=dict)
     discriminator_type: str = "stylegan2"
-    discriminator: dict = field(default_factory=dict)
+    discriminator: dict[str, Any] = field(default_factory=dict)
     pretrained_model_name_or_path: str | None = None
     style_mixing: float = 0.5
     path_length_weight: float = 0.0

@@ -120,7 +120,7 @@ class RepairTask:
         if config.perceptual_weight:
             trunk = load_embedded_network() if config.feature_network == EFFICIENTNET_LITE0 else None
             self.network = build_feature_network(config.feature_network, trunk, process_state().device)
-            self.objective = StyleAwareObjective.for_network(config.loss_weights(), self.network)
+            self.objective = StyleAwareObjective.for_network(config.losses, self.network)
 
     def phases(self) -> list[Phase]:
         """The generator's alone in a run of distortion; else the discriminator learns from half of the warm-up before the

@@ -39,7 +39,7 @@ def build_dataset(config: RestorationConfig) -> DamagedPhotos:
         groups,
         config.photo_weights or [1.0] * len(groups),
         config.resolution,
-        config.damage_mix(),
+        config.mix,
         (config.photo_scale[0], config.photo_scale[1]),
         config.seed,
         length=samples_needed(config),

@@ -144,7 +144,7 @@ class StylizationTask:
         self.trunk = encoder.trunk
         device = next(generator.parameters()).device
         self.network = build_feature_network(config.feature_network, self.trunk, device)
-        self.objective = StyleAwareObjective.for_network(config.loss_weights(), self.network)
+        self.objective = StyleAwareObjective.for_network(config.losses, self.network)
         self.adversary = Adversary(config)
         self.ada = self.adversary.ada
         self.anchors: dict[str, torch.Tensor] = {}

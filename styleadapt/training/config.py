@@ -5,13 +5,14 @@ import dataclasses
 import difflib
 import importlib.util
 import re
-import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TypeVar
 
+import docstring_parser
 import yaml
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from ..errors import ConfigError
 
@@ -22,8 +23,6 @@ _ELSEWHERE = {
     "hub_token": "sign in with `hf auth login` or set HF_TOKEN",
     "num_train_epochs": "pairs are drawn at random and without end, so there are no epochs to count: set `max_train_steps`",
 }
-_YAML_BOOLS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
-_YAML_NULLS = ("", "~", "null", "Null", "NULL")
 
 
 @dataclasses.dataclass
@@ -45,7 +44,7 @@ class RunConfig:
         lr_num_cycles, lr_power, lr_step_rules: of the schedules `cosine_with_restarts`, `polynomial` and `piecewise_constant`.
         adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimizers; `training.optimizers` says what they mean for
             those that are not Adam.
-        max_grad_norm: gradients are clipped to this norm.
+        max_grad_norm: gradients are clipped to this norm; `.inf` for no limit.
         ema_decay: of the exponential moving average of the generator's weights.
         mixed_precision: `no`, `bf16` or `fp16`; what `accelerate launch` or its configuration says if left out.
         dataloader_num_workers: processes that load images.
@@ -177,44 +176,29 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
+_Loader.add_implicit_resolver(_BOOL, re.compile("(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message)
+def parse_config(config_class: type[T], description: str, arguments: Sequence[str] | None = None) -> T:
+    """Reads `--config file.yaml` and `--key value` pairs for every field of a dataclass; the command line wins.
 
+    Fields of a dataclass inside it are options too (`--losses.gram 240`), and so are the keys of a dictionary. `--print_config`
+    prints what the options come to as YAML and ends the program, `--help` prints what the docstrings say of each.
 
-def parse_config(cls: type[T], description: str, argv: list[str] | None = None) -> T:
-    """Reads `--config file.yaml` and `--key value` pairs for every field of the dataclass `cls`; the command line wins.
-
-    What is given for a text stays as it is typed; other values are read as YAML.
+    Args:
+        config_class: the dataclass.
+        description: for the help.
+        arguments: those of the command line if left out.
 
     Raises:
-        ConfigError: unknown keys (with the nearest match), wrong types, values that `cls.validate` refuses.
+        ConfigError: unknown keys (with the nearest match), wrong types, values that the config's `validate` refuses.
     """
-    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("--config", help="YAML file with values for the options below; the command line wins")
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        repeated = typing.get_origin(hints[field.name]) is list
-        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-        options: dict[str, Any] = {"nargs": "+"} if repeated else {}
-        if hints[field.name] in (bool, bool | None):
-            options = {"nargs": "?", "const": "true"}
-        parser.add_argument(f"--{field.name}", help=f"default: {default}", **options)
-    namespace, unknown = parser.parse_known_args(argv)
-    if unknown:
-        raise ConfigError(_unrecognized(unknown, hints))
-    given = vars(namespace)
-    file = given.pop("config")
-    values: dict[str, Any] = load_yaml(file) if file else {}
-    for key, text in given.items():
-        if isinstance(text, list):
-            values[key] = [_from_text(t, typing.get_args(hints[key])[0]) for t in text]
-        elif text is not None:
-            values[key] = _from_text(text, hints[key])
-    return build_config(cls, values)
+    file = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    file.add_argument("--config", nargs="?")
+    given, rest = file.parse_known_args(arguments)
+    parser = _parser(config_class, description)
+    values = _parse_values(parser, load_yaml(given.config) if given.config else {})
+    return _built(config_class, parser, parser.parse_args(rest, namespace=values))
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
@@ -234,27 +218,103 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def build_config(cls: type[T], values: dict[str, Any]) -> T:
-    """An instance of the dataclass `cls`, with keys, types and values checked.
+def build_config(config_class: type[T], values: dict[str, Any]) -> T:
+    """An instance of a dataclass, with keys, types and values checked.
 
     >>> build_config(RunConfig, {"seed": "seven"})
     Traceback (most recent call last):
-    styleadapt.errors.ConfigError: `seed` is 'seven' (str), expected int
+    styleadapt.errors.ConfigError: `seed`: Expected a int. Got value: seven
     """
-    types_by_name = typing.get_type_hints(cls)
-    hints = {field.name: types_by_name[field.name] for field in dataclasses.fields(cls)}
-    for key in values:
-        if key not in hints:
-            raise ConfigError(f"unknown key `{key}`; {_hint(str(key), hints) or 'known keys: ' + ', '.join(sorted(hints))}")
-    config = cls(**{key: _checked(key, value, hints[key]) for key, value in values.items()})
+    parser = _parser(config_class, "")
+    return _built(config_class, parser, _parse_values(parser, values))
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Says it in one line, with what is meant by an unknown option or key, but not its value, which may be secret."""
+        names = [name.lstrip("-") for name in self._option_string_actions]
+        if message.startswith("unrecognized arguments: "):
+            raise ConfigError(_unrecognized(message.split()[2:], names)) from None
+        message = " ".join(message.rpartition("\n  - ")[2].split())  # the reason, where there are several lines
+        for pattern, words in {
+            r'Parser key "(.+?)"': r"`\1`",
+            r"<class '(\w+)'>": r"\1",
+            r"Does not validate .*Subtypes: \[(.+?)\] .*Given value: ": r"Expected one of \1. Got value: ",
+        }.items():
+            message = re.sub(pattern, words, message)
+        if unknown := re.search(r"(?:Group '([\w.]+)'.*)?option '([\w.]+)'", message, re.IGNORECASE):
+            group = f"{unknown[1]}." if unknown[1] else ""
+            hint = _hint(unknown[2], [name.removeprefix(group) for name in names if name.startswith(group)])
+            message += f"; {hint}" if hint else ""
+        raise ConfigError(message) from None
+
+
+class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the description."""
+
+
+def _parser(config_class: type, description: str) -> _Parser:
+    """An option for every field: a list takes several words, and a truth value needs none."""
+    usage = "%(prog)s [--config FILE] [--KEY VALUE ...]"
+    parser = _Parser(
+        usage=usage, description=description, formatter_class=_Help, allow_abbrev=False, print_config="--print_config"
+    )
+    parser.add_argument("--config", action="config", help="YAML file with values for the options below; the command line wins")
+    hints, help_texts = typing.get_type_hints(config_class), field_help(config_class)
+    for field in dataclasses.fields(config_class):
+        hint = hints[field.name]
+        options: dict[str, Any] = {}
+        if typing.get_origin(hint) is list:
+            (hint,), options = typing.get_args(hint), {"nargs": "+"}
+        elif hint in (bool, bool | None):
+            options = {"nargs": "?", "const": True}
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        parser.add_argument(f"--{field.name}", type=hint, default=default, help=help_texts.get(field.name), **options)
+    return parser
+
+
+def field_help(config_class: type) -> dict[str, str]:
+    """What the docstrings of a dataclass and of its bases say of its fields.
+
+    >>> field_help(RunConfig)["lr_d"]
+    'rates of generator and discriminator (two time scales, arXiv 1706.08500).'
+    """
+    documented = (docstring_parser.parse(base.__doc__ or "").params for base in reversed(config_class.__mro__))
+    return {
+        name: " ".join((parameter.description or "").split())
+        for parameters in documented
+        for parameter in parameters
+        for name in parameter.arg_name.split(", ")
+    }
+
+
+def _parse_values(parser: _Parser, values: dict[str, Any]) -> Namespace:
+    """Values from Python or YAML, of which jsonargparse says nothing clear if a key is unknown and empty, or one word stands for
+    a list or a group."""
+    defaults = vars(parser.get_defaults())
+    for key, value in values.items():
+        if key not in defaults:
+            parser.error(f"Option '{key}' is not accepted")
+        for kind, meant in {list: "a list", Namespace: "`key: value` pairs"}.items():
+            if isinstance(defaults.get(key), kind) and not isinstance(value, (list if kind is list else dict)):
+                raise ConfigError(f"`{key}` is {value!r}; it must be {meant}")
+    return parser.parse_object(values)
+
+
+def _built(config_class: type[T], parser: _Parser, values: Namespace) -> T:
+    """The config, checked; an empty text stands for nothing where nothing is the default."""
     try:
+        arguments: dict[str, Any] = vars(parser.instantiate(values))
+        del arguments["config"]
+        for key, value in arguments.items():
+            arguments[key] = None if value == "" and parser.get_default(key) is None else value
+        config = config_class(**arguments)
         config.validate()
     except ConfigError:
         raise
     except (ValueError, TypeError) as error:
-        # from a group of values, such as loss weights, that is checked by its own class
-        groups = [f"`{key}` is {value!r}" for key, value in values.items() if isinstance(value, dict)]
-        raise ConfigError(": ".join([", ".join(groups), str(error)] if groups else [str(error)])) from None
+        # from a group of values, such as loss weights, that checks itself
+        raise ConfigError(str(error)) from None
     return config
 
 
@@ -280,36 +340,3 @@ def _unrecognized(arguments: list[str], known: Iterable[str]) -> str:
     if secret:
         hints.append(f"a token does not belong on the command line: {_ELSEWHERE['hub_token']}")
     return "; ".join(dict.fromkeys([f"unrecognized arguments: {' '.join(shown)}".rstrip(" :"), *filter(None, hints)]))
-
-
-def _checked(key: str, value: Any, hint: Any) -> Any:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    for option in options:
-        kind = typing.get_origin(option) or option
-        if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
-            try:
-                return float(value)
-            except ValueError:
-                continue
-        if kind is list and isinstance(value, list):
-            return [_checked(f"{key}[{i}]", v, typing.get_args(option)[0]) for i, v in enumerate(value)]
-        if kind is tuple and isinstance(value, (list, tuple)):
-            return tuple(value)
-        if kind is bool and isinstance(value, str) and value.lower() in _YAML_BOOLS:
-            return _YAML_BOOLS[value.lower()]
-        if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-            return value
-    expected = " or ".join(getattr(o, "__name__", str(o)) for o in options)
-    raise ConfigError(f"`{key}` is {value!r} ({type(value).__name__}), expected {expected}")
-
-
-def _from_text(text: str, hint: Any) -> Any:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if str in options:
-        return None if types.NoneType in options and text in _YAML_NULLS else text
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError:
-        return text

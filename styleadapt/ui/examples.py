@@ -14,7 +14,7 @@ ADAPT_EXAMPLE = ASSETS / "adapt_example"
 
 @dataclass(frozen=True)
 class AdaptExample:
-    """A finished adaptation, made by `scripts/make_adapt_example.py`.
+    """A finished adaptation, made by `tools/make_adapt_example.py`.
 
     Parameters:
         style, photo: names of the packaged style that was learned and of the packaged photo in it.

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-# Measured on the clips of scripts/benchmark_video.py, as docs/video.md tells.
+# Measured on the clips of benchmarks/benchmark_video.py, as docs/video.md tells.
 FLOW_SIDE = 320
 MOTION_ERROR = 12.0
 MOST_DETAIL = 0.3

@@ -72,7 +72,7 @@ def test_equal_pictures_stay_to_the_bit_and_uncovered_ground_too():
     assert (found[:, :30] == 10).all() and (found[:, 30:] == 200).all()
 
 
-@pytest.mark.parametrize("feather", [0.1, 0.3])
+@pytest.mark.parametrize("mask_feather", [0.1, 0.3])
 def test_a_border_is_as_wide_as_the_feather_says(mask_feather):
     size = (400, 20)
     row = np.asarray(region_opacities([left_half(size)], size, mask_feather)[0])[10].astype(int)

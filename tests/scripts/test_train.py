@@ -121,14 +121,14 @@ def test_a_missing_domain_ends_with_one_line(command, image_folders):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("--losses", "{gram: -1}"), "error: `losses.gram` is -1"),
-        (("--losses", "{gram: abc}"), "error: `losses.gram` is 'abc'"),
-        (("--losses", "{gramm: 1}"), "error: unknown loss gramm"),
+        (("--losses", "{gram: -1}"), "error: the weight of `gram` is -1.0"),
+        (("--losses", "{gram: abc}"), "error: `losses.gram`: Expected a float. Got value: abc"),
+        (("--losses", "{gramm: 1}"), "error: Group 'losses' does not accept option 'gramm'; did you mean `gram`?"),
         (("--generator", "{chanels: [48, 96]}"), "did you mean `channels`?"),
         (("--adv_loss", "vanilla"), "allowed: bce, non-saturating, lsgan, hinge, wgan, relativistic"),
         (("--photos", "nowhere"), "no image folder at nowhere"),
         (("--lerning_rate", "1"), "error: unrecognized arguments: --lerning_rate; did you mean `learning_rate`?"),
-        (("--seed", "x"), "error: `seed` is 'x' (str), expected int"),
+        (("--seed", "x"), "error: `seed`: Expected a int. Got value: x"),
         (("--hub_token", "hf_secret"), "error: unrecognized arguments: --hub_token; a token does not belong"),
         (("--learning", "1"), "error: unrecognized arguments: --learning"),
         (("--config", "nowhere.yaml"), "error: cannot read the config nowhere.yaml"),

@@ -10,8 +10,7 @@ from styleadapt.models.ugatit_checkpoint import NETWORKS, _discriminator_keys, _
 from styleadapt.tasks import translation
 from styleadapt.tasks.translation import UnpairedConfig, UnpairedTask, build_dataset, build_models
 from styleadapt.training.config import build_config
-
-from .ugatit_reference import ReferenceLoop
+from ugatit_loop import ReferenceLoop
 
 TINY = {"resolution": 32, "channels": 4, "blocks": 1, "n_layers_global": 5, "n_layers_local": 4, "light": True}
 
