@@ -1,5 +1,6 @@
 """The generation pipeline: makes pictures from noise, mixes them, and interpolates between them."""
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -174,6 +175,8 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         else:
             starts, labels = z.to(self.generator.device), read_labels(label, 1, self.num_classes, self.classes, seed)
 
+        assert starts is not None
+
         def picture(points: torch.Tensor) -> torch.Tensor:
             return self._draw(points, None if labels is None else labels.expand(len(points)))
 
@@ -244,6 +247,16 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         self._adapters[name] = adapter
         self.set_adapters([name])
         return adapter
+
+    @torch.inference_mode(False)
+    def clone(self) -> "GenerationPipeline":
+        """An independent pipeline with a generator of its own and no adapters."""
+        generator = copy.deepcopy(self.generator)
+        pipe = type(self)(generator, self.classes, self.config.tileable)
+        generator.load_state_dict({**generator.state_dict(), **self._base_weights})
+        pipe._fingerprint = self.fingerprint
+        pipe.register_to_config(_name_or_path=self.config.get("_name_or_path"))
+        return pipe
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
         """Writes the base generator as a repo; active adapters are not written (save them with `GeneratorAdapter.save`)."""

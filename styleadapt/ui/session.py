@@ -72,6 +72,21 @@ class Visitor:
         """Path of the stylized clip."""
         return self.folder / "stylized.mp4"
 
+    @property
+    def domain_file(self) -> Path:
+        """Where the visitor's adapter of the generator is, once there is one."""
+        return self.folder / "my-domain.safetensors"
+
+    @property
+    def generated_file(self) -> Path:
+        """Where the generated pictures go, as one sheet."""
+        return self.folder / "generated.png"
+
+    @property
+    def way_file(self) -> Path:
+        """Where the clip from one generated picture to another goes."""
+        return self.folder / "interpolation.mp4"
+
     def touch(self) -> Path:
         """Make the folder, or mark it as in use, and return it."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,7 +132,8 @@ class Visitor:
         """
         self.stop()
         restored = self.folder.glob("restored.*")
-        for file in (self.picture_file, self.strip_file, self.regions_file, *restored, self.zip_file, self.video_file):
+        pictures = (self.picture_file, self.strip_file, self.regions_file, self.generated_file)
+        for file in (*pictures, *restored, self.zip_file, self.video_file, self.way_file):
             file.unlink(missing_ok=True)
 
     def remove(self) -> None:
