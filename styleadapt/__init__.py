@@ -19,6 +19,8 @@ _PUBLIC = {
     "RestorationPipeline": "pipelines.restoration",
     "RestorationOutput": "pipelines.restoration",
     "RestorationProgress": "pipelines.restoration",
+    "GameAssetPipeline": "pipelines.game_assets",
+    "GameAssetOutput": "pipelines.game_assets",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from .models.restorer import Restorer
     from .models.style_encoder import StyleEncoder
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.game_assets import GameAssetOutput, GameAssetPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline
