@@ -12,6 +12,7 @@ from accelerate import PartialState
 from PIL import Image
 
 from ..images.images import ImageSource, load_image
+from ..pipelines.loading_checks import StrictPipeline
 from ..pipelines.picture_files import PictureResult
 from ..pipelines.restoration import RestorationPipeline, Task
 from .manifest import Entry
@@ -110,7 +111,7 @@ def photo_restorer(
     return make
 
 
-def fingerprint_of(pipe: RestorationPipeline) -> str:
+def fingerprint_of(pipe: StrictPipeline) -> str:
     """Sixteen hexadecimal digits that tell a pipeline's weights from others, at whatever precision they are held."""
     digest = hashlib.sha256()
     for name, model in sorted(pipe.components.items()):

@@ -14,6 +14,7 @@ COMMANDS = {
     "stylize": "give photos, a folder, a data set or a clip the style of an image or of an adapter",
     "adapt": "learn a style from one or a few images, and write it as an adapter file",
     "restore": "clean damaged photos: noise, JPEG artifacts, blur, holes, missing colors",
+    "assets": "give the sprites, sheets and textures of a game one style, and keep them usable",
     "export": "write a pipeline for ONNX Runtime and OpenVINO, and a page that works in the browser",
     "evaluate": "measure stylized or restored pictures",
     "convert": "turn a checkpoint of the authors' U-GAT-IT code into a model repo",

@@ -37,20 +37,29 @@ class Asset:
 class Piece:
     """
     Args:
-        pixels: `(H, W, 3)` bytes that the network sees.
+        pixels: `(H, W, 3)` bytes in the pixels of the art.
         seen: `(H, W)`, which of them are not transparent.
-        tile: it repeats; both sides are then multiples of 8.
-        size: width and height that it has in the pixels of the art.
+        tile: it repeats.
     """
 
     pixels: np.ndarray
     seen: np.ndarray
     tile: bool
-    size: tuple[int, int]
 
-    def finished(self, painted: np.ndarray) -> np.ndarray:
-        """What was painted over `pixels`, in the pixels of the art."""
-        return painted if self.size == painted.shape[1::-1] else resized_around(painted, self.size)
+    def enlarged(self, times: int) -> "Piece":
+        """The piece so many times as wide and high; a texture that repeats to the next multiples of 8."""
+        pixels, seen = (values.repeat(times, 0).repeat(times, 1) for values in (self.pixels, self.seen))
+        if self.tile:
+            width, height = (-(-side // _MULTIPLE) * _MULTIPLE for side in pixels.shape[1::-1])
+            pixels = resized_around(pixels, (width, height))
+            seen = np.asarray(Image.fromarray(seen).resize((width, height), Image.Resampling.NEAREST))
+        return Piece(pixels, seen, self.tile)
+
+    def reduced(self, painted: np.ndarray, times: int) -> np.ndarray:
+        """What was painted over the enlarged piece, in the pixels of the art: the mean of as many as each of them became."""
+        height, width = self.pixels.shape[:2]
+        whole = resized_around(painted, (width * times, height * times)).astype(np.float32)
+        return np.rint(whole.reshape(height, times, width, times, 3).mean((1, 3))).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,9 @@ class _Place:
 
     Args:
         box: in the asset.
-        part: of the piece, enlarged by `scale`.
+        part: of the piece in the pixels of the asset.
         rotated: by 90 degrees clockwise.
+        scale: pixels of the asset that one of the piece is wide.
     """
 
     box: Box
@@ -81,7 +91,7 @@ class CutAsset:
         """The whole picture of its pieces.
 
         Args:
-            finished: for every piece an array `(h, w, ...)` in the pixels of the art.
+            finished: for every piece an array `(h, w, ...)` of its size.
             canvas: `(H, W, ...)` that they are put on, which is changed.
         """
         for values, place in zip(finished, self.places):
@@ -106,8 +116,8 @@ def cut_asset(asset: Asset, pixel_art: bool = True) -> CutAsset:
     Raises:
         ImageError: a picture of one pixel, or more pixels than can be painted.
 
-    >>> cut_asset(Asset(Image.new("RGB", (20, 12), "red"), tile=True)).pieces[0].pixels.shape
-    (16, 24, 3)
+    >>> cut_asset(Asset(Image.new("RGB", (20, 12), "red"))).pieces[0].pixels.shape
+    (12, 20, 3)
     """
     width, height = asset.image.size
     if width * height == 1:
@@ -133,13 +143,7 @@ def cut_asset(asset: Asset, pixel_art: bool = True) -> CutAsset:
     cut = CutAsset(asset)
     for colors, opacity, frame in raw:
         own = scale if not (colors.shape[0] % scale or colors.shape[1] % scale) else 1
-        pixels, seen = bleed(colors, opacity)[::own, ::own], opacity[::own, ::own] > 0
-        size = pixels.shape[1::-1]
-        if asset.tile:
-            round_up = tuple(-(-side // _MULTIPLE) * _MULTIPLE for side in size)
-            pixels = resized_around(pixels, round_up)
-            seen = np.asarray(Image.fromarray(seen).resize(round_up, Image.Resampling.NEAREST))
-        cut.pieces.append(Piece(np.ascontiguousarray(pixels), seen, asset.tile, size))
+        cut.pieces.append(Piece(bleed(colors, opacity)[::own, ::own], opacity[::own, ::own] > 0, asset.tile))
         left, top = frame.offset
         part = (left, top, left + frame.box_size[0], top + frame.box_size[1])
         cut.places.append(_Place(frame.box, part, frame.rotated, own))

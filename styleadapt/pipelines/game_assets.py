@@ -1,5 +1,6 @@
 """The pipeline of game assets: a set of sprites, sheets and textures in, the same set in one style out."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ from .style_transfer import StyleTransferPipeline, encoding_size
 SAMPLE_PIXELS = 1 << 22
 """Of a set, that the statistics and the palette are taken of; a larger set is represented by pieces spread over it."""
 _SAMPLE_SIDE = 1024
+_WORKING_SIDE, _MOST_TIMES = 256, 4
 _BATCH_PIXELS = 1 << 19
 _ENCODED_PIECES = 16
 _PALETTE_PIXELS = 1 << 20
@@ -44,6 +46,7 @@ class SetLook:
         dither: ordered dithering, with a palette.
         strength: 0 for the pieces as they are, 1 for the full style.
         pixel_art: enlarged pixel art is painted in its own pixels.
+        enlarge: how many times as wide and high the pieces are painted.
     """
 
     code: torch.Tensor
@@ -52,6 +55,7 @@ class SetLook:
     dither: bool = False
     strength: float = 1.0
     pixel_art: bool = True
+    enlarge: int = 1
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes it as a safetensors file, whole or not at all."""
@@ -60,7 +64,7 @@ class SetLook:
             tensors |= {f"mean.{n}": mean.cpu().contiguous(), f"var.{n}": var.cpu().contiguous()}
         if self.palette is not None:
             tensors["palette"] = torch.from_numpy(self.palette.copy())
-        options = {"dither": self.dither, "strength": self.strength, "pixel_art": self.pixel_art}
+        options = {name: getattr(self, name) for name in ("dither", "strength", "pixel_art", "enlarge")}
         write_whole(Path(path), save(tensors, metadata={"look": json.dumps(options)}))
 
     @classmethod
@@ -135,6 +139,7 @@ class GameAssetPipeline:
         dither: bool = False,
         strength: float = 1.0,
         pixel_art: bool = True,
+        enlarge: int | None = None,
         look: SetLook | None = None,
     ) -> GameAssetOutput:
         """Stylizes one set.
@@ -149,6 +154,8 @@ class GameAssetPipeline:
             dither: between the colors of the palette, by an ordered pattern.
             strength: 0 gives the assets back, 1 the full style.
             pixel_art: enlarged pixel art is found, and painted in its own pixels.
+            enlarge: all pieces are painted so many times as wide and high, up to 8, and reduced again: strokes then are finer and
+                small sprites easier to recognize. If left out, as often as brings a middling piece to 256 pixels, up to 4.
             look: what an earlier call gave, in the place of the style and all that follows.
 
         Raises:
@@ -162,7 +169,7 @@ class GameAssetPipeline:
             assets.append(Asset(image, cells.frames(image.size) if cells else (), tile, f"image {number}"))
         if look is None:
             in_order = (assets[n] for n in spread_order(len(assets)))
-            look = self.prepare(in_order, style, style_code, colors, palette, dither, strength, pixel_art)
+            look = self.prepare(in_order, style, style_code, colors, palette, dither, strength, pixel_art, enlarge)
         return GameAssetOutput(images=self.paint(assets, look), look=look)
 
     @torch.inference_mode()
@@ -176,12 +183,13 @@ class GameAssetPipeline:
         dither: bool = False,
         strength: float = 1.0,
         pixel_art: bool = True,
+        enlarge: int | None = None,
     ) -> SetLook:
         """What the pieces of a set have in common, without painting them all.
 
         Args:
             assets: of the set; as many are taken as 4 megapixels hold, in their order, of large pieces a part of 1024 x 1024.
-            style, style_code, colors, palette, dither, strength, pixel_art: as of a call.
+            style, style_code, colors, palette, dither, strength, pixel_art, enlarge: as of a call.
 
         Raises:
             ValueError: as a call, or no asset with a visible pixel.
@@ -194,6 +202,8 @@ class GameAssetPipeline:
             raise ValueError(f"`colors` is {colors}; a palette has 1 to {MOST_COLORS}")
         if dither and colors is None and palette is None:
             raise ValueError("`dither` is given without `colors` or `palette`")
+        if enlarge is not None and not 1 <= enlarge <= 2 * _MOST_TIMES:
+            raise ValueError(f"`enlarge` is {enlarge}; it must be 1 to {2 * _MOST_TIMES}")
         code = self.stylizer._codes(style, None, 0.0, 0, style_code)[0]
         given = _given_palette(palette)
         pieces = _sample(assets, pixel_art)
@@ -202,15 +212,18 @@ class GameAssetPipeline:
         if strength < 1:
             own = [self.stylizer._code_of(encoding_size(Image.fromarray(piece.pixels))) for piece in pieces[:_ENCODED_PIECES]]
             code = torch.lerp(torch.cat(own).mean(0, keepdim=True), code, strength)
-        batches = [batch for batch, _ in _batches(pieces)]
-        look = SetLook(code, collect_statistics(self.stylizer.generator, batches, code), given, dither, strength, pixel_art)
+        times = enlarge or _times(pieces)
+        pieces = pieces[: _how_many(pieces, SAMPLE_PIXELS // times**2)]
+        batches = [batch for batch, _ in _batches([piece.enlarged(times) for piece in pieces])]
+        statistics = collect_statistics(self.stylizer.generator, batches, code)
+        look = SetLook(code, statistics, given, dither, strength, pixel_art, times)
         if colors is None:
             return look
         painted = self._paint_pieces(pieces, look)
         seen = [values[piece.seen] for piece, values in zip(pieces, painted)]
         step = max(1, sum(map(len, seen)) // _PALETTE_PIXELS)
         found = make_palette([values[::step] for values in seen], colors)
-        return SetLook(code, look.statistics, found, dither, strength, pixel_art)
+        return dataclasses.replace(look, palette=found)
 
     @torch.inference_mode()
     def paint(self, assets: Sequence[Asset], look: SetLook) -> list[Image.Image]:
@@ -233,8 +246,9 @@ class GameAssetPipeline:
         code = look.code.to(generator.device, generator.dtype)
         statistics = [(mean.to(generator.device), var.to(generator.device)) for mean, var in look.statistics]
         painted: dict[int, np.ndarray] = {}
-        for batch, numbers in _batches(pieces):
+        for batch, numbers in _batches([piece.enlarged(look.enlarge) for piece in pieces]):
             for number, values in zip(numbers, paint(generator, batch, code, statistics).numpy()):
+                values = pieces[number].reduced(values, look.enlarge)
                 if look.strength < 0.5:
                     share = 2 * look.strength
                     values = np.rint(pieces[number].pixels * (1 - share) + values * share).astype(np.uint8)
@@ -260,9 +274,20 @@ def _sample(assets: Iterable[Asset], pixel_art: bool) -> list[Piece]:
             pixels, seen = piece.pixels[:_SAMPLE_SIDE, :_SAMPLE_SIDE], piece.seen[:_SAMPLE_SIDE, :_SAMPLE_SIDE]
             if pieces and seen.size > room:
                 return pieces
-            pieces.append(Piece(pixels, seen, piece.tile, pixels.shape[1::-1]))
+            pieces.append(Piece(pixels, seen, piece.tile))
             room -= seen.size
     return pieces
+
+
+def _times(pieces: Sequence[Piece]) -> int:
+    middling = sorted(max(piece.seen.shape) for piece in pieces)[len(pieces) // 2]
+    return max(1, min(_MOST_TIMES, _WORKING_SIDE // middling))
+
+
+def _how_many(pieces: Sequence[Piece], pixels: int) -> int:
+    """So many of the first pieces have so many pixels; 1 at least."""
+    total = np.cumsum([piece.seen.size for piece in pieces])
+    return max(1, int((total <= pixels).sum()))
 
 
 def _batches(pieces: Sequence[Piece]) -> Iterator[tuple[Pieces, list[int]]]:
@@ -274,15 +299,15 @@ def _batches(pieces: Sequence[Piece]) -> Iterator[tuple[Pieces, list[int]]]:
         step = max(1, _BATCH_PIXELS // (height * width))
         for start in range(0, len(numbers), step):
             some = numbers[start : start + step]
-            yield Pieces(torch.from_numpy(np.stack([pieces[n].pixels for n in some])), tile), some
+            seen = torch.from_numpy(np.stack([pieces[n].seen for n in some]))
+            yield Pieces(torch.from_numpy(np.stack([pieces[n].pixels for n in some])), tile, seen), some
 
 
 def _assembled(cut: CutAsset, painted: list[np.ndarray], look: SetLook) -> Image.Image:
     image = cut.asset.image
     alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
-    finished = [piece.finished(values) for piece, values in zip(cut.pieces, painted)]
     if look.palette is None:
-        rgb = cut.assembled(finished, np.array(image.convert("RGB")))
+        rgb = cut.assembled(painted, np.array(image.convert("RGB")))
         return Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
-    indexes = [palette_indexes(values, look.palette, look.dither) for values in finished]
+    indexes = [palette_indexes(values, look.palette, look.dither) for values in painted]
     return indexed_image(cut.assembled(indexes, np.zeros(image.size[::-1], np.uint8)), look.palette, alpha)

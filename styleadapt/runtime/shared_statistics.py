@@ -19,7 +19,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from ..models.generator import StyleGenerator, double, padding
-from ..models.layers import AdaLIN, AdaLINBlock, StyleNoise, channel_moments, instance_coefficients, scale_channels
+from ..models.layers import AdaLIN, AdaLINBlock, StyleNoise, instance_coefficients, scale_channels
 
 STRIDE = 8
 _BAND_PIXELS = 1 << 20  # at full resolution
@@ -35,6 +35,8 @@ class Pieces:
     Args:
         pixels: `(B, H, W, 3)` bytes.
         tile: they repeat in both directions; height and width are then multiples of 8.
+        seen: `(B, H, W)` truth values, which pixels the statistics are taken of; all if left out. Around a sprite lies so much
+            that nobody sees that it would decide them.
 
     Raises:
         ValueError: another shape, or a texture of another size.
@@ -42,18 +44,21 @@ class Pieces:
 
     pixels: torch.Tensor
     tile: bool = False
+    seen: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.pixels.shape)
         if len(shape) != 4 or shape[3] != 3 or 0 in shape:
             raise ValueError(f"`pixels` has shape {shape}; pieces are (B, H, W, 3)")
+        if self.seen is not None and self.seen.shape != self.pixels.shape[:3]:
+            raise ValueError(f"`seen` has shape {tuple(self.seen.shape)} beside pixels {shape}; it is (B, H, W)")
         if self.tile and (shape[1] % STRIDE or shape[2] % STRIDE):
             raise ValueError(f"a texture of {shape[2]} x {shape[1]} cannot repeat: both sides must be multiples of {STRIDE}")
 
 
 @torch.inference_mode()
 def collect_statistics(generator: StyleGenerator, pieces: Sequence[Pieces], code: torch.Tensor) -> list[Moments]:
-    """Means and variances of the channels at every normalization, over all pieces, each by its number of pixels.
+    """Means and variances of the channels at every normalization, over all pixels of all pieces that are seen.
 
     Args:
         generator: in evaluation mode.
@@ -64,25 +69,27 @@ def collect_statistics(generator: StyleGenerator, pieces: Sequence[Pieces], code
         For each normalization, in the order of the forward pass, two of `(1, C)` in float32.
 
     Raises:
-        ValueError: no piece, or maps that hold NaN or infinite values.
+        ValueError: no piece, nothing that is seen, or maps that hold NaN or infinite values.
 
     >>> generator = StyleGenerator(channels=(8, 8), blocks=(1, 1), half_channels=4, full_channels=4, code_dim=16).eval()
     >>> pieces = [Pieces(torch.zeros(2, 16, 24, 3, dtype=torch.uint8)), Pieces(torch.zeros(1, 8, 8, 3).byte(), tile=True)]
     >>> len(collect_statistics(generator, pieces, torch.zeros(1, 16)))
     7
     """
-    if not pieces:
+    if not any(batch.seen is None or batch.seen.any() for batch in pieces):
         raise ValueError("there is no piece to take statistics of")
     statistics: list[Moments] = []
+    seen = [_seen(batch, generator.device) for batch in pieces]
 
     def measure(maps: list[torch.Tensor]) -> Moments:
-        total = sum(m.shape[0] * m.shape[2] * m.shape[3] for m in maps)
-        mean = square = torch.zeros(())
-        for m in maps:
-            means, variances = channel_moments(m)
-            share = m.shape[0] * m.shape[2] * m.shape[3] / total
-            mean = mean + share * means.mean(0, keepdim=True)
-            square = square + share * (variances + means**2).mean(0, keepdim=True)
+        weight = mean = square = torch.zeros(())
+        for m, shares in zip(maps, seen):
+            w = F.adaptive_avg_pool2d(shares, (m.shape[2], m.shape[3])) if shares is not None else m.new_ones(())
+            m = m.float()
+            weight = weight + (w.sum() if w.ndim else m[:, 0].numel())
+            mean = mean + (m * w).sum((0, 2, 3))[None]
+            square = square + (m * m * w).sum((0, 2, 3))[None]
+        mean, square = mean / weight, square / weight
         statistics.append((mean, (square - mean**2).clamp_min(0)))
         return statistics[-1]
 
@@ -207,6 +214,17 @@ def _photos(batch: Pieces, generator: StyleGenerator) -> torch.Tensor:
         (top, bottom), (left, right) = padding(x.shape[2]), padding(x.shape[3])
         x = F.pad(x, (left, right, top, bottom), mode="replicate")
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def _seen(batch: Pieces, device: torch.device) -> torch.Tensor | None:
+    """`(B, 1, H, W)`, 1 where a piece is seen, with the border of `_photos`; None if all of it is."""
+    if batch.seen is None:
+        return None
+    seen = batch.seen[:, None].to(device, torch.float32)
+    if batch.tile:
+        return seen
+    (top, bottom), (left, right) = padding(seen.shape[2]), padding(seen.shape[3])
+    return F.pad(seen, (left, right, top, bottom), mode="replicate")
 
 
 def _paint_rows(

@@ -13,7 +13,7 @@ NOISE = np.asarray(smooth_noise((48, 32), 1, cell=4))
 
 def put_together(asset, change=lambda pixels: pixels, **options):
     cut = cut_asset(asset, **options)
-    finished = [piece.finished(change(piece.pixels)) for piece in cut.pieces]
+    finished = [piece.reduced(change(piece.enlarged(2).pixels), 2) for piece in cut.pieces]
     return cut.assembled(finished, np.zeros((asset.image.height, asset.image.width, 3), np.uint8))
 
 
@@ -43,14 +43,17 @@ def test_what_lies_outside_of_frames_is_a_piece_and_a_frame_that_is_not_seen_is_
     assert len(cut_asset(Asset(image, Grid(16, 16).frames(image.size))).pieces) == 5
     frames = [Frame("a", (0, 0, 16, 16)), Frame("b", (16, 0, 32, 16)), Frame("again", (16, 0, 32, 16))]
     whole, one = cut_asset(Asset(image, frames)).pieces
-    assert whole.size == (48, 32) and one.size == (16, 16)
+    assert whole.seen.shape == (32, 48) and one.seen.shape == (16, 16)
 
 
 def test_pixel_art_is_taken_in_its_own_pixels():
     art = Image.fromarray(NOISE.repeat(3, 0).repeat(3, 1))
-    assert cut_asset(Asset(art)).pieces[0].size == (48, 32)
-    assert cut_asset(Asset(art), pixel_art=False).pieces[0].size == (144, 96)
-    assert cut_asset(Asset(art, Grid(48, 48).frames(art.size))).pieces[0].size == (16, 16)
+    for pieces, size in (
+        (cut_asset(Asset(art)).pieces, (32, 48)),
+        (cut_asset(Asset(art), pixel_art=False).pieces, (96, 144)),
+        (cut_asset(Asset(art, Grid(48, 48).frames(art.size))).pieces, (16, 16)),
+    ):
+        assert pieces[0].seen.shape == size
     painted = put_together(Asset(art), lambda pixels: 255 - pixels)
     assert (painted == 255 - np.asarray(art)).all()
 
@@ -58,7 +61,9 @@ def test_pixel_art_is_taken_in_its_own_pixels():
 def test_a_texture_of_another_size_still_repeats():
     texture = NOISE[:30, :45]
     [piece] = cut_asset(Asset(Image.fromarray(texture), tile=True)).pieces
-    assert piece.pixels.shape == (32, 48, 3) and piece.size == (45, 30)
+    assert piece.enlarged(1).pixels.shape == (32, 48, 3) and piece.enlarged(8).pixels.shape == (240, 360, 3)
+    assert np.abs(piece.reduced(piece.enlarged(1).pixels, 1).astype(int) - texture).mean() < 2
+    piece = piece.enlarged(1)
     rolled = resized_around(np.roll(texture, (15, 15), (0, 1)), (48, 32))
     assert np.abs(np.roll(piece.pixels.astype(int), (16, 16), (0, 1)) - rolled).max() <= 1
 

@@ -56,6 +56,22 @@ def test_statistics_are_those_of_all_pixels_of_the_set(generator):
     assert torch.allclose(variance[0], together.var(1, correction=0), atol=1e-4)
 
 
+def test_what_is_not_seen_does_not_count(generator):
+    one, other = pixels(((32, 32), 1)), pixels(((32, 32), 2))
+    wide = torch.cat([one, other, other], 2)
+    seen = torch.zeros(1, 32, 96, dtype=torch.bool)
+    seen[:, :, 8:24] = True
+    mean, variance = collect_statistics(generator, [Pieces(wide, seen=seen)], CODE)[0]
+    photo = torch.nn.functional.pad(wide.permute(0, 3, 1, 2).float() / 127.5 - 1, (4, 4, 4, 4), mode="replicate")
+    with torch.no_grad():
+        maps = generator.enter(torch.nn.functional.pixel_unshuffle(photo, 4))[0, :, :, 3:7].flatten(1)
+    assert torch.allclose(mean[0], maps.mean(1), atol=1e-5)
+    assert torch.allclose(variance[0], maps.var(1, correction=0), atol=1e-4)
+    everything = [Pieces(one), Pieces(one, seen=torch.ones(1, 32, 32, dtype=torch.bool))]
+    for (mean, _), (same, _) in zip(*(collect_statistics(generator, [pieces], CODE) for pieces in everything)):
+        assert torch.allclose(mean, same, atol=1e-4)
+
+
 def test_a_piece_is_the_same_alone_and_among_others(generator):
     batch = pixels(((40, 24), 1), ((40, 24), 2), ((40, 24), 3))
     statistics = collect_statistics(generator, [Pieces(batch)], CODE)
@@ -101,6 +117,8 @@ def test_anchors_of_equal_blocks_are_told_apart_by_the_rest():
 def test_what_cannot_be_used_is_refused(generator):
     with pytest.raises(ValueError, match="no piece"):
         collect_statistics(generator, [], CODE)
+    with pytest.raises(ValueError, match="no piece"):
+        collect_statistics(generator, [Pieces(pixels(((16, 16), 1)), seen=torch.zeros(1, 16, 16, dtype=torch.bool))], CODE)
     with pytest.raises(ValueError, match="20 x 16 cannot repeat"):
         Pieces(torch.zeros(1, 16, 20, 3, dtype=torch.uint8), tile=True)
     with pytest.raises(ValueError, match=r"shape \(16, 16, 3\)"):

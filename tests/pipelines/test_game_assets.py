@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -72,15 +74,24 @@ def test_nothing_leaks_from_one_frame_into_another(pipe, painting):
     assert (array(changed)[:, 24:] != array(output.images[0])[:, 24:]).any()
 
 
-@pytest.mark.parametrize("size", [(48, 40), (45, 30)])
-def test_a_rolled_texture_is_the_rolled_picture(pipe, painting, size):
-    texture = smooth_noise(size, 5, cell=6)
-    rolls = (16, 8) if size == (48, 40) else (15, 15)
+def test_a_rolled_texture_is_the_rolled_picture(pipe, painting):
+    texture = smooth_noise((48, 40), 5, cell=6)
+    rolls = (16, 8)
     rolled = Image.fromarray(np.roll(array(texture), rolls, (0, 1)).astype(np.uint8))
     output = pipe([texture], style=painting, tile=True)
     again = pipe([rolled], style=painting, tile=True).images[0]
-    limit = 1 if size == (48, 40) else 12  # another size is scaled twice, with a phase of its own
-    assert np.abs(np.roll(array(output.images[0]), rolls, (0, 1)) - array(again)).max() <= limit
+    assert np.abs(np.roll(array(output.images[0]), rolls, (0, 1)) - array(again)).max() <= 1
+
+
+def test_a_texture_of_another_size_has_no_seam(pipe, painting):
+    y, x = np.mgrid[:30, :45]
+    waves = np.dstack([128 + 100 * np.sin(2 * np.pi * (x / 45 * a + y / 30 * b)) for a, b in ((1, 2), (2, -1), (3, 1))])
+    texture = Image.fromarray(waves.astype(np.uint8))
+    for tile in (True, False):
+        painted = array(pipe([texture], style=painting, tile=tile, enlarge=1).images[0])
+        for axis in (0, 1):
+            steps = np.abs(painted - np.roll(painted, 1, axis)).mean((1 - axis, 2))
+            assert (steps[0] < 1.2 * steps[1:].max()) is tile
 
 
 def test_one_palette_for_the_whole_set(pipe, painting, tmp_path):
@@ -118,7 +129,7 @@ def test_a_look_comes_back_from_its_file(pipe, painting, tmp_path):
     output = pipe([sprite(1)], style=painting, colors=4, dither=True)
     output.look.save(tmp_path / "set.safetensors")
     look = SetLook.load(tmp_path / "set.safetensors")
-    assert (look.dither, look.strength, look.pixel_art) == (True, 1.0, True)
+    assert (look.dither, look.strength, look.pixel_art, look.enlarge) == (True, 1.0, True, 4)
     assert (array(pipe([sprite(1)], look=look).images[0]) == array(output.images[0])).all()
     (tmp_path / "set.safetensors").write_bytes(b"rubbish")
     with pytest.raises(ModelLoadError, match="no look"):
@@ -138,6 +149,18 @@ def test_a_large_set_is_represented_by_a_part(pipe, painting, monkeypatch):
     assert read == [0, 1, 2]
 
 
+def test_small_pieces_are_painted_larger_and_all_of_a_set_alike(pipe, painting):
+    small, large = smooth_noise((30, 20), 1), smooth_noise((200, 150), 2)
+    for images, times in (([small, small, large], 4), ([small, large, large], 1)):
+        assert pipe(images, style=painting).look.enlarge == times
+    assert pipe([large], style=painting, enlarge=2).look.enlarge == 2
+    twice = small.resize((60, 40), Image.Resampling.NEAREST)
+    look = pipe([small], style=painting, enlarge=2).look
+    [by_hand] = pipe([twice], look=dataclasses.replace(look, enlarge=1, pixel_art=False)).images
+    by_hand = np.rint(array(by_hand).reshape(20, 2, 30, 2, 3).mean((1, 3)))
+    assert np.abs(array(pipe([small], look=look).images[0]) - by_hand).max() <= 1
+
+
 def test_an_adapter_knows_its_style_and_the_models_are_shared(pipe, painting):
     adapter = pipe.stylizer.adapt([painting], steps=2)
     image = smooth_noise((32, 32), 1)
@@ -155,6 +178,7 @@ def test_an_adapter_knows_its_style_and_the_models_are_shared(pipe, painting):
         ({"colors": 4, "palette": "a.hex"}, "both given"),
         ({"dither": True}, "without"),
         ({"strength": 2}, "between 0 and 1"),
+        ({"enlarge": 9}, "1 to 8"),
         ({"grid": "7x7"}, "do not fill"),
         ({"palette": np.zeros((0, 3), np.uint8)}, r"must be uint8 \(N, 3\)"),
     ],
