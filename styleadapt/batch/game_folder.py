@@ -138,7 +138,7 @@ def load_asset(plan: FilePlan) -> Asset:
         ImageError: it cannot be read, or its frames do not fit it.
     """
     image = load_image(plan.path)
-    return Asset(image, plan.frames(image.size), plan.tile, plan.name)
+    return Asset(image, plan.frames(image.size), plan.tile, plan.key)
 
 
 def save_asset(image: Image.Image, path: Path, exact: bool) -> None:

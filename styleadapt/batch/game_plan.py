@@ -34,6 +34,7 @@ class FilePlan:
         layout: where its frames are.
         told_by: the files that tell so.
         tile: it, or each of its frames, repeats.
+        key: color that stands for transparency in it.
         error: why nothing can be made of it.
     """
 
@@ -44,6 +45,7 @@ class FilePlan:
     layout: Layout = None
     told_by: tuple[Path, ...] = ()
     tile: bool = False
+    key: tuple[int, int, int] | None = None
     error: str | None = None
 
     @property
@@ -88,7 +90,7 @@ def plan_folder(
     """
     paths = sorted(list_files(folder) if files is None else files)
     pictures = {path for path in paths if is_image(path)}
-    layouts, errors = _told_layouts(folder, paths, pictures)
+    layouts, keys, errors = _told_layouts(folder, paths, pictures)
     names = {path: path.relative_to(folder).as_posix() for path in paths}
     roles = material_roles(names[path] for path in paths if path in pictures)
     plans = []
@@ -105,7 +107,7 @@ def plan_folder(
                 error = f"is of a format that is not written; save it as one of {', '.join(WRITTEN)}"
             layout, told_by = layouts.get(path, (grid, ()))
             tiles = tile or any(fnmatch.fnmatchcase(name, pattern) for pattern in tile_match)
-            plans.append(FilePlan(name, path, PAINT, COLOR, layout, told_by, tiles, error))
+            plans.append(FilePlan(name, path, PAINT, COLOR, layout, told_by, tiles, keys.get(path), error))
     if not any(plan.treatment == PAINT for plan in plans):
         raise FileNotFoundError(f"{folder} holds no picture to paint ({', '.join(WRITTEN)})")
     return plans
@@ -145,14 +147,16 @@ def _references(folder: Path, path: Path) -> Iterable[Path]:
 
 def _told_layouts(
     folder: Path, paths: Sequence[Path], pictures: set[Path]
-) -> tuple[dict[Path, tuple[Layout, tuple[Path, ...]]], dict[Path, str]]:
-    """What files tell of pictures, the strongest last; and what is wrong with which file."""
+) -> tuple[dict[Path, tuple[Layout, tuple[Path, ...]]], dict[Path, tuple[int, int, int] | None], dict[Path, str]]:
+    """What files tell of the frames of pictures, the strongest last; of their keys; and what is wrong with which file."""
+    keys: dict[Path, tuple[int, int, int] | None] = {}
     layouts: dict[Path, tuple[Layout, tuple[Path, ...]]] = {}
     errors: dict[Path, str] = {}
     for path in paths:
         if path.suffix in tiled.SUFFIXES:
             try:
-                layouts |= {picture: (grid, (path,)) for picture, grid in tiled.read_tiled(path).items() if picture in pictures}
+                for picture, told in tiled.read_tiled(path).items():
+                    layouts[picture], keys[picture] = (told.grid, (path,)), told.key
             except (ImageError, OSError) as error:
                 errors[path] = str(error)
     _add_regions(folder, paths, layouts, errors)
@@ -170,7 +174,7 @@ def _told_layouts(
             for picture in [named] if named in pictures else namesakes:
                 assert picture is not None  # it is one of `pictures`
                 layouts[picture] = sheet, (path,)
-    return layouts, errors
+    return layouts, keys, errors
 
 
 def _add_regions(

@@ -12,7 +12,7 @@ from ..images.images import split_alpha
 from .sheets import Box, Frame
 from .sprites import bleed, pixel_scale
 
-MAX_PIECE_PIXELS = 1 << 26  # 8192 x 8192; the network's maps then take 6 GB
+MAX_PIECE_PIXELS = 1 << 24  # 4096 x 4096
 _MULTIPLE = 8
 
 
@@ -24,13 +24,20 @@ class Asset:
         image: "RGB" or "RGBA", see `images.images.load_image`.
         frames: of a sheet; the whole picture if left out.
         tile: it, or each of its frames, repeats in both directions.
-        name: for messages.
+        key: a color that stands for transparency, and stays.
     """
 
     image: Image.Image
     frames: Sequence[Frame] = ()
     tile: bool = False
-    name: str = ""
+    key: tuple[int, int, int] | None = None
+
+    @property
+    def keyed(self) -> np.ndarray:
+        """`(H, W)`, where the picture has the color that stands for transparency."""
+        if self.key is None:
+            return np.zeros(self.image.size[::-1], bool)
+        return (np.asarray(self.image)[..., :3] == self.key).all(2)
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,8 @@ def cut_asset(asset: Asset, pixel_art: bool = True) -> CutAsset:
         raise ImageError(f"has {width} x {height} pixels, the limit is {MAX_PIECE_PIXELS:,}; divide it, or make it smaller")
     color, band = split_alpha(asset.image)
     rgb = np.asarray(color)
-    alpha = np.full((height, width), 255, np.uint8) if band is None else np.asarray(band)
+    alpha = np.full((height, width), 255, np.uint8) if band is None else np.array(band)
+    alpha[asset.keyed] = 0
     frames = list({frame.box: frame for frame in asset.frames}.values())
     raw: list[tuple[np.ndarray, np.ndarray, Frame]] = []
     if frames:

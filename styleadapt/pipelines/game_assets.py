@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ SAMPLE_PIXELS = 1 << 22
 """Of a set, that the statistics and the palette are taken of; a larger set is represented by pieces spread over it."""
 _SAMPLE_SIDE = 1024
 _WORKING_SIDE, _MOST_TIMES = 256, 4
+_MOST_ENLARGED_PIXELS = 1 << 22
 _BATCH_PIXELS = 1 << 19
 _ENCODED_PIECES = 16
 _PALETTE_PIXELS = 1 << 20
@@ -46,7 +48,7 @@ class SetLook:
         dither: ordered dithering, with a palette.
         strength: 0 for the pieces as they are, 1 for the full style.
         pixel_art: enlarged pixel art is painted in its own pixels.
-        enlarge: how many times as wide and high the pieces are painted.
+        enlarge: how many times as wide and high the pieces are painted; large ones less, so that 4 megapixels come of it.
     """
 
     code: torch.Tensor
@@ -164,9 +166,9 @@ class GameAssetPipeline:
         """
         cells = parse_grid(grid) if isinstance(grid, str) else grid
         assets = []
-        for number, source in enumerate(as_list(images, "images"), 1):
+        for source in as_list(images, "images"):
             image = load_image(source)
-            assets.append(Asset(image, cells.frames(image.size) if cells else (), tile, f"image {number}"))
+            assets.append(Asset(image, cells.frames(image.size) if cells else (), tile))
         if look is None:
             in_order = (assets[n] for n in spread_order(len(assets)))
             look = self.prepare(in_order, style, style_code, colors, palette, dither, strength, pixel_art, enlarge)
@@ -212,9 +214,9 @@ class GameAssetPipeline:
         if strength < 1:
             own = [self.stylizer._code_of(encoding_size(Image.fromarray(piece.pixels))) for piece in pieces[:_ENCODED_PIECES]]
             code = torch.lerp(torch.cat(own).mean(0, keepdim=True), code, strength)
-        times = enlarge or _times(pieces)
+        times = enlarge or _usual_times(pieces)
         pieces = pieces[: _how_many(pieces, SAMPLE_PIXELS // times**2)]
-        batches = [batch for batch, _ in _batches([piece.enlarged(times) for piece in pieces])]
+        batches = [batch for batch, _ in _batches([piece.enlarged(_times(piece, times)) for piece in pieces])]
         statistics = collect_statistics(self.stylizer.generator, batches, code)
         look = SetLook(code, statistics, given, dither, strength, pixel_art, times)
         if colors is None:
@@ -246,9 +248,10 @@ class GameAssetPipeline:
         code = look.code.to(generator.device, generator.dtype)
         statistics = [(mean.to(generator.device), var.to(generator.device)) for mean, var in look.statistics]
         painted: dict[int, np.ndarray] = {}
-        for batch, numbers in _batches([piece.enlarged(look.enlarge) for piece in pieces]):
+        times = [_times(piece, look.enlarge) for piece in pieces]
+        for batch, numbers in _batches([piece.enlarged(n) for piece, n in zip(pieces, times)]):
             for number, values in zip(numbers, paint(generator, batch, code, statistics).numpy()):
-                values = pieces[number].reduced(values, look.enlarge)
+                values = pieces[number].reduced(values, times[number])
                 if look.strength < 0.5:
                     share = 2 * look.strength
                     values = np.rint(pieces[number].pixels * (1 - share) + values * share).astype(np.uint8)
@@ -279,9 +282,13 @@ def _sample(assets: Iterable[Asset], pixel_art: bool) -> list[Piece]:
     return pieces
 
 
-def _times(pieces: Sequence[Piece]) -> int:
+def _usual_times(pieces: Sequence[Piece]) -> int:
     middling = sorted(max(piece.seen.shape) for piece in pieces)[len(pieces) // 2]
     return max(1, min(_MOST_TIMES, _WORKING_SIDE // middling))
+
+
+def _times(piece: Piece, enlarge: int) -> int:
+    return max(1, min(enlarge, math.isqrt(_MOST_ENLARGED_PIXELS // piece.seen.size)))
 
 
 def _how_many(pieces: Sequence[Piece], pixels: int) -> int:
@@ -306,8 +313,14 @@ def _batches(pieces: Sequence[Piece]) -> Iterator[tuple[Pieces, list[int]]]:
 def _assembled(cut: CutAsset, painted: list[np.ndarray], look: SetLook) -> Image.Image:
     image = cut.asset.image
     alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
+    keyed = cut.asset.keyed
     if look.palette is None:
         rgb = cut.assembled(painted, np.array(image.convert("RGB")))
+        rgb[keyed] = cut.asset.key or 0
         return Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
     indexes = [palette_indexes(values, look.palette, look.dither) for values in painted]
-    return indexed_image(cut.assembled(indexes, np.zeros(image.size[::-1], np.uint8)), look.palette, alpha)
+    placed = cut.assembled(indexes, np.zeros(image.size[::-1], np.uint8))
+    if cut.asset.key is not None and keyed.any():
+        rgb = np.where(keyed[..., None], np.array(cut.asset.key, np.uint8), look.palette[placed])
+        return Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
+    return indexed_image(placed, look.palette, alpha)

@@ -68,7 +68,7 @@ def test_a_texture_of_another_size_still_repeats():
     assert np.abs(np.roll(piece.pixels.astype(int), (16, 16), (0, 1)) - rolled).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(1, 1), (9000, 9000)])
+@pytest.mark.parametrize("size", [(1, 1), (4097, 4096)])
 def test_pictures_without_or_with_too_many_pixels_are_refused(size):
     with pytest.raises(ImageError, match=f"{size[0]} x {size[1]} pixel"):
         cut_asset(Asset(Image.new("RGB", size)))

@@ -2,11 +2,11 @@ import pytest
 
 from styleadapt.errors import ImageError
 from styleadapt.game.sheets import Grid
-from styleadapt.game.tiled import read_tiled
+from styleadapt.game.tiled import TiledImage, read_tiled
 
 TSX = """<?xml version="1.0" encoding="UTF-8"?>
 <tileset name="desert" tilewidth="32" tileheight="16" spacing="1" margin="2" tilecount="48" columns="8">
- <image source="../art/desert.png" width="265" height="199"/>
+ <image source="../art/desert.png" trans="ff00fe" width="265" height="199"/>
 </tileset>"""
 TMX = """<map version="1.8" tilewidth="8" tileheight="8">
  <tileset firstgid="1" source="desert.tsx"/>
@@ -21,12 +21,12 @@ def test_tile_sets_and_maps(tmp_path):
     (tmp_path / "maps" / "desert.tsx").write_text(TSX, encoding="utf-8")
     (tmp_path / "maps" / "level.tmx").write_text(TMX, encoding="utf-8")
     desert = Grid(32, 16, (2, 2), (1, 1), exact=False)
-    assert read_tiled(tmp_path / "maps" / "desert.tsx") == {tmp_path / "art" / "desert.png": desert}
+    assert read_tiled(tmp_path / "maps" / "desert.tsx") == {tmp_path / "art" / "desert.png": TiledImage(desert, (255, 0, 254))}
     maps = tmp_path / "maps"
     assert read_tiled(maps / "level.tmx") == {
-        maps / "in.png": Grid(8, 8, exact=False),
-        maps / "a" / "one.png": None,
-        maps / "sky.png": None,
+        maps / "in.png": TiledImage(Grid(8, 8, exact=False)),
+        maps / "a" / "one.png": TiledImage(),
+        maps / "sky.png": TiledImage(),
     }
 
 

@@ -87,11 +87,12 @@ def test_a_texture_of_another_size_has_no_seam(pipe, painting):
     y, x = np.mgrid[:30, :45]
     waves = np.dstack([128 + 100 * np.sin(2 * np.pi * (x / 45 * a + y / 30 * b)) for a, b in ((1, 2), (2, -1), (3, 1))])
     texture = Image.fromarray(waves.astype(np.uint8))
+    seams = []
     for tile in (True, False):
         painted = array(pipe([texture], style=painting, tile=tile, enlarge=1).images[0])
-        for axis in (0, 1):
-            steps = np.abs(painted - np.roll(painted, 1, axis)).mean((1 - axis, 2))
-            assert (steps[0] < 1.2 * steps[1:].max()) is tile
+        steps = [np.abs(painted - np.roll(painted, 1, axis)).mean((1 - axis, 2)) for axis in (0, 1)]
+        seams.append([step[0] / step[1:].max() for step in steps])
+    assert max(seams[0]) < 1 and sum(seams[0]) < 0.7 * sum(seams[1])
 
 
 def test_one_palette_for_the_whole_set(pipe, painting, tmp_path):
@@ -116,6 +117,20 @@ def test_pixel_art_keeps_its_grid(pipe, painting):
     assert (painted[::3, ::3].repeat(3, 0).repeat(3, 1) == painted).all()
     free = array(pipe([art], style=painting, pixel_art=False).images[0])
     assert (free[::3, ::3].repeat(3, 0).repeat(3, 1) != free).any()
+
+
+@pytest.mark.parametrize("colors", [None, 4])
+def test_a_key_color_stays_and_is_never_seen(pipe, painting, colors):
+    image = smooth_noise((32, 32), 1)
+    image.paste((255, 0, 255), (0, 0, 10, 32))
+    keyed = Asset(image, key=(255, 0, 255))
+    look = pipe.prepare([keyed], painting, colors=colors)
+    painted = array(pipe.paint([keyed], look)[0].convert("RGB"))
+    assert (painted[:, :10] == (255, 0, 255)).all()
+    other = image.copy()
+    other.paste((0, 255, 0), (0, 0, 10, 32))
+    same = pipe.paint([Asset(other, key=(0, 255, 0))], look)[0]
+    assert (array(same.convert("RGB"))[:, 10:] == painted[:, 10:]).all()
 
 
 def test_strength_goes_from_the_asset_to_the_style(pipe, painting):
