@@ -3,7 +3,7 @@
 
     python scripts/benchmark_assets.py assets/ --style styleadapt/assets/styles/mosaic.jpg -o figures/
 
-Prints one line of JSON for each mark, and writes the pictures to look at: maps of Tiled before and after, textures 3 x 3, and sprites.
+Prints one line of JSON for each mark, and writes pictures to look at: maps of Tiled before and after, textures, and sprites.
 """
 
 import argparse
@@ -186,7 +186,7 @@ def measure_flicker(pipe: GameAssetPipeline, units: Sequence[Path], style: str) 
 def measure_speed(pipe: GameAssetPipeline, assets: Path, style: str) -> dict[str, Any]:
     """Mark 4: a thousand sprites of 64 x 64 pixels, in memory; from taking the statistics to the last picture."""
     sources = itertools.cycle(sorted((assets / "freedoom/sprites").glob("*.png")))
-    sprites = []
+    sprites: list[Image.Image] = []
     while len(sprites) < MANY:
         canvas = Image.new("RGBA", (SIDE, SIDE))
         canvas.paste(load_image(next(sources)).convert("RGBA"), (0, 0))
@@ -247,8 +247,11 @@ def _numbers(layer: ElementTree.Element) -> Iterator[int]:
     if data.get("encoding") == "csv":
         yield from map(int, text.split(","))
         return
-    unpack = {"zlib": zlib.decompress, "gzip": gzip.decompress}.get(data.get("compression", ""), lambda packed: packed)
-    packed = unpack(base64.b64decode(text))
+    packed = base64.b64decode(text)
+    if data.get("compression") == "zlib":
+        packed = zlib.decompress(packed)
+    elif data.get("compression") == "gzip":
+        packed = gzip.decompress(packed)
     yield from struct.unpack(f"<{len(packed) // 4}I", packed)
 
 

@@ -68,6 +68,16 @@ class Visitor:
         return self.folder / "stylised.zip"
 
     @property
+    def assets_file(self) -> Path:
+        """Where the pictures of a set of game assets go."""
+        return self.folder / "assets.zip"
+
+    @property
+    def animation_file(self) -> Path:
+        """Where the animation of that set goes."""
+        return self.folder / "animation.webp"
+
+    @property
     def video_file(self) -> Path:
         """Where the stylised clip goes."""
         return self.folder / "stylised.mp4"
@@ -117,7 +127,8 @@ class Visitor:
         """
         self.stop()
         restored = self.folder.glob("restored.*")
-        for file in (self.picture_file, self.strip_file, self.regions_file, *restored, self.zip_file, self.video_file):
+        pictures = (self.picture_file, self.strip_file, self.regions_file, *restored)
+        for file in (*pictures, self.zip_file, self.video_file, self.assets_file, self.animation_file):
             file.unlink(missing_ok=True)
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""The models' work for the interface: pictures, strips, regions, batches and clips; adapting, and restoring.
+"""The models' work for the interface: pictures, strips, regions, batches, sets and clips; adapting, and restoring.
 
 Every call to stylise works on a copy of the one shared pipeline, so that nothing of a visitor stays in it; restoring
 leaves nothing there.
@@ -20,6 +20,7 @@ from styleadapt.pipelines.strokes import StrokeSize
 from styleadapt.ui.gpu import FORKS, on_gpu
 from styleadapt.ui.limits import (
     GPU_START_SECONDS,
+    MAX_ASSET_PIXELS,
     MAX_PIXELS,
     MAX_VIDEO_FRAMES,
     MAX_WORK_SIDE,
@@ -28,6 +29,7 @@ from styleadapt.ui.limits import (
     gpu_seconds,
 )
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
+from styleadapt.ui.live_assets import AssetsFinished, AssetsReport, assets_live
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
 from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
 from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
@@ -104,6 +106,8 @@ class Studio:
         )
         self.adapt = on_gpu(self._adapt, duration=lambda paintings, photo, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
         self.batch = on_gpu(self._batch, duration=lambda photos, *_: gpu_seconds(MAX_WORK_SIDE**2 / 1e6, len(photos)))
+        # small pieces are painted at 16 times their pixels, and a part of them once more before
+        self.assets = on_gpu(self._assets, duration=gpu_seconds(MAX_ASSET_PIXELS / 1e6, passes=17))
         self.video = on_gpu(self._video, duration=_video_seconds)
         # of the largest photo: this one alone is given as a file
         self._restore_on_gpu = on_gpu(self._restore, duration=gpu_seconds(MAX_PIXELS / 1e6))
@@ -179,6 +183,10 @@ class Studio:
     def _batch(self, *arguments, **options) -> Iterator[BatchReport | BatchFinished]:
         """Stylise many photos; see `batch_live`."""
         yield from batch_live(self.pipeline, *arguments, **options)
+
+    def _assets(self, *arguments, **options) -> Iterator[AssetsReport | AssetsFinished]:
+        """Stylize a set of game assets; see `assets_live`."""
+        yield from assets_live(self.pipeline, *arguments, **options)
 
     def _video(self, *arguments, **options) -> Iterator[VideoReport | VideoFinished]:
         """Stylise a clip; see `video_live`."""

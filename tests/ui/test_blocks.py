@@ -22,6 +22,7 @@ def test_the_public_api_is_named_and_documented(app):
         "/regions",
         "/batch",
         "/video",
+        "/assets",
         "/adapt",
         "/restore",
         "/stop",
@@ -39,7 +40,7 @@ def test_the_public_api_is_named_and_documented(app):
 def test_the_queue_is_limited(app):
     assert app._queue.max_size
     classes = {function.api_name: (function.concurrency_id, function.concurrency_limit) for function in app.fns.values()}
-    assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == ("cpu", 1)
+    assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == classes["assets"] == ("cpu", 1)
     assert classes["stylise"] == classes["strip"] == classes["regions"] == classes["restore"] == ("stylise", 1)
 
 
