@@ -15,7 +15,7 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -35,6 +35,7 @@ from styleadapt.metrics.backbones import load_backbone
 from styleadapt.metrics.stylization import style_distance
 
 TEXTURES, SPRITES, MANY, SIDE = 20, 200, 1000, 64
+MARKS = ("textures", "sprites", "consistency", "flicker", "speed", "maps")
 MAPS = ("desert.tmx", "rpg/island.tmx", "sewers.tmx")
 
 
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", required=True, metavar="OUT", type=Path, help="folder for the pictures")
     parser.add_argument("--colors", type=int, default=32, metavar="N", help="of the palette")
     parser.add_argument("--backbone", default="embedded", help="of the style distance, see metrics/backbones.py")
+    parser.add_argument("--marks", nargs="+", choices=MARKS, help="what to measure; all by default")
     parser.add_argument("--num_threads", type=int, metavar="N", help="all cores by default")
     args = parser.parse_args()
     configure_cpu(args.num_threads)
@@ -54,15 +56,18 @@ def main() -> int:
     textures = [load_image(path) for path in spread(sorted((args.assets / "freedoom/textures").glob("*.png")), TEXTURES)]
     units = sorted((args.assets / "wesnoth").rglob("*.png"))
     sprites = [load_image(path) for path in spread([path for path in units if Image.open(path).size == (72, 72)], SPRITES)]
-    for mark in (
-        measure_textures(pipe, textures, args.style, args.output),
-        measure_sprites(pipe, sprites, args.style, args.colors, args.output),
-        measure_consistency(pipe, {"textures": textures, "sprites": sprites[:20]}, args.style, args.backbone),
-        measure_flicker(pipe, units, args.style),
-        measure_speed(pipe, args.assets, args.style),
-        measure_maps(pipe, args.assets / "tiled", args.style, args.output),
-    ):
-        print(json.dumps(mark), flush=True)
+    marks: dict[str, Callable[[], dict[str, Any]]] = {
+        "textures": lambda: measure_textures(pipe, textures, args.style, args.output),
+        "sprites": lambda: measure_sprites(pipe, sprites, args.style, args.colors, args.output),
+        "consistency": lambda: measure_consistency(
+            pipe, {"textures": textures, "sprites": sprites[:20]}, args.style, args.backbone
+        ),
+        "flicker": lambda: measure_flicker(pipe, units, args.style),
+        "speed": lambda: measure_speed(pipe, args.assets, args.style),
+        "maps": lambda: measure_maps(pipe, args.assets / "tiled", args.style, args.output),
+    }
+    for name in args.marks or marks:
+        print(json.dumps({"mark": name, **marks[name]()}), flush=True)
     return 0
 
 
@@ -94,14 +99,13 @@ def measure_textures(pipe: GameAssetPipeline, textures: Sequence[Image.Image], s
     before, after, without = ([seam_ratio(picture) for picture in row] for row in (textures, made.images, plain))
     # a texture that repeats within itself has several places to begin at, and a dark or bright seam of its own is no fault
     return {
-        "mark": "textures",
         "textures": len(textures),
         "equal_to_one_level_after_rolling": sum(int(difference.max() <= 1) for difference in apart),
         "largest_mean_difference_after_rolling": round(max(float(difference.mean()) for difference in apart), 4),
         "seam_before": round(float(np.mean(before)), 3),
         "seam_after": round(float(np.mean(after)), 3),
         "seam_after_largest": round(max(after), 3),
-        "seam_within_own_gradient": sum(a <= max(1.0, b) for a, b in zip(after, before)),
+        "seam_within_own_gradient": sum(bool(a <= max(1.0, b)) for a, b in zip(after, before)),
         "seam_without_tile": round(float(np.mean(without)), 3),
     }
 
@@ -129,7 +133,6 @@ def measure_sprites(
         apart.append(int(np.abs(part - alone)[alone[..., 3] > 0].max(initial=0)))
     save_rows(output / "sprites.png", [row[:14] for row in (sprites, free.images, made.images)])
     return {
-        "mark": "sprites",
         "sprites": len(sprites),
         "alpha_identical": int(sum(alphas)),
         "colors_allowed": colors,
@@ -144,7 +147,7 @@ def measure_consistency(
 ) -> dict[str, Any]:
     """Mark 3: mean style distance between all pairs of pieces, with shared statistics and one by one; and that of the sources."""
     backbone = load_backbone(backbone_name)
-    result: dict[str, Any] = {"mark": "consistency", "backbone": backbone.name}
+    result: dict[str, Any] = {"backbone": backbone.name}
     for name, images in sets.items():
         tile = name == "textures"
         shared = pipe(images, style=style, tile=tile)
@@ -177,7 +180,6 @@ def measure_flicker(pipe: GameAssetPipeline, units: Sequence[Path], style: str) 
             if still.any():
                 changes[way].append(float(np.abs(levels(pictures[n - 1]) - levels(pictures[n]))[still][:, :3].mean()))
     return {
-        "mark": "flicker",
         "frames": len(frames),
         **{way: round(float(np.mean(values)), 2) for way, values in changes.items()},
     }
@@ -192,7 +194,7 @@ def measure_speed(pipe: GameAssetPipeline, assets: Path, style: str) -> dict[str
         canvas.paste(load_image(next(sources)).convert("RGBA"), (0, 0))
         if np.asarray(canvas)[..., 3].any():
             sprites.append(canvas)
-    result: dict[str, Any] = {"mark": "speed", "sprites": MANY, "threads": torch.get_num_threads()}
+    result: dict[str, Any] = {"sprites": MANY, "threads": torch.get_num_threads()}
     for enlarge in (None, 1):
         wall, cpu = time.perf_counter(), time.process_time()
         look = pipe(sprites, style=style, colors=32, enlarge=enlarge).look
@@ -211,7 +213,7 @@ def measure_maps(pipe: GameAssetPipeline, folder: Path, style: str, output: Path
         save_rows(output / f"{Path(name).stem}.png", [pictures])
         drawn.append({"map": name, "size": pictures[0].size, "same_size": pictures[0].size == pictures[1].size})
     failed = {entry.input: entry.error for entry in entries if entry.error}
-    return {"mark": "maps", "files": len(entries), "failed": failed, "maps": drawn}
+    return {"files": len(entries), "failed": failed, "maps": drawn}
 
 
 def draw_map(path: Path) -> Image.Image:
