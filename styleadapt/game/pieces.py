@@ -47,11 +47,13 @@ class Piece:
         pixels: `(H, W, 3)` bytes in the pixels of the art.
         seen: `(H, W)`, which of them are not transparent.
         tile: it repeats.
+        repeats: how often it does within the asset's own texture, down and to the right.
     """
 
     pixels: np.ndarray
     seen: np.ndarray
     tile: bool
+    repeats: tuple[int, int] = (1, 1)
 
     def enlarged(self, times: int) -> "Piece":
         """The piece so many times as wide and high; a texture that repeats to the next multiples of 8."""
@@ -66,7 +68,8 @@ class Piece:
         """What was painted over the enlarged piece, in the pixels of the art: the mean of as many as each of them became."""
         height, width = self.pixels.shape[:2]
         whole = resized_around(painted, (width * times, height * times)).astype(np.float32)
-        return np.rint(whole.reshape(height, times, width, times, 3).mean((1, 3))).astype(np.uint8)
+        reduced = np.rint(whole.reshape(height, times, width, times, 3).mean((1, 3))).astype(np.uint8)
+        return np.tile(reduced, (*self.repeats, 1))
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def cut_asset(asset: Asset, pixel_art: bool = True) -> CutAsset:
 
     A sheet's frames become pieces of their whole size, upright and at their place if they were turned and trimmed, so that what
     stands still in an animation is painted alike. What is seen of a sheet outside of its frames is painted once, as one picture.
-    Frames without a visible pixel are left out.
+    Frames without a visible pixel are left out. Of a texture that repeats within itself one period is painted.
 
     Args:
         asset: its frames lie within it.
@@ -151,7 +154,13 @@ def cut_asset(asset: Asset, pixel_art: bool = True) -> CutAsset:
     cut = CutAsset(asset)
     for colors, opacity, frame in raw:
         own = scale if not (colors.shape[0] % scale or colors.shape[1] % scale) else 1
-        cut.pieces.append(Piece(bleed(colors, opacity)[::own, ::own], opacity[::own, ::own] > 0, asset.tile))
+        pixels, seen = bleed(colors, opacity)[::own, ::own], opacity[::own, ::own]
+        repeats = (1, 1)
+        if asset.tile:
+            both = np.dstack([pixels, seen])
+            repeats = _repeats(both), _repeats(both.swapaxes(0, 1))
+        height, width = (side // times for side, times in zip(seen.shape, repeats))
+        cut.pieces.append(Piece(pixels[:height, :width], seen[:height, :width] > 0, asset.tile, repeats))
         left, top = frame.offset
         part = (left, top, left + frame.box_size[0], top + frame.box_size[1])
         cut.places.append(_Place(frame.box, part, frame.rotated, own))
@@ -180,6 +189,14 @@ def spread_order(count: int) -> list[int]:
     """
     bits = max(1, (count - 1).bit_length())
     return [n for n in (int(f"{k:0{bits}b}"[::-1], 2) for k in range(1 << bits)) if n < count]
+
+
+def _repeats(values: np.ndarray) -> int:
+    """How often a texture repeats from top to bottom, in periods of 8 pixels at least: strokes on a plain one need room."""
+    height = len(values)
+    periods = (p for p in range(1, height) if height % p == 0 and (values[p:] == values[:-p]).all())
+    shortest = next(periods, height)
+    return height // shortest if shortest >= _MULTIPLE else 1
 
 
 def _upright(rgb: np.ndarray, alpha: np.ndarray, frame: Frame) -> tuple[np.ndarray, np.ndarray]:

@@ -254,7 +254,8 @@ class GameAssetPipeline:
                 values = pieces[number].reduced(values, times[number])
                 if look.strength < 0.5:
                     share = 2 * look.strength
-                    values = np.rint(pieces[number].pixels * (1 - share) + values * share).astype(np.uint8)
+                    whole = np.tile(pieces[number].pixels, (*pieces[number].repeats, 1))
+                    values = np.rint(whole * (1 - share) + values * share).astype(np.uint8)
                 painted[number] = values
         return [painted[number] for number in range(len(pieces))]
 

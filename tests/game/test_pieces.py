@@ -68,6 +68,17 @@ def test_a_texture_of_another_size_still_repeats():
     assert np.abs(np.roll(piece.pixels.astype(int), (16, 16), (0, 1)) - rolled).max() <= 1
 
 
+def test_one_period_of_a_texture_is_painted():
+    cell = NOISE[:16, :24]
+    texture = Image.fromarray(np.tile(cell, (3, 2, 1)))
+    [piece] = cut_asset(Asset(texture, tile=True)).pieces
+    assert piece.repeats == (3, 2) and (piece.pixels == cell).all()
+    assert (put_together(Asset(texture, tile=True)) == np.asarray(texture)).all()
+    assert cut_asset(Asset(texture)).pieces[0].repeats == (1, 1)
+    for plain in (Image.new("RGB", (64, 64), "red"), Image.fromarray(np.tile(NOISE[:4, :24], (8, 1, 1)))):
+        assert cut_asset(Asset(plain, tile=True)).pieces[0].repeats[0] == 1
+
+
 @pytest.mark.parametrize("size", [(1, 1), (4097, 4096)])
 def test_pictures_without_or_with_too_many_pixels_are_refused(size):
     with pytest.raises(ImageError, match=f"{size[0]} x {size[1]} pixel"):

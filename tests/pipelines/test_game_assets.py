@@ -83,6 +83,13 @@ def test_a_rolled_texture_is_the_rolled_picture(pipe, painting):
     assert np.abs(np.roll(array(output.images[0]), rolls, (0, 1)) - array(again)).max() <= 1
 
 
+@pytest.mark.parametrize("strength", [1.0, 0.3])
+def test_a_texture_that_repeats_within_itself_goes_on_to(pipe, painting, strength):
+    texture = Image.fromarray(np.tile(array(smooth_noise((16, 24), 5, cell=6)), (2, 4, 1)).astype(np.uint8))
+    painted = array(pipe([texture], style=painting, tile=True, strength=strength).images[0])
+    assert painted.shape == (48, 64, 3) and (np.roll(painted, (24, 16), (0, 1)) == painted).all()
+
+
 def test_a_texture_of_another_size_has_no_seam(pipe, painting):
     y, x = np.mgrid[:30, :45]
     waves = np.dstack([128 + 100 * np.sin(2 * np.pi * (x / 45 * a + y / 30 * b)) for a, b in ((1, 2), (2, -1), (3, 1))])
