@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Trains a model from nothing, or goes on from one: stylisation, U-GAT-IT between two domains, or restoration of photos.
+"""Trains a model from nothing, or goes on from one: stylization, U-GAT-IT between two domains, or restoration of photos.
 
     accelerate launch scripts/train.py --config configs/base.yaml --photos DIR --paintings DIR [DIR ...]
     accelerate launch scripts/train.py --config configs/ugatit.yaml --domain_a DIR --domain_b DIR
@@ -10,7 +10,7 @@
     accelerate launch scripts/train.py --config ... --push_to_hub --hub_model_id USER/NAME
 
 Every option but `--task` can stand in the YAML file or on the command line, which wins. Without `--task` the task is unpaired
-translation if `domain_a` is in either, else stylisation; `--task NAME --help` lists a task's options. The result,
+translation if `domain_a` is in either, else stylization; `--task NAME --help` lists a task's options. The result,
 `output_dir/final`, is a model repo for the pipeline of the task, such as `StyleTransferPipeline.from_pretrained`.
 """
 
@@ -24,8 +24,7 @@ from styleadapt.console import careful_output
 from styleadapt.devices.cpu import configure_cpu
 from styleadapt.errors import ConfigError
 from styleadapt.hub.publishing import publish_run
-from styleadapt.tasks import colorization, inpainting, restoration, stylization, translation
-from styleadapt.tasks.restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
+from styleadapt.tasks.registry import TASKS, TaskBuilder
 from styleadapt.training.command_line import one_line_errors
 from styleadapt.training.config import load_yaml, parse_config
 from styleadapt.training.engine import Trainer
@@ -39,7 +38,7 @@ def main() -> None:
         task, arguments = chosen_task()
         if task not in TASKS:
             raise ConfigError(f"`task` is {task!r}; allowed: {', '.join(TASKS)}")
-        train(*TASKS[task], arguments)
+        train(TASKS[task], arguments)
 
 
 def chosen_task() -> tuple[str, list[str]]:
@@ -56,28 +55,19 @@ def chosen_task() -> tuple[str, list[str]]:
     return "translation" if given.domain_a is not None or by_file else "stylization", arguments
 
 
-def train(module: Any, config_class: type, task_class: type, arguments: list[str]) -> None:
-    """Trains the task of a module of `styleadapt.tasks`, and publishes it where that is asked for."""
-    config: Any = parse_config(config_class, __doc__, arguments)
-    dataset = module.build_dataset(config)
+def train(builder: TaskBuilder, arguments: list[str]) -> None:
+    """Trains a task, and publishes the result where that is asked for."""
+    config: Any = parse_config(builder.config, __doc__ or "", arguments)
+    dataset = builder.dataset(config)
     configure_cpu()
     set_seed(config.seed)
-    task = task_class(config, module.build_models(config))
+    task: Any = builder.task(config, builder.models(config))
     if hasattr(task, "calibrate") and not config.pretrained_model_name_or_path:
         task.calibrate(dataset)
     trainer = Trainer(config, task, dataset)
     scores = trainer.train()
-    publish_run(trainer, scores, module.card_facts(config, dataset))
+    publish_run(trainer, scores, builder.card_facts(config, dataset))
 
-
-# by name: the module, its configuration and its task
-TASKS: dict[str, tuple[Any, type, type]] = {
-    "stylization": (stylization, stylization.StylizationConfig, stylization.StylizationTask),
-    "translation": (translation, translation.UnpairedConfig, translation.UnpairedTask),
-    "restoration": (restoration, RestorationConfig, restoration.RestorationTask),
-    "inpainting": (inpainting, InpaintingConfig, inpainting.InpaintingTask),
-    "colorization": (colorization, ColorizationConfig, colorization.ColorizationTask),
-}
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""styleadapt: stylise any photo with any painting, and adapt a GAN to a new style in about a minute."""
+"""styleadapt: stylize any photo with any painting, and adapt a GAN to a new style in about a minute."""
 
 import importlib
 import os
@@ -12,7 +12,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _PUBLIC = {
     "StyleTransferPipeline": "pipelines.style_transfer",
     "StyleTransferOutput": "pipelines.style_transfer",
+    "Adapter": "adapters.adapter",
     "StyleAdapter": "adapters.adapter",
+    "RestorationAdapter": "adapters.adapter",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
@@ -21,6 +23,8 @@ _PUBLIC = {
     "RestorationProgress": "pipelines.restoration",
     "GameAssetPipeline": "pipelines.game_assets",
     "GameAssetOutput": "pipelines.game_assets",
+    "GenerationPipeline": "pipelines.generation",
+    "GenerationOutput": "pipelines.generation",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
@@ -32,6 +36,7 @@ _PUBLIC = {
     "StyleDiscriminator": "models.discriminator",
     "Restorer": "models.restorer",
     "Inpainter": "models.inpainter",
+    "StyleGAN2Generator": "models.stylegan2",
     "UGATITGenerator": "models.ugatit",
     "UGATITDiscriminator": "models.ugatit",
     "ModelLoadError": "errors",
@@ -44,7 +49,8 @@ if TYPE_CHECKING:
     from .adaptation.adapt import AdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
     from .adaptation.settings import AdaptationConfig
-    from .adapters.adapter import AdapterError, StyleAdapter
+    from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
+    from .errors import AdapterError
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
     from .models.generator import StyleGenerator
@@ -52,8 +58,10 @@ if TYPE_CHECKING:
     from .models.modeling import ModelLoadError
     from .models.restorer import Restorer
     from .models.style_encoder import StyleEncoder
+    from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
     from .pipelines.game_assets import GameAssetOutput, GameAssetPipeline
+    from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline
     from .pipelines.translation import TranslationOutput, TranslationPipeline

@@ -1,4 +1,4 @@
-"""What a command prints must not decide whether it succeeds: output that fails is dropped, and work goes on."""
+"""Keeps failures of the console from failing a command: output that cannot be printed is dropped, and work goes on."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Every exception of the library, with one common base."""
+"""Defines every exception of the library, all with one common base."""
 
 
 class StyleAdaptError(Exception):
@@ -52,11 +52,3 @@ class ManifestError(StyleAdaptError, ValueError):
 
 class HubError(StyleAdaptError, RuntimeError):
     """A run that could not be published: says what failed, why, and what to do. The run itself is safe on disk."""
-
-
-class StudyError(StyleAdaptError, ValueError):
-    """A study that cannot be run; the message names the key and what is allowed."""
-
-
-class RaceError(StyleAdaptError, RuntimeError):
-    """A way that could not be measured, and why, in one line."""

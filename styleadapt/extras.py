@@ -1,4 +1,4 @@
-"""Which optional packages belong to which extra of `pip install styleadapt[...]`."""
+"""Maps optional packages to the extras of `pip install styleadapt[...]` that bring them."""
 
 # Names of modules as Python imports them; pyproject.toml says which versions.
 EXTRAS = {
@@ -6,7 +6,7 @@ EXTRAS = {
     "train": ("datasets", "tensorboard"),
     "video": ("av",),
     "export": ("onnx", "onnxscript", "onnxruntime", "openvino"),
-    "metrics": ("skimage",),
+    "metrics": ("skimage", "scipy"),
 }
 
 

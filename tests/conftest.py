@@ -24,7 +24,7 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def smooth_noise(size: tuple[int, int], seed: int, cell: int = 16) -> Image.Image:
-    """Coloured clouds, `size` (width, height)."""
+    """Colored clouds, `size` (width, height)."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (max(2, size[1] // cell), max(2, size[0] // cell), 3), np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)

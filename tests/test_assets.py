@@ -12,7 +12,7 @@ DRAWN = sorted((ASSETS / "styles").iterdir())
 
 
 @pytest.mark.parametrize("path", PHOTOS + DRAWN, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_image_opens_and_is_listed_with_its_licence(path):
+def test_image_opens_and_is_listed_with_its_license(path):
     with Image.open(path) as image:
         image.load()
         assert image.format == "JPEG" and image.mode == "RGB"

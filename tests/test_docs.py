@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), ROOT / "styleadapt" / "assets" / "README.md"]
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
-_NAMED = re.compile(r"(?<![\w/.])((?:configs|scripts|styleadapt|tests|notebooks)/[\w./-]+\.(?:py|yaml|ipynb|jpg))")
+_NAMED = re.compile(
+    r"(?<![\w/.])((?:configs|scripts|benchmarks|tools|styleadapt|tests|notebooks)/[\w./-]+\.(?:py|yaml|ipynb|jpg))"
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = [ROOT / "app.py", *sorted((ROOT / "scripts").glob("*.py")), *sorted((ROOT / "styleadapt").rglob("*.py"))]
+ROOMS = ("scripts", "benchmarks", "tools", "styleadapt")
+FILES = [ROOT / "app.py", *(file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py")))]
 
 
 def unencoded(source: str) -> list[str]:

@@ -23,7 +23,7 @@ def pipe():
 
 
 def figures(pipe, result, photo, style) -> tuple[float, float]:
-    """Style and content distance of a stylised photo."""
+    """Style and content distance of a stylized photo."""
     trunk = pipe.style_encoder.trunk
     with torch.inference_mode():
         ours, theirs, painting = (trunk(image_to_tensor(i)) for i in (result, photo, style))
@@ -92,6 +92,6 @@ def test_a_plain_sky_has_little_of_a_rim_along_an_edge(pipe, kind):
     photo, distance = plain_grounds()[kind]
     rims = {}
     for path in list_images(ASSETS / "styles"):
-        grey = np.asarray(pipe(photo, style=path).images[0], float).mean(2)
-        rims[path.stem] = grey[(distance >= 4) & (distance < 20)].mean() - grey[(distance >= 55) & (distance < 65)].mean()
+        gray = np.asarray(pipe(photo, style=path).images[0], float).mean(2)
+        rims[path.stem] = gray[(distance >= 4) & (distance < 20)].mean() - gray[(distance >= 55) & (distance < 65)].mean()
     assert {name: round(rim, 1) for name, rim in rims.items() if abs(rim) > RIMS[kind]} == {}

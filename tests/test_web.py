@@ -83,7 +83,7 @@ def page(browser, address):
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda request: request.url.startswith((address, "blob:", "data:")) or trouble.append(request.url))
     page.goto(address)
-    expect(page.get_by_role("button", name="Stylise")).to_be_enabled()
+    expect(page.get_by_role("button", name="Stylize")).to_be_enabled()
     yield page
     context.close()
     assert trouble == []
@@ -103,12 +103,12 @@ def choose(page, photo: Image.Image, style: Image.Image | None = None) -> None:
         expect(page.get_by_alt_text("The chosen style image")).to_be_visible()
 
 
-def stylised(page) -> Image.Image:
-    page.get_by_role("button", name="Stylise").click()
+def stylized(page) -> Image.Image:
+    page.get_by_role("button", name="Stylize").click()
     expect(page.locator("#status")).to_contain_text("painted at")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
-    assert download.value.suggested_filename == "stylised.png"
+    assert download.value.suggested_filename == "stylized.png"
     return Image.open(download.value.path())
 
 
@@ -120,7 +120,7 @@ def pipe():
 def test_a_photo_becomes_what_torch_makes_of_it(page, pipe):
     photo, style = smooth_noise((203, 117), seed=5), stripes(96)
     choose(page, photo, style)
-    found = stylised(page)
+    found = stylized(page)
     assert found.size == photo.size
     expected = pipe(photo, style=style).images[0]
     assert np.abs(np.int16(found.convert("RGB")) - np.int16(expected)).max() <= 1
@@ -132,52 +132,52 @@ def test_the_models_own_style_at_half_strength_keeps_transparency(page, pipe):
     choose(page, photo)
     page.get_by_label("Strength").fill("40")
     expected = pipe(photo, strength=0.4).images[0]
-    assert np.abs(np.int16(stylised(page).convert("RGB")) - np.int16(expected)).max() <= 2
+    assert np.abs(np.int16(stylized(page).convert("RGB")) - np.int16(expected)).max() <= 2
     holed = photo.copy()
     holed.putalpha(Image.linear_gradient("L").resize(photo.size))
     choose(page, holed)
     page.get_by_label("Strength").fill("100")
-    found = stylised(page)
+    found = stylized(page)
     assert np.abs(np.int16(found.getchannel("A")) - np.int16(holed.getchannel("A"))).max() <= 1
 
 
 def test_a_large_photo_is_painted_smaller_and_scaled_back(page):
     choose(page, smooth_noise((700, 300), seed=7))
-    page.get_by_label("Work at").select_option("512")
-    assert stylised(page).size == (700, 300)
+    page.get_by_label("Max size").select_option("512")
+    assert stylized(page).size == (700, 300)
     expect(page.locator("#status")).to_contain_text("700 × 300 px, painted at 512 × 219 px")
 
 
 def test_a_photo_that_is_still_being_decoded_is_waited_for(page):
     page.get_by_label("Photo", exact=True).set_input_files(encoded(Image.new("RGB", (4000, 3000), "teal"), "large.png"))
-    page.get_by_label("Work at").select_option("512")
-    assert stylised(page).size == (4000, 3000)
+    page.get_by_label("Max size").select_option("512")
+    assert stylized(page).size == (4000, 3000)
 
 
 def test_a_file_that_is_no_picture_is_named(page):
     broken = {"name": "broken.png", "mimeType": "image/png", "buffer": b"not an image"}
     page.get_by_label("Photo", exact=True).set_input_files(broken)
     expect(page.get_by_role("alert")).to_have_text("broken.png is not a picture that this browser can read.")
-    page.get_by_role("button", name="Stylise").click()
+    page.get_by_role("button", name="Stylize").click()
     expect(page.get_by_role("alert")).to_have_text("Choose a photo first.")
 
 
 def test_it_can_be_stopped_and_started_again(page):
     choose(page, smooth_noise((2000, 2000), seed=8, cell=200))
-    page.get_by_label("Work at").select_option("2048")
-    page.get_by_role("button", name="Stylise").click()
+    page.get_by_label("Max size").select_option("2048")
+    page.get_by_role("button", name="Stylize").click()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Stopped.")
-    page.get_by_label("Work at").select_option("512")
-    assert stylised(page).size == (2000, 2000)
+    page.get_by_label("Max size").select_option("512")
+    assert stylized(page).size == (2000, 2000)
 
 
 def test_broad_strokes_are_painted_small_first_as_torch_does(page, pipe):
     photo, style = smooth_noise((203, 117), seed=8), stripes(96)
     choose(page, photo, style)
-    fine = stylised(page).convert("RGB")
+    fine = stylized(page).convert("RGB")
     page.get_by_label("Stroke size").select_option("0.08")
-    found = stylised(page).convert("RGB")
+    found = stylized(page).convert("RGB")
     assert found.size == photo.size and found.tobytes() != fine.tobytes()
     expected = pipe(photo, style=style, stroke_size=0.08).images[0]
     # the browser's resizing differs from Pillow's by a level here and there, which the next pass may amplify

@@ -12,7 +12,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 WEB = Path(__file__).resolve().parents[1] / "styleadapt" / "assets" / "web"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-# A photo whose transparency falls from column to column, and a painting of one colour that is half as large.
+# A photo whose transparency falls from column to column, and a painting of one color that is half as large.
 FINISHED = """async ([strength, alphas, photoColor, paintedColor]) => {
     const { contextOf, finish } = await import("./canvas.js");
     const pixels = new ImageData(alphas.length, 2);

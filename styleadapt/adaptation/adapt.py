@@ -1,4 +1,4 @@
-"""Quick adaptation: from one or a few style images to an adapter, in about a minute on two CPU cores.
+"""Adapts the generator to one or a few style images in about a minute on two CPU cores; the result is an adapter.
 
 It starts at the zero-shot style code and trains that code, AdaLIN and the other small parameters, low-rank deltas of the
 convolutions, and the discriminator's upper layers, on random crops of a few photos.
@@ -65,7 +65,7 @@ class AdaptationProgress:
     _stop: Callable[[], None] = field(repr=False)
 
     def preview(self, photo: Image.Image) -> Image.Image:
-        """`photo` (RGB), stylised by the state so far."""
+        """`photo` (RGB), stylized by the state so far."""
         return self._preview(photo)
 
     def stop(self) -> None:
@@ -143,7 +143,7 @@ def adapt(
         elapsed = clock() - started
         per_step = (clock() - loop_started) / max(step, 1)
         left = (steps - step) * per_step if steps is not None else max_seconds - elapsed
-        # a check and the look at memorisation, which takes as long, are still to come
+        # a check and the look at memorization, which takes as long, are still to come
         if steps is None and step and left < per_step + 2 * check_seconds:
             break
         fraction = step / steps if steps is not None else min(elapsed / max_seconds, 1.0)
@@ -252,7 +252,7 @@ class _Adaptation:
         crops = [self.pool[i] for i in picked]
         content = ContentTarget.cat([crop.target for crop in crops])
         photo = content.pixels
-        # in training the generator shifts its noise, which would be learnt by heart
+        # in training the generator shifts its noise, which would be learned by heart
         self.generator.train()
         with self._seeded():
             generated = self._generate(photo, self.trained)

@@ -1,4 +1,4 @@
-"""Crops of content photos to adapt on."""
+"""Draws the crops of content photos that an adaptation trains on."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""The discriminator's part of an adaptation."""
+"""Trains the discriminator during an adaptation and computes the generator's adversarial loss."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Is a few-shot adaptation healthy? Its scores as findings in plain words: style gained, content kept, memorisation."""
+"""Judges an adaptation by its scores: how much of the style it gained, how much content it kept, whether it memorized images."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Finding:
     """One figure in plain words.
 
     Args:
-        figure: "Style gained", "Content kept" or "Memorisation".
+        figure: "Style gained", "Content kept" or "Memorization".
         value: a share, 1 for 100 %; high is good in the first two, low in the last.
         verdict: "good", "fair" or "bad".
         sentence: what the value says.
@@ -71,7 +71,7 @@ def health(scores: Mapping[str, float], advice: Advice) -> list[Finding]:
     if "memorization" in scores:
         lost = scores["memorization"]
         sentence = f"Results of different photos are {1 - lost:.0%} as different from one another as the photos."
-        found.append(_finding("Memorisation", lost, _verdict(1 - lost, 0.85, 0.7), sentence, advice.memorization))
+        found.append(_finding("Memorization", lost, _verdict(1 - lost, 0.85, 0.7), sentence, advice.memorization))
     return found
 
 
@@ -80,10 +80,10 @@ def lost_variety(
 ) -> float:
     """How much less the results of different photos differ from one another than the photos do.
 
-    A model that has learnt its few training images by heart draws the same thing again, whatever it is given. Ojha et al. (arXiv
+    A model that has learned its few training images by heart draws the same thing again, whatever it is given. Ojha et al. (arXiv
     2104.06820, section 4) measure that as the mean distance of pairs of results around one training image, which is 0 for a
-    model that has memorised it. An adapter has one style code, so that all its results are one such cluster. The distance is
-    that of the content loss, where texture and colour hardly count: all results are meant to share those. The distance to the
+    model that has memorized it. An adapter has one style code, so that all its results are one such cluster. The distance is
+    that of the content loss, where texture and color hardly count: all results are meant to share those. The distance to the
     nearest training image itself does not serve here: features of the same picture, shifted by a few pixels, are as unlike as
     those of two pictures.
 

@@ -1,4 +1,4 @@
-"""Refinement: the pixels of a stylized picture are optimized for its one photo, coarse to fine.
+"""Refines one stylized picture by optimizing its pixels, from a coarse to a fine scale.
 
 A generator knows what suits all photos and styles. This finds what suits one of each: in a minute instead of a tenth of a
 second, and nearer to the style than any generator comes. It optimizes pixels through a feature network as Gatys et al. do ("A

@@ -1,4 +1,4 @@
-"""How long a refinement works, and how that is divided among the sizes that it works at."""
+"""Reads how long a refinement may work, and divides that among the sizes that it works at."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Courses of the learning rate of an adaptation, over the fraction of its work that is done: a time limit counts no steps."""
+"""Learning-rate schedules of an adaptation, as functions of the fraction of its time or steps that is done."""
 
 import math
 from collections.abc import Callable

@@ -19,7 +19,7 @@ _AT_LEAST_1 = (
 
 @dataclass(frozen=True)
 class AdaptationConfig:
-    """Settings of quick adaptation. `docs/optimisation-study.md` says which of them pay.
+    """Settings of quick adaptation. `docs/optimization-study.md` says which of them pay.
 
     Args:
         train: which parameters of the generator train beside the style code, see `adapters.deltas.initial_deltas`.
@@ -49,7 +49,8 @@ class AdaptationConfig:
         feature_weight: weight of the style loss on the discriminator's features.
         frozen_layers: lower convolutions of the discriminator that do not train.
         ewc_weight: of elastic weight consolidation (`losses.consistency.elastic_penalty`), with the discriminator's opinion of
-            `ewc_samples` crops as the measure of what matters; 0 for none.
+            some crops as the measure of what matters; 0 for none.
+        ewc_samples: how many crops that opinion is asked of.
         correspondence_weight: of cross-domain correspondence (`losses.consistency.correspondence_loss`); 0 for none.
         ema_decay: of the average that is kept; 0 keeps the last state.
         check_every: steps between checks of the average on fixed crops.

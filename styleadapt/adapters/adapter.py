@@ -1,12 +1,16 @@
-"""A style adapter: one small safetensors file that turns the base generator into one for a certain style."""
+"""Adapters: one small safetensors file that turns a base network into one for a certain style, or for a certain kind of images.
+
+An adapter is of a kind, which is of the family of the network that it changes. A new family is a subclass of `Adapter` with a
+kind of its own.
+"""
 
 import json
 import math
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,30 +23,39 @@ FORMAT = "styleadapt-adapter-1"
 PACKAGED = "packaged weights"  # the name of the base that comes with the library
 MAX_FILE_BYTES = 64 << 20
 LONGEST_NAME = 1000  # a base may be named by a path
+_FIRST_KIND = "style"  # of files that were written before there were others, and name none
 
 _FIELDS: dict[str, Any] = {"config": dict, "scores": dict, "images": int, "steps": int, "seconds": int | float}
 
 
 @dataclass
-class StyleAdapter:
-    """What `StyleTransferPipeline.adapt` returns, and what one file holds.
+class Adapter:
+    """What changes a base network, and what one file holds. A subclass names its kind.
 
     Args:
-        deltas: changes of the generator's weights, see `adapters.deltas`.
-        code: `(1, D)`, the adapted style code.
-        start_code: `(1, D)`, the zero-shot style code that adaptation began with.
+        deltas: changes of the network's weights, see `adapters.deltas`.
         base: fingerprint of the base model that the deltas belong to.
         base_name: its name or path, for people.
         config: settings of the adaptation.
-        scores: `style_before`, `style_after`, `content_before`, `content_after` and `memorization`; lower is better. See
-            `adaptation.health`.
-        images: number of style images.
+        scores: finite numbers by name: how good it is.
+        images: number of images it was made from.
         steps, seconds: how long it trained.
     """
 
+    kind: ClassVar[str]
+    """What tells adapters of one family of networks from those of another, as it stands in the file."""
+    other_tensors: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are tensors and go into the file beside the deltas."""
+    pipeline_name: ClassVar[str]
+    """For the model card: the pipeline that loads it."""
+    card_call: ClassVar[str]
+    """For the model card: a line that uses that pipeline, `pipe`."""
+    tags: ClassVar[tuple[str, ...]] = ()
+    """For the model card."""
+    scores_are: ClassVar[str]
+    """For the model card: how to read the scores."""
+
     deltas: dict[str, torch.Tensor]
-    code: torch.Tensor
-    start_code: torch.Tensor
     base: str
     base_name: str = ""
     config: dict[str, Any] = field(default_factory=dict)
@@ -60,7 +73,7 @@ class StyleAdapter:
         path = Path(path)
         if path.suffix != ".safetensors":
             raise AdapterError(f"an adapter is a .safetensors file, got {path.name!r}")
-        tensors = {"code": self.code, "start_code": self.start_code, **self.deltas}
+        tensors = {**{name: getattr(self, name) for name in self.other_tensors}, **self.deltas}
         if not path.parent.is_dir():
             raise FileNotFoundError(f"no folder {path.parent} to write {path.name} to")
         data = save({k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}, self._metadata())
@@ -68,15 +81,15 @@ class StyleAdapter:
         return path
 
     def _metadata(self) -> dict[str, str]:
-        described = {k: v for k, v in asdict_without_tensors(self).items() if k not in ("base", "base_name")}
-        return {"format": FORMAT, "base": self.base, "base_name": self.base_name, "adapter": json.dumps(described)}
+        described = json.dumps({name: getattr(self, name) for name in _FIELDS})
+        return {"format": FORMAT, "kind": self.kind, "base": self.base, "base_name": self.base_name, "adapter": described}
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "StyleAdapter":
-        """Reads an adapter file.
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Reads an adapter file of this class's kind.
 
         Raises:
-            AdapterError: no such file, no adapter, damaged, or with values that are not finite.
+            AdapterError: no such file, no adapter, one of another kind, damaged, or with values that are not finite.
         """
         path = Path(path)
         if not path.is_file():
@@ -88,13 +101,16 @@ class StyleAdapter:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != FORMAT:
                     raise AdapterError(
-                        f"{path.name} is no style adapter (format {_brief(metadata.get('format'))!r}, expected {FORMAT!r})"
+                        f"{path.name} is no {cls.kind} adapter (format {_brief(metadata.get('format'))!r}, expected {FORMAT!r})"
                     )
+                kind = metadata.get("kind", _FIRST_KIND)
+                if kind != cls.kind:
+                    raise AdapterError(f"{path.name} is an adapter of the kind {_brief(kind)!r}, expected the kind {cls.kind!r}")
                 tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            code, start_code = tensors.pop("code"), tensors.pop("start_code")
+            others = {name: tensors.pop(name) for name in cls.other_tensors}
             described = _described(metadata["adapter"])
             base, base_name = metadata["base"], metadata.get("base_name", "")
-            adapter = cls(tensors, code, start_code, base, base_name, **described)
+            adapter = cls(deltas=tensors, base=base, base_name=base_name, **others, **described)
         except (SafetensorError, OSError) as error:
             raise AdapterError(f"{path.name} is not a readable safetensors file: {_brief(error)}") from None
         except KeyError as error:
@@ -105,7 +121,7 @@ class StyleAdapter:
         for name in (base, base_name, *tensors):
             if len(name) > LONGEST_NAME or not name.isprintable():
                 raise AdapterError(f"{path.name} is damaged: {_brief(name)!r} is no name of a tensor or a base")
-        for name, tensor in {"code": code, "start_code": start_code, **tensors}.items():
+        for name, tensor in {**others, **tensors}.items():
             if not torch.isfinite(tensor).all():
                 raise AdapterError(f"{path.name} holds values that are not finite in `{name}`")
         return adapter
@@ -126,7 +142,7 @@ class StyleAdapter:
             card.write_text(self.model_card(repo_id), encoding="utf-8")
             full_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
             card.write_text(self.model_card(full_id), encoding="utf-8")
-            return str(api.upload_folder(repo_id=full_id, folder_path=folder, commit_message="Upload style adapter"))
+            return str(api.upload_folder(repo_id=full_id, folder_path=folder, commit_message=f"Upload {self.kind} adapter"))
 
     def model_card(self, repo_id: str) -> str:
         """The text of the adapter's README on the Hub, with a snippet that runs."""
@@ -136,25 +152,71 @@ class StyleAdapter:
 library_name: styleadapt
 pipeline_tag: image-to-image
 license: other
-tags: [style-transfer, gan, adapter]
+tags: [{", ".join((*self.tags, "gan", "adapter"))}]
 ---
 # {repo_id}
 
-A style adapter for the library `styleadapt`, made from {self.images} image(s) in {self.steps} steps
+A {self.kind} adapter for the library `styleadapt`, made from {self.images} image(s) in {self.steps} steps
 ({self.seconds:.0f} s). Base: `{self.base_name or PACKAGED}` (`{self.base}`).
 
 ```python
-from styleadapt import StyleTransferPipeline
+from styleadapt import {self.pipeline_name}
 
-pipe = StyleTransferPipeline.from_pretrained({"" if packaged else f'"{self.base_name}"'})
-pipe.load_adapter("{repo_id}", name="style")
-pipe("photo.jpg").images[0].save("styled.png")
+pipe = {self.pipeline_name}.from_pretrained({"" if packaged else f'"{self.base_name}"'})
+pipe.load_adapter("{repo_id}", name="{self.kind}")
+{self.card_call}
 ```
 
-| figure (lower is better) | value |
+| figure ({self.scores_are}) | value |
 |---|---|
 {rows}
 """
+
+
+class StyleAdapter(Adapter):
+    """A learned style: what `StyleTransferPipeline.adapt` returns.
+
+    Its `scores` are `style_before`, `style_after`, `content_before`, `content_after` and `memorization`; lower is better. See
+    `adaptation.health`.
+
+    Args:
+        deltas: changes of the generator's weights, see `adapters.deltas`.
+        code: `(1, D)`, the adapted style code.
+        start_code: `(1, D)`, the zero-shot style code that adaptation began with.
+        base, others, named: the other arguments of `Adapter`.
+    """
+
+    kind = "style"
+    other_tensors = ("code", "start_code")
+    pipeline_name = "StyleTransferPipeline"
+    card_call = 'pipe("photo.jpg").images[0].save("styled.png")'
+    tags = ("style-transfer",)
+    scores_are = "lower is better"
+
+    def __init__(
+        self,
+        deltas: dict[str, torch.Tensor],
+        code: torch.Tensor,
+        start_code: torch.Tensor,
+        base: str,
+        *others: Any,
+        **named: Any,
+    ):
+        super().__init__(deltas, base, *others, **named)
+        self.code, self.start_code = code, start_code
+
+
+class RestorationAdapter(Adapter):
+    """A restorer for a certain kind of images: what `RestorationPipeline.adapt` returns.
+
+    Its `scores` are `psnr_before` and `psnr_after`, in decibels, on damaged crops that were kept from training.
+    """
+
+    kind = "restoration"
+    pipeline_name = "RestorationPipeline"
+    card_call = 'pipe("damaged.jpg").images[0].save("restored.png")'
+    tags = ("image-restoration",)
+    scores_are = "higher is better"
 
 
 def _brief(text: object) -> str:
@@ -167,7 +229,7 @@ class _Malformed(Exception):
 
 
 def _described(text: str) -> dict[str, Any]:
-    """The plain fields that `StyleAdapter._metadata` wrote into a file, each of the type it had."""
+    """The plain fields that `Adapter._metadata` wrote into a file, each of the type it had."""
     try:
         fields = json.loads(text)
     # Python reads neither JSON of great depth nor numbers of thousands of digits.
@@ -184,9 +246,3 @@ def _described(text: str) -> dict[str, Any]:
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise _Malformed(f"has no finite number for the score {_brief(name)!r}")
     return fields
-
-
-def asdict_without_tensors(adapter: StyleAdapter) -> dict[str, Any]:
-    """The adapter's plain fields, for the file's metadata and for people."""
-    tensors = ("deltas", "code", "start_code")
-    return {k: v for k, v in asdict(StyleAdapter(**{**vars(adapter), "deltas": {}})).items() if k not in tensors}

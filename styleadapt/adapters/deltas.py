@@ -1,8 +1,8 @@
-"""What an adapter trains: low-rank deltas of the large convolutions, whole deltas of the small parameters, a style code.
+"""Defines what an adapter trains: low-rank deltas of the large convolutions, full deltas of small parameters, and a style code.
 
 The deltas live in weight space: W = W0 + B A (LoRA, Hu et al., arXiv 2106.09685), merged before the forward pass and
 differentiated through. That costs a product of two small matrices a step instead of two more convolutions a layer, and
-means the same for convolutions that pad by repeating the border. Names, shapes and initialisation are those of PEFT.
+means the same for convolutions that pad by repeating the border. Names, shapes and initialization are those of PEFT.
 """
 
 import copy
@@ -61,7 +61,7 @@ def initial_deltas(generator: nn.Module, rank: int, train: str = "low-rank+small
         train: beside the style code, of which there is no delta here:
 
             - `code`: nothing.
-            - `adalin`: the layers that mix instance and layer normalisation.
+            - `adalin`: the layers that mix instance and layer normalization.
             - `small`: every parameter of up to `SMALL` elements.
             - `low-rank`: low-rank deltas of the larger convolutions.
             - `low-rank+small`: both.
@@ -85,13 +85,13 @@ def check_deltas(deltas: dict[str, torch.Tensor], parameters: dict[str, torch.Si
 
     >>> check_deltas({"c.bias.delta": torch.ones(2)}, {"c.bias": torch.Size([3])})
     Traceback (most recent call last):
-    ValueError: `c.bias.delta` is (2,), the generator's `c.bias` is (3,)
+    ValueError: `c.bias.delta` is (2,), the network's `c.bias` is (3,)
     """
     for name, tensor in deltas.items():
         kind = next((ending for ending in (".delta", ".lora_A.weight", ".lora_B.weight") if name.endswith(ending)), None)
         target = name.removesuffix(kind or "") + ("" if kind == ".delta" else ".weight")
         if kind is None or target not in parameters:
-            raise ValueError(f"`{name}` changes nothing that the generator has")
+            raise ValueError(f"`{name}` changes nothing that the network has")
         shape = parameters[target]
         if kind == ".delta":
             fits = tensor.shape == shape
@@ -103,7 +103,7 @@ def check_deltas(deltas: dict[str, torch.Tensor], parameters: dict[str, torch.Si
             rank = down.shape[0] if down.ndim else 0
             fits = down.shape == (rank, *shape[1:]) and up.shape == (shape[0], rank, *[1] * (len(shape) - 2))
         if not fits:
-            raise ValueError(f"`{name}` is {tuple(tensor.shape)}, the generator's `{target}` is {tuple(shape)}")
+            raise ValueError(f"`{name}` is {tuple(tensor.shape)}, the network's `{target}` is {tuple(shape)}")
 
 
 def weight_deltas(deltas: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation: as much augmentation as keeps the discriminator from learning its images by heart.
+"""Adaptive discriminator augmentation (ADA): augments as often as is needed to keep the discriminator from overfitting.
 
 Karras et al., arXiv 2006.06676. `AdaptiveProbability` watches the discriminator's opinion of the real training images and steers
 the probability p; `ada_augment` changes each image with that probability. The pipeline is a subset of the paper's: x-flip,
@@ -19,13 +19,13 @@ from .diffaugment import adjust_saturation
 class AdaptiveProbability:
     """The probability p of augmentation, steered by r_t = E[sign(D(real))] (arXiv 2006.06676, section 3.1, eq. 1).
 
-    Every `interval` optimiser steps p rises if r_t is above `target` and falls if it is below, by as much as leads from 0 to 1
+    Every `interval` optimizer steps p rises if r_t is above `target` and falls if it is below, by as much as leads from 0 to 1
     in `images` images. It stays in [0, 1].
 
     Args:
         adv_loss: adversarial form, a key of `losses.adversarial.DECISION_BOUNDARY`; it says which logit is undecided.
         target: of r_t; 0.6 in the paper.
-        interval: optimiser steps between adjustments.
+        interval: optimizer steps between adjustments.
         images: real images from p = 0 to p = 1 at the least; 500,000 in the paper, fewer for fine-tuning.
 
     Raises:
@@ -62,7 +62,7 @@ class AdaptiveProbability:
         self._step_sums = row if self._step_sums is None else self._step_sums + row
 
     def update(self, reduce: Callable[[torch.Tensor], torch.Tensor] | None = None) -> float:
-        """Call once an optimiser step, on all processes; adjusts p every `interval` of them.
+        """Call once an optimizer step, on all processes; adjusts p every `interval` of them.
 
         Args:
             reduce: adds a tensor up over all processes, such as `lambda t: accelerator.reduce(t, "sum")`.
@@ -106,7 +106,7 @@ def ada_augment(images: torch.Tensor, p: float) -> torch.Tensor:
         p: probability, 0 to 1.
 
     Returns:
-        `(B, C, H, W)` in float32; colours may leave [-1, 1]. At `p` = 0 the input itself.
+        `(B, C, H, W)` in float32; colors may leave [-1, 1]. At `p` = 0 the input itself.
 
     >>> ada_augment(torch.zeros(2, 3, 8, 8), 0.5).shape
     torch.Size([2, 3, 8, 8])
@@ -152,7 +152,7 @@ def transform(
         flip: `(B,)` bool, left to right.
         turn: `(B,)` whole numbers, quarter turns counterclockwise after the flip, as `torch.rot90`; odd ones need H = W.
         shift: `(B, 2)` pixels down and to the right, after the turn.
-        scale: `(B,)`, above 1 enlarges about the centre, last. Reduction averages (triangle filter).
+        scale: `(B,)`, above 1 enlarges about the center, last. Reduction averages (triangle filter).
 
     Returns:
         `(B, C, H, W)`.
@@ -175,10 +175,10 @@ def transform(
 
 def _resampling_matrix(size: int, mirror: torch.Tensor, shift: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """`(B, size, size)`: row n holds the weights of the source's pixels in pixel n of the result."""
-    centre = (size - 1) / 2
+    center = (size - 1) / 2
     pixel = torch.arange(size, device=shift.device, dtype=torch.float32)
-    source = (pixel - centre) / scale[:, None] - shift[:, None]
-    source = torch.where(mirror[:, None], -source, source) + centre
+    source = (pixel - center) / scale[:, None] - shift[:, None]
+    source = torch.where(mirror[:, None], -source, source) + center
     support = (1 / scale).clamp_min(1)[:, None, None]
     weights = torch.zeros(len(shift), size, size, device=shift.device)
     # the image and its reflections to either side, as often as the smallest scale and the largest shift reach

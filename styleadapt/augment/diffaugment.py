@@ -1,4 +1,4 @@
-"""DiffAugment: differentiable augmentation of everything the discriminator sees, so that few images last longer.
+"""DiffAugment: differentiable augmentation of all images that the discriminator sees, for training on few images.
 
 Zhao et al., arXiv 2006.10738. Apply it to real and generated images, in the discriminator's step and in the generator's; the
 generator's gradient flows through it. Every image draws its own numbers, from torch's global random state.
@@ -33,7 +33,7 @@ def diff_augment(images: torch.Tensor, policy: str = "color,translation,cutout")
         policy: names from `POLICIES`, separated by commas.
 
     Returns:
-        `(B, C, H, W)`, differentiable as often as need be; colours may leave [-1, 1].
+        `(B, C, H, W)`, differentiable as often as need be; colors may leave [-1, 1].
 
     Raises:
         ValueError: an unknown name in `policy`.
@@ -54,9 +54,9 @@ def random_color(images: torch.Tensor) -> torch.Tensor:
 
 
 def adjust_saturation(images: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Scales the distance of each pixel's channels from their mean by `factor`, `(B, 1, 1, 1)`; 0 makes it grey."""
-    grey = images.mean(1, keepdim=True)
-    return torch.lerp(grey, images, factor)
+    """Scales the distance of each pixel's channels from their mean by `factor`, `(B, 1, 1, 1)`; 0 makes it gray."""
+    gray = images.mean(1, keepdim=True)
+    return torch.lerp(gray, images, factor)
 
 
 def adjust_contrast(images: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
@@ -76,7 +76,7 @@ def random_translation(images: torch.Tensor, ratio: float = 0.125) -> torch.Tens
 
 
 def random_cutout(images: torch.Tensor, ratio: float = 0.5) -> torch.Tensor:
-    """Sets a rectangle of `ratio` of the sides to 0 in each image; its centre lies anywhere in the image, so that a part of it
+    """Sets a rectangle of `ratio` of the sides to 0 in each image; its center lies anywhere in the image, so that a part of it
     may fall outside."""
     inside = torch.ones(len(images), 1, 1, 1, dtype=torch.bool, device=images.device)
     for dim in (2, 3):

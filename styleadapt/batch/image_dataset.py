@@ -1,4 +1,4 @@
-"""A folder of results as a data set: what `datasets.load_dataset` opens, on this machine and on the Hub."""
+"""Saves a folder of results as a data set that `datasets.load_dataset` opens, locally and from the Hub."""
 
 import json
 import math
@@ -65,7 +65,7 @@ def dataset_card(title: str, pictures: int, settings: dict[str, Any], license: s
     rows = "\n".join(f"| `{key}` | {_cell(value)} |" for key, value in settings.items() if value not in (None, False))
     text = f"""# {title.split("/")[-1]}
 
-{pictures} photo{"s" if pictures != 1 else ""}, stylised with `styleadapt`.
+{pictures} photo{"s" if pictures != 1 else ""}, stylized with `styleadapt`.
 
 ```python
 from datasets import load_dataset
@@ -132,7 +132,7 @@ def push_image_dataset(
             repo_id=made.repo_id,
             repo_type="dataset",
             folder_path=folder,
-            commit_message="Upload stylised photos",
+            commit_message="Upload stylized photos",
             ignore_patterns=list(_NOT_PUBLISHED),
         ),
         retries,

@@ -1,4 +1,4 @@
-"""The manifest of a folder of results: a JSON line for every photo, written as they are finished, by every process in its file.
+"""Writes the manifest of a folder of results: one JSON line for each photo, in one file for each process.
 
 A killed process leaves at worst half a line, which is not read. `Manifest.merge` makes one file of them all.
 """

@@ -1,4 +1,4 @@
-"""Photos to be stylised by the thousand: a folder, or a data set, row by row. Nothing is read before its turn."""
+"""Iterates over large collections of photos: folders, or the rows of data sets. A photo is read when its turn comes."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Restores folders and data sets by the machinery of `batch`: divided, resumed, and told in a manifest."""
+"""Restores the photos of folders and data sets, divided among processes, resumable, and recorded in a manifest."""
 
 import hashlib
 import os

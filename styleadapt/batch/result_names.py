@@ -1,4 +1,4 @@
-"""File names for results, made of names that may come from anywhere: a data set, a foreign folder, a visitor's upload."""
+"""Makes safe file names for results from names of any origin: data sets, folders of others, uploads."""
 
 import re
 import unicodedata

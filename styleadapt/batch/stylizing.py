@@ -1,4 +1,4 @@
-"""Makes pictures of folders and data sets of photos, divided among processes and resumed where a run stopped.
+"""Stylizes the photos of folders and data sets, divided among processes and resumable.
 
 A manifest says what became of each photo. Every process sees the whole source and takes each n-th photo. It writes a result, then
 the photo's line in the manifest, so that a run that is killed and started again makes only what is missing; photos that failed,
@@ -69,7 +69,7 @@ def stylize_photos(
     callback: Callable[[BatchProgress], object] | None = None,
     state: PartialState | None = None,
 ) -> list[Entry]:
-    """Stylises all photos of a source into a folder, under their names.
+    """Stylizes all photos of a source into a folder, under their names.
 
     Args:
         render: makes the result of an upright "RGB" or "RGBA" photo in sRGB.

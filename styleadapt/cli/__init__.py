@@ -17,7 +17,7 @@ COMMANDS = {
     "assets": "give the sprites, sheets and textures of a game one style, and keep them usable",
     "export": "write a pipeline for ONNX Runtime and OpenVINO, and a page that works in the browser",
     "evaluate": "measure stylized or restored pictures",
-    "convert": "turn a checkpoint of the authors' U-GAT-IT code into a model repo",
+    "convert": "turn a checkpoint of U-GAT-IT or StyleGAN2 into a model repo",
     "app": "serve the interface in the browser",
     "env": "print versions, devices and threads, for a bug report",
 }

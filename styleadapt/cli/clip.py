@@ -1,4 +1,4 @@
-"""`styleadapt stylize` for a clip. How its frames are kept from flickering: docs/video.md."""
+"""Runs `styleadapt stylize` on a clip. docs/video.md explains how flicker is reduced."""
 
 import argparse
 import sys

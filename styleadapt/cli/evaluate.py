@@ -31,9 +31,9 @@ photos which the model has never seen; --size cuts the middle of each, and witho
     styleadapt evaluate --protocol restoration --photos UNSEEN -o runs/restoration
 
 --adapt takes seconds, so that its result differs a little from run to run; --steps in its place gives the same one again.
-Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for FID and KID) if torchvision and
-its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training and adapting
-look through `embedded`, which flatters their results: name another to compare this toolkit with other methods.
+Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for distances of sets) if
+torchvision and its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training
+and adapting look through `embedded`, which flatters their results: name another to compare this toolkit with other methods.
 """
 
 
@@ -73,14 +73,17 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     restoring.add_argument("--fidelity", type=float, default=1.0, help="1 least distortion, 0 most natural")
     rare = parser.add_argument_group("rarely needed")
     rare.add_argument("--frames", action="store_true", help="photos are frames of a video in order: measure flicker too")
+    rare.add_argument(
+        "--published", action="store_true", help="LPIPS, FID and ArtFID as well, by torchmetrics, which fetches their weights"
+    )
     rare.add_argument("--size", type=int, help="side in pixels that images are cut to; 384, or whole for restoration, by default")
     rare.add_argument("--limit", type=int, help="at most so many pictures, drawn by --seed")
     rare.add_argument("--seed", type=int, default=0, help="of --limit, of the intervals and of adapting")
     rare.add_argument("--model_card", type=Path, metavar="README.md", help="write the table to its section Evaluation as well")
     args = parser.parse_args(arguments)
     few_shot = args.protocol == "few-shot"
-    if args.protocol == "restoration" and (args.outputs or args.adapter or args.model_card or args.frames):
-        parser.error("--outputs, --adapter, --model_card and --frames do not belong to --protocol restoration")
+    if args.protocol == "restoration" and (args.outputs or args.adapter or args.model_card or args.frames or args.published):
+        parser.error("--outputs, --adapter, --model_card, --frames and --published do not belong to --protocol restoration")
     if not 0 <= args.fidelity <= 1:
         parser.error(f"--fidelity is {args.fidelity:g}; it must lie between 0 and 1")
     if few_shot and not (args.shots and args.reference):

@@ -1,4 +1,4 @@
-"""What `styleadapt evaluate` does: pictures are made or opened, measured, and told in a table, a file and a sheet."""
+"""Implements `styleadapt evaluate`: makes or opens pictures, measures them, and writes a table, a JSON file and a sheet."""
 
 import argparse
 import json
@@ -27,6 +27,7 @@ from ..metrics.backbones import Backbone, load_backbone, standard_backbone
 from ..metrics.cost import count_parameters, file_bytes, peak_memory_mb
 from ..metrics.evaluation import Picture
 from ..metrics.pairing import Pair, all_pairs, cyclic_pairs, draw_pairs, match_outputs
+from ..metrics.published import fid_figure, lpips_figure
 from ..metrics.report import Figure, markdown_table, replace_section, text_table
 from ..metrics.restoration_run import compare_restoration, middle
 from ..metrics.sheets import captioned_sheet
@@ -64,7 +65,9 @@ def run_evaluation(args: argparse.Namespace) -> int:
         styles = unseen or list({id(p.style): p.style for p in pictures}.values())
         if min(len(styles), len(outputs)) > 1:
             figures += evaluation.distribution_figures(set_backbone, outputs, styles, args.seed)
-            figures.append(evaluation.art_fid_figure(figures))
+            figures.append(evaluation.art_figure(figures, "art_distance", "perceptual", "frechet_distance"))
+        if args.published:
+            figures += published_figures(pictures, styles, args.seed)
         if shot_images:
             figures += evaluation.few_shot_figures(pair_backbone, outputs, shot_images)
         if args.frames:
@@ -83,6 +86,16 @@ def run_evaluation(args: argparse.Namespace) -> int:
     if squares.skipped:
         print(f"{len(squares.skipped)} left out:", *squares.skipped.values(), sep="\n  ", file=sys.stderr)
     return 0
+
+
+def published_figures(pictures: Sequence[Picture], styles: Sequence[Image.Image], seed: int) -> list[Figure]:
+    """LPIPS to the photos; and, where there are several pictures and styles, FID to the styles, and ArtFID."""
+    outputs = [p.output for p in pictures]
+    figures = [lpips_figure(outputs, [p.photo for p in pictures], seed)]
+    if min(len(styles), len(outputs)) > 1:
+        figures.append(fid_figure(outputs, styles))
+        figures.append(evaluation.art_figure(figures, "artfid", "lpips", "fid"))
+    return figures
 
 
 def run_restoration(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What the subcommands share: the form of their help, common options, and stopping by Ctrl-C."""
+"""Helpers that the subcommands share: the layout of their help, common options, and a clean stop at Ctrl-C."""
 
 import argparse
 import signal

@@ -1,4 +1,4 @@
-"""`styleadapt stylize` for photos: files one after the other, or a folder or data set that processes share."""
+"""Runs `styleadapt stylize` on photos: single files, or a folder or data set that several processes share."""
 
 import argparse
 import os

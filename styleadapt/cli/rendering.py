@@ -1,4 +1,4 @@
-"""The pipeline that the options of `styleadapt stylize` describe, and what it makes of a photo."""
+"""Builds the pipeline that the options of `styleadapt stylize` describe, and renders a photo with it."""
 
 import argparse
 import hashlib

@@ -1,4 +1,4 @@
-"""Photos with drawn damage, for training and measuring restoration: sample n is the same in every run."""
+"""Data set of photos with random damage, for training and measuring restoration. Sample n is the same in every run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -31,14 +31,17 @@ class DamageMix:
     """How often which damage is drawn, and how strong. Shares that do not add up to 1 are scaled.
 
     Args:
-        noise, jpeg, blur, clean: shares of the four kinds of samples.
+        noise: share of the samples with noise.
+        jpeg: share of the samples with JPEG artifacts.
+        blur: share of the blurred samples.
+        clean: share of the samples without damage.
         sigma: limits of the noise's deviation on the scale 0..255, drawn uniformly.
         quality: limits of the JPEG quality, drawn uniformly.
         spread: limits of the blur's deviation in pixels, drawn uniformly.
         blur_sigma: limits of the noise on blurred samples.
         poisson: share of the noisy samples with shot noise, of the deviation that was drawn.
         stored: share of noisy and blurred samples that are clipped and rounded to whole numbers, as in a file.
-        grey: share of samples without color, whose noise is the same in all channels.
+        gray: share of samples without color, whose noise is the same in all channels.
     """
 
     noise: float = 0.6
@@ -51,7 +54,7 @@ class DamageMix:
     blur_sigma: tuple[float, float] = (0.0, 8.0)
     poisson: float = 0.15
     stored: float = 0.3
-    grey: float = 0.06
+    gray: float = 0.06
 
     def __post_init__(self) -> None:
         """
@@ -93,9 +96,9 @@ def damage(image: np.ndarray, mix: DamageMix, rng: np.random.Generator) -> Damag
     """
     shares = np.array([mix.noise, mix.jpeg, mix.blur, mix.clean])
     kind = ("noise", "jpeg", "blur", "clean")[int(rng.choice(4, p=shares / shares.sum()))]
-    grey = rng.random() < mix.grey
+    gray = rng.random() < mix.gray
     # one channel is damaged and then repeated, so that its noise is the same in all three
-    clean = luminance(image) if grey else image
+    clean = luminance(image) if gray else image
     damaged, levels = clean, (0.0, 0.0, 0.0)
     if kind == "noise":
         damaged, sigma = _noisy(clean, rng.uniform(*mix.sigma), rng.random() < mix.poisson, rng)

@@ -1,4 +1,4 @@
-"""Training data: photos and paintings from folders, drawn so that sample n is the same in every run."""
+"""Training data for stylization: photos and paintings from folders. Sample n is the same in every run."""
 
 from collections.abc import Sequence
 
@@ -30,15 +30,15 @@ def random_crop(image: Image.Image, size: int, short_side: tuple[int, int], rng:
 
 
 def jitter_colors(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Other colours for a painting `(3, H, W)` in [-1, 1]: channels permuted, saturation and contrast changed.
+    """Other colors for a painting `(3, H, W)` in [-1, 1]: channels permuted, saturation and contrast changed.
 
     Paintings of a collection are mostly brown; a generator that has seen them alone gives half of a strong palette.
     """
     if rng.random() < 0.5:
         image = image[torch.from_numpy(rng.permutation(3))]
-    grey = image.mean(0, keepdim=True)
+    gray = image.mean(0, keepdim=True)
     saturation = rng.uniform(0, 0.7) if rng.random() < 0.25 else np.exp(rng.uniform(-0.3, 0.9))
-    image = grey + (image - grey) * float(saturation)
+    image = gray + (image - gray) * float(saturation)
     middle = image.mean()
     return (middle + (image - middle) * float(np.exp(rng.uniform(-0.1, 0.6)))).clamp(-1, 1)
 
@@ -55,7 +55,7 @@ class PhotoPaintingDataset(Dataset):
         size: side of the crops in pixels.
         photo_short_side, painting_short_side: limits of the random resizing, see `random_crop`; for paintings a pair for each
             group.
-        jitter: probability that a painting's colours are changed, see `jitter_colors`.
+        jitter: probability that a painting's colors are changed, see `jitter_colors`.
         seed: of the draws.
         length: number of samples.
     """

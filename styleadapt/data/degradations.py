@@ -1,4 +1,4 @@
-"""Damage to photos, made on the fly: noise, JPEG artifacts, blur, and holes of any shape.
+"""Degrades photos on the fly: noise, JPEG artifacts, blur, and holes of any shape.
 
 Images are float32 arrays `(H, W, C)` on the scale 0..255. What is random is drawn from a numpy Generator, so that the same seed
 gives the same damage; nothing is clipped or rounded, except by JPEG, which knows whole numbers from 0 to 255 alone.
@@ -218,8 +218,8 @@ def _stroke(height: int, width: int, thickness: int, rng: np.random.Generator) -
         length = min(height, width) * rng.uniform(*_SEGMENT_LENGTH)
         end = (x + length * np.cos(angle), y + length * np.sin(angle))
         draw.line((x, y, *end), 1, thickness)
-        for centre in ((x, y), end):
-            draw.ellipse([c + sign * thickness / 2 for sign in (-1, 1) for c in centre], 1)
+        for center in ((x, y), end):
+            draw.ellipse([c + sign * thickness / 2 for sign in (-1, 1) for c in center], 1)
         (x, y), angle = end, angle + rng.uniform(-np.pi / 2, np.pi / 2)
     return np.asarray(canvas)
 

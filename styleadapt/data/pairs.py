@@ -1,4 +1,4 @@
-"""Pairs of a photo crop and a style crop from image sources, for fine-tuning."""
+"""Pairs a photo crop with a style crop from image sources, for fine-tuning."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class PairMaker:
         photos: content photos.
         size: side of the crops in pixels.
         photo_short_side, style_short_side: limits of the random resizing, see `data.datasets.random_crop`.
-        jitter: probability that the style's colours are changed.
+        jitter: probability that the style's colors are changed.
     """
 
     photos: ImageTable

@@ -1,4 +1,4 @@
-"""Photos with drawn holes, for training inpainting: sample n is the same in every run."""
+"""Data set of photos with random holes, for training inpainting. Sample n is the same in every run."""
 
 from collections.abc import Sequence
 

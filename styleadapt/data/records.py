@@ -1,4 +1,4 @@
-"""What training images have in common wherever they come from: encoded bytes or a path, a label, a name, and a way to fail."""
+"""Represents a training image from any source: encoded bytes or a path, a label, a name, and an error if it cannot be read."""
 
 import logging
 import os

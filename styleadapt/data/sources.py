@@ -1,4 +1,4 @@
-"""Sources of training images: folders, with classes or not, parquet files, WebDataset shards, data sets of the Hub."""
+"""Opens training images from folders (with classes or not), parquet files, WebDataset shards and data sets of the Hub."""
 
 import dataclasses
 import glob
@@ -180,7 +180,7 @@ def open_source(
     else:
         assert train_data_dir is not None
         name = str(train_data_dir)
-        builder, files = _recognise(name)
+        builder, files = _recognize(name)
         if builder == "folder" and not streaming:
             source = _open_folder(name, files, label_column)
             source.require(minimum)
@@ -230,7 +230,7 @@ def open_dataset(name: str, config: str | None, split: str, streaming: bool, cac
         return load_dataset(name, name, name=config, split=split, streaming=streaming, cache_dir=cache_dir)
     if split != "train":
         raise SourceError(f"`split` is {split!r}; {name} is a folder of images with one split, 'train'")
-    return _load_files(name, *_recognise(name), streaming, cache_dir)
+    return _load_files(name, *_recognize(name), streaming, cache_dir)
 
 
 def _declares_splits(folder: Path) -> bool:
@@ -243,7 +243,7 @@ def _declares_splits(folder: Path) -> bool:
 
 
 def _load_files(name: str, builder: str, files: list[str], streaming: bool, cache_dir: str | os.PathLike | None) -> Any:
-    """One split of the files that `_recognise` found."""
+    """One split of the files that `_recognize` found."""
     if builder == "folder":
         return _dataset_of_images(name, files, streaming)
     # `datasets` takes names for patterns
@@ -271,7 +271,7 @@ def _dataset_of_images(folder: str, files: list[str], streaming: bool) -> Any:
     return dataset.to_iterable_dataset() if streaming else dataset
 
 
-def _recognise(place: str) -> tuple[str, list[str]]:
+def _recognize(place: str) -> tuple[str, list[str]]:
     """What a folder or pattern holds: `folder`, `imagefolder` or a builder of shards; and its files.
 
     Of an `imagefolder` these are the files of metadata, which name the images.
@@ -312,7 +312,7 @@ def _classes(folder: str, files: list[str]) -> list[str]:
 
 
 def _open_folder(folder: str, files: list[str], label_column: str | None) -> ImageTable:
-    """Images of a plain folder; labelled if each lies in one of two or more subfolders."""
+    """Images of a plain folder; labeled if each lies in one of two or more subfolders."""
     classes = _classes(folder, files)
     if label_column is not None and (label_column != "label" or not classes):
         raise SourceError(

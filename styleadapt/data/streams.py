@@ -1,4 +1,4 @@
-"""Streamed training images: shuffled by seed, divided among processes and workers, and resumed at the very sample."""
+"""Streams training images: shuffled by seed, divided among processes and workers, and resumed at the exact sample."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""Two crops of the same photo, for training colorization with a palette: sample n is the same in every run."""
+"""Data set of two crops of one photo, for training colorization with a palette. Sample n is the same in every run."""
 
 from collections.abc import Sequence
 

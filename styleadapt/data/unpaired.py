@@ -1,4 +1,4 @@
-"""Unpaired images of two domains, drawn so that sample n is the same in every run."""
+"""Data set of unpaired images of two domains. Sample n is the same in every run."""
 
 import numpy as np
 import torch

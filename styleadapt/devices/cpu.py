@@ -1,4 +1,4 @@
-"""Settings of the process that decide how fast convolutions run on a CPU."""
+"""Sets the options of the process that decide how fast convolutions run on a CPU."""
 
 import ctypes
 import os
@@ -33,7 +33,7 @@ def keep_freed_memory() -> None:
     """Has glibc keep large freed blocks instead of returning them to the kernel.
 
     Feature maps are tens of megabytes: by default every one is mapped anew, and faulting its pages in costs more than the
-    arithmetic on it (1.4 times the time of a whole stylisation at 1024 px).
+    arithmetic on it (1.4 times the time of a whole stylization at 1024 px).
     """
     if mallopt := _of_glibc("mallopt"):
         mallopt(_M_MMAP_THRESHOLD, 1 << 30)

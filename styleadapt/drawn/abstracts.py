@@ -1,4 +1,4 @@
-"""Abstract style images: shaded planes, and shapes with outlines. Their palettes change with the seed."""
+"""Draws abstract style images: shaded planes, and shapes with outlines. Their palettes change with the seed."""
 
 import colorsys
 
@@ -9,9 +9,9 @@ from .drawing import Array, coordinates, curve, finish, noise, paint
 
 
 def _hues(rng: np.random.Generator, count: int, saturation: tuple[float, float], value: tuple[float, float]) -> Array:
-    """`count` colours `(count, 3)` in [0, 1] around two or three hues."""
-    centres = rng.random(rng.integers(2, 4))
-    hues = rng.choice(centres, count) + rng.normal(0, 0.04, count)
+    """`count` colors `(count, 3)` in [0, 1] around two or three hues."""
+    centers = rng.random(rng.integers(2, 4))
+    hues = rng.choice(centers, count) + rng.normal(0, 0.04, count)
     rows = zip(hues % 1, rng.uniform(*saturation, count), rng.uniform(*value, count))
     return np.array([colorsys.hsv_to_rgb(*row) for row in rows], np.float32)
 
@@ -30,14 +30,14 @@ def _corners(rng: np.random.Generator, reach: float) -> Array:
     if rng.random() < 0.4:
         first = angles[0]
         angles = np.concatenate([np.linspace(first, first + rng.uniform(1.0, 2.5), 14), angles[angles > first + 2.5]])
-    centre, radii = rng.random(2), reach * rng.uniform(0.6, 1.4, 2)
+    center, radii = rng.random(2), reach * rng.uniform(0.6, 1.4, 2)
     turn = rng.uniform(0, np.pi)
     x, y = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
-    return centre + np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], 1)
+    return center + np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], 1)
 
 
 def planes(size: int, seed: int) -> Image.Image:
-    """Overlapping planes, each shaded from one edge to the other: greys and earths with a few accents, from black to white."""
+    """Overlapping planes, each shaded from one edge to the other: grays and earths with a few accents, from black to white."""
     rng = np.random.default_rng((seed, 9))
     n = 2 * size
     x, y = coordinates(n)
@@ -61,7 +61,7 @@ def planes(size: int, seed: int) -> Image.Image:
 
 
 def shapes(size: int, seed: int) -> Image.Image:
-    """Rings, wedges, grids and swinging lines with dark outlines over stained ground, in strong colours."""
+    """Rings, wedges, grids and swinging lines with dark outlines over stained ground, in strong colors."""
     rng = np.random.default_rng((seed, 10))
     n = 2 * size
     x, y = coordinates(n)
@@ -71,18 +71,18 @@ def shapes(size: int, seed: int) -> Image.Image:
     canvas = ground[0] + np.clip(stain, 0, 1)[..., None] * (ground[1] - ground[0])
     image = Image.fromarray((np.clip(canvas, 0, 1) * 255).astype(np.uint8))
     pen = ImageDraw.Draw(image)
-    colours = [tuple(int(v) for v in ink * 255) for ink in inks]
+    colors = [tuple(int(v) for v in ink * 255) for ink in inks]
     outline = tuple(int(v) for v in _hues(rng, 1, (0.2, 0.8), (0.02, 0.25))[0] * 255)
     stroke = rng.uniform(0.003, 0.009)
     for k in range(120):
-        reach, ink = 0.24 * 0.982**k * rng.uniform(0.5, 1.3), colours[k]
+        reach, ink = 0.24 * 0.982**k * rng.uniform(0.5, 1.3), colors[k]
         width = max(round(stroke * n * rng.uniform(0.5, 1.5)), 1)
         cx, cy = rng.random(2) * n
         kind = rng.integers(5)
         if kind == 0:
             for j, share in enumerate(np.linspace(1, 0.2, rng.integers(2, 5))):
                 r = reach * n * share * 0.6
-                pen.ellipse((cx - r, cy - r, cx + r, cy + r), colours[(k + j) % 120], outline, width)
+                pen.ellipse((cx - r, cy - r, cx + r, cy + r), colors[(k + j) % 120], outline, width)
         elif kind == 1:
             points = [(a, b) for a, b in (_corners(rng, reach) * n).tolist()]
             pen.polygon(points, fill=ink)

@@ -1,4 +1,4 @@
-"""Tools of the drawn style images: noise, cells, curves and inks on square canvases, all in unit coordinates.
+"""Drawing tools for the generated style images: noise, cells, curves and inks on square canvases in unit coordinates.
 
 A canvas has `n` pixels a side; x runs right and y runs down from 0 to 1, so that a drawing looks alike at every `n`.
 """
@@ -10,23 +10,23 @@ Array = np.ndarray
 
 
 def coordinates(n: int) -> tuple[Array, Array]:
-    """The x and y of every pixel's centre, each `(n, n)` float32 in (0, 1)."""
+    """The x and y of every pixel's center, each `(n, n)` float32 in (0, 1)."""
     axis = (np.arange(n, dtype=np.float32) + 0.5) / n
     return np.broadcast_to(axis, (n, n)), np.broadcast_to(axis[:, None], (n, n))
 
 
-def colour(text: str) -> Array:
-    """A colour name or hex code as three floats in [0, 1].
+def color(text: str) -> Array:
+    """A color name or hex code as three floats in [0, 1].
 
-    >>> colour("#ff8000").round(2).tolist()
+    >>> color("#ff8000").round(2).tolist()
     [1.0, 0.5, 0.0]
     """
     return np.array(ImageColor.getrgb(text)[:3], np.float32) / 255
 
 
-def ramp(values: Array, *colours: str) -> Array:
-    """`values` in [0, 1] looked up on a smooth scale of colours: any shape in, the same shape and a last axis of 3 out."""
-    stops = np.stack([colour(c) for c in colours])
+def ramp(values: Array, *colors: str) -> Array:
+    """`values` in [0, 1] looked up on a smooth scale of colors: any shape in, the same shape and a last axis of 3 out."""
+    stops = np.stack([color(c) for c in colors])
     table = np.stack([np.interp(np.linspace(0, 1, 256), np.linspace(0, 1, len(stops)), channel) for channel in stops.T], 1)
     return table.astype(np.float32)[(np.clip(values, 0, 1) * 255).astype(np.int32)]
 
@@ -104,7 +104,7 @@ def voronoi(u: Array, v: Array, salt: int) -> tuple[Array, Array]:
 
 
 def outlines(labels: Array, width: float | Array) -> Array:
-    """Lines `(n, n)` of 0 or 1, `width` wide, where neighbouring `labels` differ; joints come out slightly rounded."""
+    """Lines `(n, n)` of 0 or 1, `width` wide, where neighboring `labels` differ; joints come out slightly rounded."""
     edge = np.zeros(labels.shape, np.float32)
     edge[:, 1:] = labels[:, 1:] != labels[:, :-1]
     edge[1:] = np.maximum(edge[1:], labels[1:] != labels[:-1])
@@ -115,13 +115,13 @@ def outlines(labels: Array, width: float | Array) -> Array:
 
 
 def paint(canvas: Array, mask: Array, ink: str | Array) -> None:
-    """Lays `ink`, a colour or an image, over `canvas` `(n, n, 3)` in place, as opaquely as `mask` `(n, n)` in [0, 1] says."""
-    ink = colour(ink) if isinstance(ink, str) else ink
+    """Lays `ink`, a color or an image, over `canvas` `(n, n, 3)` in place, as opaquely as `mask` `(n, n)` in [0, 1] says."""
+    ink = color(ink) if isinstance(ink, str) else ink
     canvas += np.asarray(mask, np.float32)[..., None] * (ink - canvas)
 
 
 def tint(canvas: Array, hue: Array, light: Array) -> Array:
-    """`canvas` with its lightness scaled by 1 + `light` and its colour turned warm (positive `hue`) or cool (negative)."""
+    """`canvas` with its lightness scaled by 1 + `light` and its color turned warm (positive `hue`) or cool (negative)."""
     warm = np.array([1.0, 0.1, -1.0], np.float32)
     return canvas * (1 + light[..., None]) + hue[..., None] * warm
 

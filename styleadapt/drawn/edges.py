@@ -1,4 +1,4 @@
-"""Photos of a plain ground beside a strong edge, drawn by code: what a generator learns on that a sky has no bright rim."""
+"""Draws photos of a plain area beside a strong edge. Training on them keeps bright rims out of skies."""
 
 import cv2
 import numpy as np

@@ -1,9 +1,9 @@
-"""Style images in paint: impasto swirls, pointillism and watercolour."""
+"""Draws style images that look painted: impasto swirls, pointillism and watercolor."""
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .drawing import Array, blur, colour, coordinates, curve, finish, noise, paint, ramp, tint
+from .drawing import Array, blur, color, coordinates, curve, finish, noise, paint, ramp, tint
 
 
 def _look_up(values: Array, points: Array) -> Array:
@@ -120,7 +120,7 @@ def swirls(size: int, seed: int) -> Image.Image:
 
 
 def pointillism(size: int, seed: int) -> Image.Image:
-    """Boats on a river in the sun, a shady tree and poppies, in dabs of pure colour set beside their complements."""
+    """Boats on a river in the sun, a shady tree and poppies, in dabs of pure color set beside their complements."""
     rng = np.random.default_rng((seed, 7))
     n = 2 * size
     x, y = coordinates(n)
@@ -167,9 +167,9 @@ def pointillism(size: int, seed: int) -> Image.Image:
         tone = 0.45 + 5 * ((cx - x) * 0.8 + (y - cy)) + 0.2 * noise(rng, n, 20)
         paint(base, leaf < rng.uniform(0.07, 0.1), ramp(tone, "#e8e05a", "#8fc048", "#3b8a4c", "#215a68", "#2f3575"))
 
-    canvas = Image.fromarray((np.clip(0.25 * colour("#f2e8d0") + 0.75 * base, 0, 1) * 255).astype(np.uint8))
+    canvas = Image.fromarray((np.clip(0.25 * color("#f2e8d0") + 0.75 * base, 0, 1) * 255).astype(np.uint8))
     pen = ImageDraw.Draw(canvas)
-    pure = np.stack([colour(c) for c in ("#f03a2c", "#ff9a1f", "#ffe23c", "#5fc244", "#1f9ea8", "#2f62d9", "#6a3fc0", "#d94f9e")])
+    pure = np.stack([color(c) for c in ("#f03a2c", "#ff9a1f", "#ffe23c", "#5fc244", "#1f9ea8", "#2f62d9", "#6a3fc0", "#d94f9e")])
     for step, radius in ((0.0105, 0.0068), (0.0095, 0.0056), (0.0092, 0.0043)):
         side = int(1 / step)
         spots: Array = np.stack(np.meshgrid(np.arange(side), np.arange(side)), -1).reshape(-1, 2)
@@ -177,13 +177,13 @@ def pointillism(size: int, seed: int) -> Image.Image:
         spots = spots[rng.permutation(len(spots))]
         inks = _look_up(base, spots)
         count = len(spots)
-        grey = inks.mean(1, keepdims=True)
-        inks = np.clip(grey + (inks - grey) * rng.uniform(1.15, 1.75, (count, 1)), 0, 1)
+        gray = inks.mean(1, keepdims=True)
+        inks = np.clip(gray + (inks - gray) * rng.uniform(1.15, 1.75, (count, 1)), 0, 1)
         inks = tint(inks, rng.normal(0, 0.09, count), rng.normal(0.02, 0.13, count))
         likeness = -np.square(inks[:, None] - pure).sum(-1) * 4 + rng.gumbel(0, 0.55, (count, len(pure)))
         likeness *= np.where(rng.random((count, 1)) < 0.1, -0.6, 1)
         share = rng.choice([0.1, 0.45, 0.7], (count, 1), p=[0.5, 0.35, 0.15])
-        inks = inks * (1 - share) + share * pure[likeness.argmax(1)] * (0.45 + 0.75 * grey)
+        inks = inks * (1 - share) + share * pure[likeness.argmax(1)] * (0.45 + 0.75 * gray)
         flowers = (rng.random(count) < 0.11) & (_look_up((y > bank + 0.02) & ~shade, spots))
         inks[flowers] = pure[rng.choice([0, 0, 1, 7], flowers.sum())]
         fills = np.clip(inks * 255, 0, 255).astype(int).tolist()
@@ -201,7 +201,7 @@ def watercolor(size: int, seed: int) -> Image.Image:
     x, y = coordinates(n)
     grain = 0.5 * noise(rng, n, 170, 2) + 0.3 * noise(rng, n, 60)
     u, v = x + 0.004 * noise(rng, n, 22, 3), y + 0.004 * noise(rng, n, 22, 3)
-    canvas = np.full((n, n, 3), colour("#fbf8ef"), np.float32)
+    canvas = np.full((n, n, 3), color("#fbf8ef"), np.float32)
     pool = 1 + 0.28 * noise(rng, n, 5, 3) + 0.16 * grain
 
     def wash(mask: Array, ink: Array | str, strength: Array | float, edge: float = 0.5, wet: float = 0.0012) -> None:
@@ -210,7 +210,7 @@ def watercolor(size: int, seed: int) -> Image.Image:
         nonlocal pool
         pool = pool[::-1].T
         density = np.clip((soft * pool + edge * rim) * strength, 0, 1)[..., None]
-        ink = colour(ink) if isinstance(ink, str) else ink
+        ink = color(ink) if isinstance(ink, str) else ink
         np.multiply(canvas, 1 - density * (1 - ink), out=canvas)
 
     sun = (rng.uniform(0.6, 0.72), rng.uniform(0.2, 0.26))
@@ -233,13 +233,13 @@ def watercolor(size: int, seed: int) -> Image.Image:
     grass = ramp(0.5 + 0.4 * noise(rng, n, 6, 3), "#b7a63c", "#7d9a3f", "#3f7a4a")
     wash(v > bank, grass, 0.85, 0.6)
     wash((v > bank + 0.04 + 0.03 * noise(rng, n, 12, 2)) & (noise(rng, n, 7, 3) > -0.1), "#35603f", 0.5, 0.3, 0.004)
-    for centre, foot, tall, ink in (
+    for center, foot, tall, ink in (
         (0.3, 0.87, 0.3, "#4f8a6a"),
         (0.2, 0.93, 0.5, "#2f6a50"),
         (0.07, 0.96, 0.66, "#1f4a40"),
         (0.93, 0.97, 0.42, "#2a5a48"),
     ):
-        aside = np.abs(u - centre - rng.uniform(-0.02, 0.02)) / tall
+        aside = np.abs(u - center - rng.uniform(-0.02, 0.02)) / tall
         h = (foot - v) / tall + 0.012 * noise(rng, n, 40)
         droop = (h + 0.5 * aside) * (5 + 9 * tall)
         fir = (aside < 0.25 * np.clip(1 - h, 0, 1) * (1 - 0.6 * (droop % 1)) + 0.012) & (h > 0) & (h < 1)

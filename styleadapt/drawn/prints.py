@@ -1,9 +1,9 @@
-"""Style images in ink: cross-hatching with a pen, a woodcut and a comic panel with halftone dots."""
+"""Draws style images that look printed: pen cross-hatching, a woodcut, and a comic panel with halftone dots."""
 
 import numpy as np
 from PIL import Image
 
-from .drawing import Array, blur, chance, colour, coordinates, curve, finish, noise, outlines, paint, ramp
+from .drawing import Array, blur, chance, color, coordinates, curve, finish, noise, outlines, paint, ramp
 
 
 def _strokes(u: Array, v: Array, pitch: float, length: float, salt: int) -> tuple[Array, Array]:
@@ -126,14 +126,14 @@ def woodcut(size: int, seed: int) -> Image.Image:
     water = part.max()
     bank = 0.865 + 0.1 * (u - 0.35) + curve(rng, u, 0.03, 1.3)
     carve(v > bank, 44 * (v - bank) + 7 * u, 8 * u, 0.3 + 0.2 * noise(rng, n, 7, 2) + 0.6 * (v < bank + 0.02))
-    for centre, base, height in ((0.4, 0.9, 0.2), (0.83, 0.95, 0.28), (0.27, 0.92, 0.42), (0.11, 0.96, 0.68), (0.94, 0.97, 0.5)):
-        aside = np.abs(u - centre - rng.uniform(-0.015, 0.015)) / height
+    for center, base, height in ((0.4, 0.9, 0.2), (0.83, 0.95, 0.28), (0.27, 0.92, 0.42), (0.11, 0.96, 0.68), (0.94, 0.97, 0.5)):
+        aside = np.abs(u - center - rng.uniform(-0.015, 0.015)) / height
         h = (base - v) / height + 0.02 * noise(rng, n, 60)
         droop = (h + 0.55 * aside) * (6 + 8 * height)
         spread = 0.27 * np.clip(1.03 - h, 0, 1) ** 0.9 * (1 - 0.5 * (droop % 1))
         pine = ((aside < spread) & (h > 0.09) & (h < 1)) | ((aside < 0.022) & (h > 0) & (h < 0.3))
         carve((blur(pine, 0.006) > 0.04) & (h > 0.07), phase, along, 2.0)
-        lit = (u > centre) == (centre < sun[0])
+        lit = (u > center) == (center < sun[0])
         carve(pine, 3 * droop, 14 * aside, np.where(lit & (aside > 0.03), 0.36, 0.12) * (aside < 0.8 * spread) - 0.05)
 
     line = np.floor(phase)
@@ -163,13 +163,13 @@ def _halftone(x: Array, y: Array, pitch: float, turn: float, tone: Array) -> Arr
 
 
 def comic(size: int, seed: int) -> Image.Image:
-    """A comic panel: a rocket climbs over a city before a burst of rays; flat colours, ink outlines, halftone dots."""
+    """A comic panel: a rocket climbs over a city before a burst of rays; flat colors, ink outlines, halftone dots."""
     rng = np.random.default_rng((seed, 5))
     n = 2 * size
     x, y = coordinates(n)
     u, v = x + 0.0015 * noise(rng, n, 14, 2), y + 0.0015 * noise(rng, n, 14, 2)
-    centre = (rng.uniform(0.34, 0.44), rng.uniform(0.56, 0.64))
-    radius, angle = np.hypot(u - centre[0], v - centre[1]), np.arctan2(v - centre[1], u - centre[0])
+    center = (rng.uniform(0.34, 0.44), rng.uniform(0.56, 0.64))
+    radius, angle = np.hypot(u - center[0], v - center[1]), np.arctan2(v - center[1], u - center[0])
     part, ink = np.zeros((n, n), np.int32), np.zeros((n, n), np.float32)
     rays = np.floor(angle / (2 * np.pi) * 26 + rng.uniform(0, 1)) % 2
     canvas = np.where(rays[..., None] > 0, ramp(0 * u, "#ffd21f", "#ffd21f"), ramp(0 * u, "#ff9a1f", "#ff9a1f"))
@@ -177,15 +177,15 @@ def comic(size: int, seed: int) -> Image.Image:
     paint(canvas, _halftone(x, y, 0.0135, 0.6, 1.5 * (radius - 0.25)) * (rays == 0), "#d8243c")
     paint(canvas, radius < 0.2 + 0.012 * np.cos(26 * angle), "#fff3a0")
 
-    def colour_in(mask: Array, flat: str, dots: str = "#000000", tone: Array | float = 0.0) -> None:
-        canvas[mask] = colour(flat)
+    def color_in(mask: Array, flat: str, dots: str = "#000000", tone: Array | float = 0.0) -> None:
+        canvas[mask] = color(flat)
         if dots != "#000000":
             shade = _halftone(x[mask], y[mask], 0.0115, 0.78, np.broadcast_to(tone, (n, n))[mask])
-            canvas[mask] += shade[:, None] * (colour(dots) - colour(flat))
+            canvas[mask] += shade[:, None] * (color(dots) - color(flat))
 
     def cut(mask: Array, flat: str, dots: str = "#000000", tone: Array | float = 0.0) -> None:
         part[mask] = part.max() + 1
-        colour_in(mask, flat, dots, tone)
+        color_in(mask, flat, dots, tone)
 
     def puffs(spots: list[tuple[float, float, float]], dots: str, tone: Array) -> None:
         cut(np.any([(u - cx) ** 2 + (v - cy) ** 2 < r**2 for cx, cy, r in spots], axis=0), "#ffffff", dots, tone)
@@ -202,7 +202,7 @@ def comic(size: int, seed: int) -> Image.Image:
         face = (u - left) / (right - left) / 0.74
         body = v > top
         part[body] = 100 + 20 * layer + block[body]
-        colour_in(body, flat, shade, 1.5 * (v - top))
+        color_in(body, flat, shade, 1.5 * (v - top))
         cut(body & (face > 1), shade)
         roof = (np.abs(face - 0.45) < 0.22) & (v > top - 0.028) & ~body & (block % 2 == 0)
         cut(roof, flat)
@@ -216,8 +216,8 @@ def comic(size: int, seed: int) -> Image.Image:
             & (down > 0)
         )
         bright = chance(np.floor(across), np.floor(down), block, salt=seed + layer) < 0.6
-        colour_in(panes & bright, glow)
-        colour_in(panes & ~bright, "#14204a")
+        color_in(panes & bright, glow)
+        color_in(panes & ~bright, "#14204a")
 
     nose, lean = (rng.uniform(0.68, 0.74), rng.uniform(0.14, 0.2)), rng.uniform(0.3, 0.42)
     c, s = np.cos(lean), np.sin(lean)

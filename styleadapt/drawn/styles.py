@@ -1,4 +1,4 @@
-"""Style images drawn by code, free of anyone's rights: every one a composition, deterministic by seed, at any size."""
+"""Lists the style images that are drawn by code, and so are free of rights: deterministic by seed, and of any size."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
-"""Style images put together from pieces: a mosaic of stone tesserae and a stained-glass window."""
+"""Draws style images made of pieces: a mosaic of stone tesserae and a stained-glass window."""
 
 import numpy as np
 from PIL import Image
 
-from .drawing import Array, blur, chance, colour, coordinates, curve, finish, noise, outlines, paint, ramp, tint, voronoi
+from .drawing import Array, blur, chance, color, coordinates, curve, finish, noise, outlines, paint, ramp, tint, voronoi
 
 
 def _tesserae(across: Array, along: Array, pitch: float, salt: int, turns: Array | None = None) -> tuple[Array, Array, Array]:
@@ -137,12 +137,12 @@ def stained_glass(size: int, seed: int) -> Image.Image:
         cell, _ = voronoi(u[mask] * across, (v + 0.15 * np.sin(5 * u))[mask] * down, seed * 16 + index)
         part[mask] = 5000 + 100_000 * (index + 1) + cell % 90_000
         hue[mask] = ramp(chance(cell, salt=seed + index), *shades)
-    for index, centre in enumerate(np.linspace(0.12, 0.88, 5) + rng.uniform(-0.03, 0.03, 5)):
+    for index, center in enumerate(np.linspace(0.12, 0.88, 5) + rng.uniform(-0.03, 0.03, 5)):
         top = 0.735 + rng.uniform(-0.04, 0.04)
         reds = [("#ff5a4f", "#c81432", "#7d0a2c"), ("#ffb02e", "#f26b1d", "#b5340f"), ("#e35ad0", "#a01f9e", "#5c1478")][
             index % 3
         ]
-        dx, dy = (u - centre - 0.02 * np.sin(8 * (v - top))) / 0.058, (v - top) / 0.075
+        dx, dy = (u - center - 0.02 * np.sin(8 * (v - top))) / 0.058, (v - top) / 0.075
         stem = (np.abs(dx) < 0.17) & (dy > 0.6)
         leaves = [(((dx - s * 0.72) * 1.1 + s * 0.3 * (dy - 2)) ** 2 * 6 + ((dy - 2.35) / 1.05) ** 2 < 1) for s in (-1, 1)]
         cup = (np.abs(dx) < 0.95 * np.sqrt(np.clip(1 - dy**2, 0, 1))) & (dy > -0.25)
@@ -157,7 +157,7 @@ def stained_glass(size: int, seed: int) -> Image.Image:
     step = np.floor(np.where(np.minimum(x, 1 - x) < np.minimum(y, 1 - y), y, x) * 12).astype(np.int64)
     frame = 1_000_000 + step * 4 + (x > y) * 2 + (x + y > 1)
     part = np.where(border < 0.045, frame, part)
-    jewels = np.stack([colour(c) for c in ("#c2183a", "#1d3fb0", "#e8a21c", "#14804a")])
+    jewels = np.stack([color(c) for c in ("#c2183a", "#1d3fb0", "#e8a21c", "#14804a")])
     hue = np.where((border < 0.045)[..., None], jewels[(step + (x > y)) % 4], hue)
 
     lead = outlines(part, 0.0062)

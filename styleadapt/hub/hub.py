@@ -1,4 +1,5 @@
-"""Publishing a finished run on the Hugging Face Hub: repo, model card, models, adapter and samples, in spite of a bad line."""
+"""Publishes a finished run on the Hugging Face Hub (model card, models, adapter, samples) and retries when the connection
+fails."""
 
 import json
 import logging
@@ -36,9 +37,9 @@ _PASSING = (408, 409, 412, 425, 429)
 _EXPLANATIONS = {
     400: "the Hub refused what was sent",
     401: "you are not signed in, or the token is not valid; run `hf auth login`, or set HF_TOKEN to a token that may write",
-    403: "the token may not write there; make one with the role `write` for this user or organisation at "
+    403: "the token may not write there; make one with the role `write` for this user or organization at "
     "https://huggingface.co/settings/tokens",
-    404: "there is no such user, organisation, repository or revision, or your token may not see it; check the name",
+    404: "there is no such user, organization, repository or revision, or your token may not see it; check the name",
     413: "a file is too large for the Hub",
 }
 

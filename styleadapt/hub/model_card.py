@@ -1,4 +1,4 @@
-"""The model card of a run: what was trained, on what, how well, how to use it, and what may be done with it."""
+"""Builds the model card of a run: training, data, scores, usage and license."""
 
 import json
 import math
@@ -16,11 +16,11 @@ PIPELINE_FILE = "model_index.json"
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _RESEARCH = (
     "The packaged weights that this model started from were trained on research collections of photos and paintings of mixed "
-    "licences, and are for research and non-commercial use; so is this model."
+    "licenses, and are for research and non-commercial use; so is this model."
 )
-_UNKNOWN = "Its author has named no licence; that of the training images and of the base model may restrict its use."
+_UNKNOWN = "Its author has named no license; that of the training images and of the base model may restrict its use."
 STYLIZATION_LIMITS = (
-    "It moves colours, strokes and textures, not shapes: large figures of the style do not appear in the result.",
+    "It moves colors, strokes and textures, not shapes: large figures of the style do not appear in the result.",
     "Small faces and lettering lose detail in coarse styles.",
     "Frames of a video are processed each for itself, which flickers.",
 )
@@ -48,8 +48,8 @@ class RunFacts:
         samples: picture in the folder that shows results, by its path there.
         license: an identifier of the Hub (`apache-2.0`, `cc-by-4.0`, ...), or `other`, which for what started from the packaged
             weights stands for research and non-commercial use.
-        license_name, license_link: of a licence that the Hub does not know.
-        license_note: what the licence rests on, in a sentence.
+        license_name, license_link: of a license that the Hub does not know.
+        license_note: what the license rests on, in a sentence.
         tags: beside the usual ones.
         limitations: what the model cannot do, a sentence each.
     """
@@ -104,7 +104,7 @@ def build_model_card(folder: str | os.PathLike, repo_id: str, facts: RunFacts) -
     if facts.samples and not (folder / facts.samples).is_file():
         raise FileNotFoundError(f"the model card shows {facts.samples}, which is not in {folder}")
     base = facts.base_model if facts.base_model and _is_repo(facts.base_model) else None
-    license_name, license_note = _licence(facts)
+    license_name, license_note = _license(facts)
     metadata = ModelCardData(
         license=facts.license,
         license_name=license_name if facts.license == "other" else None,
@@ -130,7 +130,7 @@ def build_model_card(folder: str | os.PathLike, repo_id: str, facts: RunFacts) -
     parts += ["## Training", _training(facts)]
     parts += ["## Limitations", "\n".join(f"- {line}" for line in facts.limitations)]
     named = license_name if facts.license == "other" else facts.license
-    parts += ["## Licence", " ".join(part for part in (f"`{named}`." if named else "", license_note) if part)]
+    parts += ["## License", " ".join(part for part in (f"`{named}`." if named else "", license_note) if part)]
     return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n")
 
 
@@ -145,8 +145,8 @@ def _pipeline_class(folder: Path) -> str | None:
     return None
 
 
-def _licence(facts: RunFacts) -> tuple[str | None, str]:
-    """Name of a licence that the Hub does not know, and the sentence about the licence."""
+def _license(facts: RunFacts) -> tuple[str | None, str]:
+    """Name of a license that the Hub does not know, and the sentence about the license."""
     if facts.license != "other" or facts.license_name or facts.license_note:
         return facts.license_name, facts.license_note
     return ("research-non-commercial", _RESEARCH) if facts.base_model == PACKAGED else (None, _UNKNOWN)
@@ -172,7 +172,7 @@ def _base_arguments(facts: RunFacts) -> str:
 
 
 def _snippet(repo_id: str, pipeline: str | None, has_adapter: bool, facts: RunFacts) -> str:
-    """Code that stylises a photo that comes with the package; it runs as it stands, unless an adapter's base is private."""
+    """Code that stylizes a photo that comes with the package; it runs as it stands, unless an adapter's base is private."""
     cls = pipeline or "StyleTransferPipeline"
     arguments = f'("{repo_id}")' if pipeline else _base_arguments(facts)
     lines = [
@@ -189,11 +189,11 @@ def _snippet(repo_id: str, pipeline: str | None, has_adapter: bool, facts: RunFa
     elif cls == "TranslationPipeline":
         lines.append('pipe(photo, direction="a2b").images[0].save("translated.png")')
     elif has_adapter:
-        lines += [f'pipe.load_adapter("{repo_id}")', 'pipe(photo).images[0].save("stylised.png")']
+        lines += [f'pipe.load_adapter("{repo_id}")', 'pipe(photo).images[0].save("stylized.png")']
     else:
         lines += [
             'style = assets / "styles" / "mosaic.jpg"  # or an image of the style',
-            'pipe(photo, style=style).images[0].save("stylised.png")',
+            'pipe(photo, style=style).images[0].save("stylized.png")',
         ]
     return "\n".join(lines)
 

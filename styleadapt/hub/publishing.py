@@ -1,8 +1,8 @@
-"""The result of a finished run, and its publication with what a model card says of it."""
+"""Collects the result of a finished run, and publishes it with the facts for its model card."""
 
 import json
 import shutil
-from dataclasses import MISSING, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from ..training.config import RunConfig
@@ -10,13 +10,6 @@ from ..training.engine import SCORE_FILE, Trainer
 from ..training.processes import process_state
 from .hub import push_run_to_hub
 from .model_card import RunFacts
-
-# paths and names of the trainer's machine, which are nobody else's business
-_PRIVATE = {
-    *("output_dir", "logging_dir", "cache_dir", "resume_from_checkpoint", "push_to_hub", "hub_model_id", "hub_private"),
-    *("pretrained_model_name_or_path", "discriminator_name_or_path", "dataset_name", "train_data_dir", "photos", "paintings"),
-    *("domain_a", "domain_b", "validation_photos", "validation_styles", "validation_a", "validation_b"),
-}
 
 
 def public_settings(config: RunConfig) -> dict[str, object]:
@@ -26,12 +19,13 @@ def public_settings(config: RunConfig) -> dict[str, object]:
     >>> "seed" in public_settings(config), "logging_dir" in public_settings(config)
     (True, False)
     """
-    return {key: value for key, value in vars(config).items() if key not in _PRIVATE}
+    private = config.settings_of("private_settings")
+    return {key: value for key, value in asdict(config).items() if key not in private}
 
 
 def result_folder(trainer: Trainer) -> Path:
     """Folder of the models of a finished run: those with the best score, if the run looked for them, else the last."""
-    return Path(trainer.config.output_dir) / ("best" if trainer.best < float("inf") else "final")
+    return Path(trainer.config.output_dir) / ("final" if trainer.best is None else "best")
 
 
 def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> None:
@@ -61,5 +55,5 @@ def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> 
 
 
 def _changed_settings(config: RunConfig) -> dict[str, object]:
-    defaults = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(config)}
+    defaults = public_settings(type(config)())
     return {key: value for key, value in public_settings(config).items() if value != defaults[key]}

@@ -1,4 +1,4 @@
-"""Images at web addresses, fetched within limits of size and time."""
+"""Fetches images from web addresses, within limits of size and time."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Which image formats are read, how a file's format is recognized, and what is said of a file in another one."""
+"""Lists the image formats that are read, recognizes a file's format, and explains why another one is refused."""
 
 import io
 import os

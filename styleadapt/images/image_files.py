@@ -1,4 +1,4 @@
-"""The image files of a folder, as people see them: what the system keeps beside them is passed over, and links are followed."""
+"""Lists the image files of a folder: skips files of the operating system, and follows links."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Images in and out: any source to an 8-bit RGB(A) picture as a viewer shows it, to a tensor and back, and safely to disk."""
+"""Loads images from any source as 8-bit RGB(A), converts them to and from tensors, and saves them atomically."""
 
 import contextlib
 import functools
@@ -25,14 +25,14 @@ WRITABLE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"
 _ORIENTATION_TAG = 0x0112
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 _UPRIGHT = {orientation: Image.Transpose[turn] for orientation, turn in enumerate(_TURNS, 2)}
-# Pillow scales these samples to 8 bits but leaves the PNG's transparent colour in the file's own scale.
+# Pillow scales these samples to 8 bits but leaves the PNG's transparent color in the file's own scale.
 _KEY_SCALE = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
 
 
 def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """An image as a viewer would show it: upright, in sRGB, 8 bits a channel.
 
-    Grey of 16 or 32 bits and float is scaled, not clipped: 16-bit values from [0, 65535]; 32-bit integers likewise, or from
+    Gray of 16 or 32 bits and float is scaled, not clipped: 16-bit values from [0, 65535]; 32-bit integers likewise, or from
     [0, largest value] if that is larger; float files from [0, 1], [0, 255] or [0, 65535], the first that holds half their
     largest value.
 
@@ -45,8 +45,8 @@ def load_image(source: ImageSource, frame: int = 0, max_pixels: int = MAX_PIXELS
         max_pixels: an image with more pixels is refused before it is decoded.
 
     Returns:
-        A new image of mode "RGB", or "RGBA" if the source has an alpha channel or a transparent colour that occurs. It carries
-        no metadata, since orientation and colour profile are already applied.
+        A new image of mode "RGB", or "RGBA" if the source has an alpha channel or a transparent color that occurs. It carries
+        no metadata, since orientation and color profile are already applied.
 
     Raises:
         ImageError: missing, empty, truncated, foreign or oversize file, no such frame, no pixels, NaN, or an address that gives
@@ -102,7 +102,7 @@ def open_image(source: ImageSource) -> Image.Image:
 
 
 def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours and alpha of an "RGB" or "RGBA" image; colours under transparent pixels are kept as they are.
+    """Colors and alpha of an "RGB" or "RGBA" image; colors under transparent pixels are kept as they are.
 
     Returns:
         The "RGB" image (`image` itself if it is one) and the alpha band as an "L" image, or None if there is none.
@@ -299,7 +299,7 @@ def _to_bytes(values: np.ndarray, full_scale: float) -> np.ndarray:
 
 
 def _decode(image: Image.Image, frame: int, max_pixels: int) -> tuple[Image.Image, Any]:
-    """The image with `frame` decoded, and its transparent colour in the scale of the decoded pixels, or None."""
+    """The image with `frame` decoded, and its transparent color in the scale of the decoded pixels, or None."""
     _check_size(image.size, max_pixels)
     # Step by step, since a later GIF frame may enlarge the canvas and is decoded by the seek that passes it.
     for position in range(1, frame + 1):
@@ -321,7 +321,7 @@ def _decode(image: Image.Image, frame: int, max_pixels: int) -> tuple[Image.Imag
 
 
 def _as_shown(image: Image.Image, key: Any) -> Image.Image:
-    """A new "RGB" or "RGBA" image, upright and in sRGB, of a decoded one with the transparent colour `key`."""
+    """A new "RGB" or "RGBA" image, upright and in sRGB, of a decoded one with the transparent color `key`."""
     base, alpha = _base_and_alpha(image, key)
     profile = image.info.get("icc_profile")
     transform = _srgb_transform(profile, base.mode) if isinstance(profile, bytes) else None
@@ -337,7 +337,7 @@ def _as_shown(image: Image.Image, key: Any) -> Image.Image:
 
 
 def _base_and_alpha(image: Image.Image, key: Any) -> tuple[Image.Image, Image.Image | None]:
-    """An image of mode "L", "RGB" or "CMYK", in which its colour profile applies, and its alpha band if it has one."""
+    """An image of mode "L", "RGB" or "CMYK", in which its color profile applies, and its alpha band if it has one."""
     mode = image.mode
     if mode in ("RGB", "L", "CMYK", "1"):
         base = image.convert("L") if mode == "1" else image
@@ -352,10 +352,10 @@ def _base_and_alpha(image: Image.Image, key: Any) -> tuple[Image.Image, Image.Im
         pair = image.convert("LA")
         return pair.getchannel("L"), pair.getchannel("A")
     if mode in ("RGBA", "RGBa", "PA") or (mode == "P" and image.has_transparency_data):
-        colours = image.convert("RGBA")
-        alpha = colours.getchannel("A")
+        colors = image.convert("RGBA")
+        alpha = colors.getchannel("A")
         used = mode != "P" or alpha.getextrema() != (255, 255)
-        return colours.convert("RGB"), alpha if used else None
+        return colors.convert("RGB"), alpha if used else None
     return image.convert("RGB"), None
 
 
@@ -369,7 +369,7 @@ def _full_scale(values: np.ndarray) -> float:
 
 
 def _keyed_alpha(image: Image.Image, key: Any) -> Image.Image | None:
-    """Alpha of an image in which one colour is transparent; None if that colour does not occur."""
+    """Alpha of an image in which one color is transparent; None if that color does not occur."""
     key = (key,) if isinstance(key, int) else key
     if not isinstance(key, tuple) or len(key) != len(image.getbands()):
         return None

@@ -1,6 +1,6 @@
-"""What an image file says beside its pixels (EXIF, resolution, colour profile), carried over to a picture made of it.
+"""Copies metadata (EXIF, resolution, color profile) from an image file to a picture that was made of it.
 
-`load_image` turns a photo upright and into sRGB. So what is carried over says "upright", and a picture of a photo with a colour
+`load_image` turns a photo upright and into sRGB. So what is carried over says "upright", and a picture of a photo with a color
 profile gets the profile of sRGB: it looks right in every viewer, and nothing is lost to a second conversion of 8-bit values.
 """
 
@@ -46,7 +46,7 @@ class ImageMetadata:
         exposure: those of the Exif directory: lens, exposure, time zone ...
         location: those of the GPS directory.
         dpi: resolution in dots an inch, horizontal and vertical.
-        profiled: the file has a colour profile.
+        profiled: the file has a color profile.
     """
 
     format: str | None = None

@@ -1,4 +1,4 @@
-"""PNG files that Pillow refuses for what lies beside the picture: long compressed texts and large color profiles."""
+"""Reads PNG files that Pillow refuses for their long compressed texts or large color profiles."""
 
 import io
 import struct

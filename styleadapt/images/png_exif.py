@@ -1,4 +1,4 @@
-"""EXIF of a PNG file, wherever its writer has put it, without decoding the pixels.
+"""Reads the EXIF data of a PNG file, wherever its writer has put it, without decoding the pixels.
 
 The standard's chunk `eXIf` may stand before or behind the pixels. ImageMagick, and what is built on it, writes the same bytes as
 hexadecimal text under the keywords "Raw profile type exif" and "Raw profile type APP1", which is older than the chunk.

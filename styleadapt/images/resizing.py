@@ -1,4 +1,4 @@
-"""Sizes that a network can take."""
+"""Computes sizes that a network can take, and resizes images to them."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and a look at whether they can be written before there is anything to write."""
+"""Writes files atomically, and checks before the work whether a path can be written."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Adversarial losses: what generator and discriminator minimise, given the discriminator's logits.
+"""Adversarial losses of generator and discriminator, as functions of the discriminator's logits.
 
 Each form is a pair of functions on logits of any shape, `discriminator(real, fake)` and `generator(fake, real=None)`;
 `ADVERSARIAL_LOSSES[name]` gives the pair. Only the forms in `NEEDS_REAL` read the second argument of the generator's loss. A
@@ -31,7 +31,7 @@ def _outputs(logits: Logits) -> list[torch.Tensor]:
 
 @_over_outputs
 def nonsaturating_discriminator_loss(real: torch.Tensor, fake: torch.Tensor, real_label: float = 1.0) -> torch.Tensor:
-    """-log sigmoid(real) - log(1 - sigmoid(fake)) (Goodfellow et al., arXiv 1406.2661, eq. 1), the first term towards
+    """-log sigmoid(real) - log(1 - sigmoid(fake)) (Goodfellow et al., arXiv 1406.2661, eq. 1), the first term toward
     `real_label` if it is not 1.
 
     >>> nonsaturating_discriminator_loss(torch.zeros(2), torch.zeros(2))
@@ -121,7 +121,7 @@ ADVERSARIAL_LOSSES: dict[str, tuple[Callable, Callable]] = {
 NEEDS_REAL = frozenset({"relativistic"})
 
 # forms with a label for real images, which can be smoothed
-LABELLED = frozenset({"bce", "non-saturating", "lsgan", "relativistic"})
+LABELED = frozenset({"bce", "non-saturating", "lsgan", "relativistic"})
 
 # the logit above which an image counts as real; Wasserstein and relativistic logits have no such zero point
 DECISION_BOUNDARY: dict[str, float] = {"bce": 0.0, "non-saturating": 0.0, "lsgan": 0.5, "hinge": 0.0}
@@ -145,7 +145,7 @@ def adversarial_losses(name: str, label_smoothing: float = 0.0) -> tuple[Callabl
     discriminator, generator = ADVERSARIAL_LOSSES[name]
     if not label_smoothing:
         return discriminator, generator
-    if name not in LABELLED:
+    if name not in LABELED:
         raise ValueError(f"`label_smoothing` has no meaning for {name!r}, which has no labels; set it to 0")
     return partial(discriminator, real_label=1 - label_smoothing), generator
 

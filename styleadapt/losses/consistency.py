@@ -1,4 +1,4 @@
-"""Consistency with the source model: what keeps a generator that is adapted to a few images from forgetting the rest."""
+"""Consistency losses: they keep a generator that is adapted to a few images close to its source model."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""Content losses: what of the photo is still there, whatever its colours and textures have become."""
+"""Content losses: they measure how much of the photo's structure is kept, whatever its colors and textures."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,8 @@ def instance_normalize(features: torch.Tensor, eps: float = 1e-4) -> torch.Tenso
 
 
 def content_loss(generated: Mapping[str, torch.Tensor], photo: Mapping[str, torch.Tensor], layers: tuple[str, ...]):
-    """Mean squared distance of instance-normalised features (Li et al., "Demystifying neural style transfer", arXiv
-    1701.01036, motivates the normalisation): colour and contrast may change, structure may not.
+    """Mean squared distance of instance-normalized features (Li et al., "Demystifying neural style transfer", arXiv
+    1701.01036, motivates the normalization): color and contrast may change, structure may not.
 
     Returns:
         `(B,)`, 0 for equal structure, 2 on average for unrelated features.
@@ -36,7 +36,7 @@ def normalized_distance(generated: Mapping[str, torch.Tensor], normalized: Mappi
 def self_similarity_loss(generated: torch.Tensor, photo: torch.Tensor, size: int = 16, temperature: float = 0.1):
     """KL divergence between the patch self-similarity of photo and output: which places look alike must stay.
 
-    Each of `size` x `size` cells is compared with all others by cosine of centred features, a softmax makes a distribution of
+    Each of `size` x `size` cells is compared with all others by cosine of centered features, a softmax makes a distribution of
     each row, and the rows are compared, as in the content feature structural distance (Wright and Ommer, ArtFID, and its use in
     StyleID, arXiv 2312.09008) and the self-similarity loss of STROTSS (arXiv 1904.12785, eq. 4).
 
@@ -66,8 +66,8 @@ def log_similarity(features: torch.Tensor, size: int = 16, temperature: float = 
 
 
 def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> torch.Tensor:
-    """What is light in the photo stays light: mean squared distance of instance-normalised luminance, averaged over cells of
-    `cell` pixels, so that strokes are free and the modelling of a face is not.
+    """What is light in the photo stays light: mean squared distance of instance-normalized luminance, averaged over cells of
+    `cell` pixels, so that strokes are free and the modeling of a face is not.
 
     Args:
         generated, photo: `(B, 3, H, W)` in [-1, 1].

@@ -1,6 +1,7 @@
-"""The style-aware objective: all image losses of stylisation on one feature network, weighted and summed."""
+"""The style-aware objective: all image losses of stylization on one feature network, weighted and summed."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -32,8 +33,8 @@ class LossWeights:
     Args:
         gram: Gram matrices (`losses.style.gram_loss`), relative, 0.1 to 0.4 at the end of training.
         mean_std: channel means and deviations, relative.
-        color: sliced Wasserstein distance of colours.
-        content: instance-normalised features, about 1.
+        color: sliced Wasserstein distance of colors.
+        content: instance-normalized features, about 1.
         structure: self-similarity of patches, about 0.1.
         tone: light and dark of large areas, 0 to 4.
         variation: total variation of the output.
@@ -49,13 +50,13 @@ class LossWeights:
 
     def __post_init__(self):
         for field in fields(self):
-            if not getattr(self, field.name) >= 0:
-                raise ValueError(f"the weight of `{field.name}` is {getattr(self, field.name)}; it must be 0 or more")
+            if not 0 <= getattr(self, field.name) < math.inf:
+                raise ValueError(f"the weight of `{field.name}` is {getattr(self, field.name)}; it must be a number, 0 or more")
 
 
 @dataclass
 class StyleTarget:
-    """What of a style image the losses need: statistics of its features, and its pixels `(B, 3, H, W)` for the colours."""
+    """What of a style image the losses need: statistics of its features, and its pixels `(B, 3, H, W)` for the colors."""
 
     statistics: StyleStatistics
     pixels: torch.Tensor
@@ -82,7 +83,7 @@ class StyleAwareObjective:
     Args:
         weights: of the losses.
         style_layers: layers whose statistics make the style.
-        content_layers: layers whose instance-normalised features keep the content.
+        content_layers: layers whose instance-normalized features keep the content.
         structure_layer: layer whose self-similarity keeps the structure.
         structure_size: cells along each side that are compared with one another.
     """
@@ -136,7 +137,7 @@ class StyleAwareObjective:
             features: of the generated images, `{layer: (B, C, h, w)}`.
             content: target of the photos.
             style: target of the styles.
-            directions: `(3, K)` unit colour directions.
+            directions: `(3, K)` unit color directions.
 
         Returns:
             the weighted sum, a scalar, and every loss's mean over the batch by name.

@@ -1,4 +1,4 @@
-"""Regularisers: total variation of images and gradient penalties of discriminators.
+"""Regularizers: total variation of images and gradient penalties of discriminators.
 
 The penalties take logits with a graph and the images they were computed from. Compute those logits with autocast off: squared
 gradients leave half precision's range. What a penalty adds is a plain term of the discriminator's loss, so that its gradient is
@@ -16,7 +16,7 @@ _RIM_BANDS = ((3.0, 8.0), (8.0, 14.0), (14.0, 22.0), (22.0, 32.0))
 
 
 def total_variation(x: torch.Tensor) -> torch.Tensor:
-    """Mean absolute difference of neighbouring pixels, both directions added (Rudin, Osher and Fatemi, 1992, anisotropic).
+    """Mean absolute difference of neighboring pixels, both directions added (Rudin, Osher and Fatemi, 1992, anisotropic).
 
     Args:
         x: `(B, C, H, W)`, H and W at least 2.
@@ -145,7 +145,7 @@ def lazy_factor(step: int, every: int) -> int:
     """Factor of a penalty that is computed in every `every`-th step only: `every` in those, else 0, so that its mean is that of
     a penalty in each step (StyleGAN2, arXiv 1912.04958, appendix B).
 
-    `step` counts the optimiser's steps: all batches that are accumulated for one, on all processes, agree.
+    `step` counts the optimizer's steps: all batches that are accumulated for one, on all processes, agree.
 
     Raises:
         ValueError: an interval below 1.

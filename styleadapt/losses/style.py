@@ -1,4 +1,4 @@
-"""Style losses: how far an image is from a style, measured on statistics of feature maps.
+"""Style losses: they compare statistics of feature maps of an image with those of a style.
 
 Features come as dicts `{layer: (B, C, H, W)}` from a feature network (`losses.features`); the statistics of a style image are
 computed once and compared with those of every generated image.
@@ -138,9 +138,9 @@ def mean_std_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.T
 
 
 def sliced_color_loss(generated: torch.Tensor, style: torch.Tensor, directions: torch.Tensor, count: int = 2048):
-    """Sliced Wasserstein distance of the two images' colours (Bonneel et al., JMIV 2015; Heitz et al., CVPR 2021).
+    """Sliced Wasserstein distance of the two images' colors (Bonneel et al., JMIV 2015; Heitz et al., CVPR 2021).
 
-    Pixels, at most `count` of each image on an even grid, are projected on directions of colour space, sorted, and compared
+    Pixels, at most `count` of each image on an even grid, are projected on directions of color space, sorted, and compared
     in order: an exact transport distance in one dimension, and with a gradient at every pixel.
 
     Args:
@@ -148,7 +148,7 @@ def sliced_color_loss(generated: torch.Tensor, style: torch.Tensor, directions: 
         directions: `(3, K)`, unit columns.
 
     Returns:
-        `(B,)`, mean squared distance in the images' units; 0 where the colour distributions are equal.
+        `(B,)`, mean squared distance in the images' units; 0 where the color distributions are equal.
 
     >>> x = torch.rand(1, 3, 8, 8)
     >>> float(sliced_color_loss(x, x.flip(3), torch.eye(3)))

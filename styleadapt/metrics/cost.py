@@ -1,4 +1,4 @@
-"""What a result costs: memory, parameters, bytes."""
+"""Measures what a result costs: memory, parameters and bytes."""
 
 import os
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
-from .race import own_peak_mb
+from ..devices.memory import own_peak_mb
 
 
 def peak_memory_mb(device: torch.device | str = "cpu") -> float:

@@ -1,4 +1,4 @@
-"""How far apart two sets of images are, as distributions of their embeddings (`metrics.image_sets`), one row an image.
+"""Distances between two sets of images, as distributions of their embeddings (`metrics.image_sets`), one row an image.
 
 Distances of embeddings by different backbones, or by different libraries' weights of Inception, are on different scales.
 """
@@ -6,9 +6,10 @@ Distances of embeddings by different backbones, or by different libraries' weigh
 import torch
 
 
-def fid(found: torch.Tensor, reference: torch.Tensor) -> float:
+def frechet_distance(found: torch.Tensor, reference: torch.Tensor) -> float:
     """Frechet distance |m - m_r|^2 + tr(S + S_r - 2 (S S_r)^(1/2)) of two Gaussians with the sets' means and covariances (Heusel
-    et al., arXiv 1706.08500, eq. 6), which is FID for Inception's features.
+    et al., arXiv 1706.08500, eq. 6). It is FID for the features of the Inception of that paper alone, which `metrics.published`
+    has.
 
     With S = A^T A and S_r = B^T B the trace of the root is the sum of the singular values of A B^T, which are as many as there
     are images: no root of a `(d, d)` matrix is taken. The estimate grows as sets get smaller (Chong and Forsyth, arXiv
@@ -21,7 +22,7 @@ def fid(found: torch.Tensor, reference: torch.Tensor) -> float:
         ValueError: a set of fewer than 2 images, or embeddings of different lengths.
 
     >>> x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    >>> round(fid(x + 1, x), 6)  # the same spread, each of 4 means moved by 1
+    >>> round(frechet_distance(x + 1, x), 6)  # the same spread, each of 4 means moved by 1
     4.0
     """
     _require_sets(found, reference)
@@ -32,9 +33,9 @@ def fid(found: torch.Tensor, reference: torch.Tensor) -> float:
     return max(float(distance), 0.0)
 
 
-def kid(found: torch.Tensor, reference: torch.Tensor) -> float:
+def mmd(found: torch.Tensor, reference: torch.Tensor) -> float:
     """Squared maximum mean discrepancy under the kernel (x . y / d + 1)^3 (Binkowski et al., arXiv 1801.01401, section 4), which
-    is KID for Inception's features.
+    is called KID for the features of FID's Inception alone.
 
     It is unbiased, so that sets of any size compare, and may fall a little below 0 for two sets of one distribution. It is taken
     over all images at once, where the paper averages it over subsets.
@@ -45,7 +46,7 @@ def kid(found: torch.Tensor, reference: torch.Tensor) -> float:
     Raises:
         ValueError: a set of fewer than 2 images, or embeddings of different lengths.
 
-    >>> kid(torch.zeros(2, 1), torch.ones(2, 1))  # 1 + 8 - 2 * 1
+    >>> mmd(torch.zeros(2, 1), torch.ones(2, 1))  # 1 + 8 - 2 * 1
     7.0
     """
     _require_sets(found, reference)
@@ -55,7 +56,7 @@ def kid(found: torch.Tensor, reference: torch.Tensor) -> float:
 
 
 def kernel_distance(found: torch.Tensor, reference: torch.Tensor) -> float:
-    """`kid` on embeddings that are standardised by the reference set, so that every channel counts alike, whatever its scale.
+    """`mmd` on embeddings that are standardized by the reference set, so that every channel counts alike, whatever its scale.
 
     Args:
         found, reference: `(N, d)` and `(M, d)`; N and M 2 or more.
@@ -67,7 +68,7 @@ def kernel_distance(found: torch.Tensor, reference: torch.Tensor) -> float:
     >>> abs(kernel_distance(x[:100], x[100:])) < 0.2 < kernel_distance(x[:100] + 1, x[100:])
     True
     """
-    return kid(*standardize(found, reference))
+    return mmd(*standardize(found, reference))
 
 
 def standardize(found: torch.Tensor, reference: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,8 +103,8 @@ def polynomial_kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 def _covariance_root(x: torch.Tensor) -> torch.Tensor:
     """A matrix whose A^T A is the covariance of the rows of x."""
-    centred = (x - x.mean(0)) / (len(x) - 1) ** 0.5
-    return torch.linalg.qr(centred, mode="r").R if len(x) > x.shape[1] else centred
+    centered = (x - x.mean(0)) / (len(x) - 1) ** 0.5
+    return torch.linalg.qr(centered, mode="r").R if len(x) > x.shape[1] else centered
 
 
 def _mean_off_diagonal(kernel: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The eye of the measures: the ImageNet network that travels in the packaged style encoder, and what it sees of an image."""
+"""Loads the ImageNet network of the packaged style encoder, and computes its features of an image."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources

@@ -1,4 +1,4 @@
-"""All figures of a method's pictures: each beside its photo and style, and all of them as a set."""
+"""Computes all figures of a method's pictures: of each with its photo and style, and of all as a set."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from PIL import Image
 
 from ..images.images import image_to_tensor
 from .backbones import Backbone
-from .bootstrap import fid_interval, kid_interval, mean_interval
+from .bootstrap import frechet_interval, mean_interval, mmd_interval
 from .distribution import standardize
 from .few_shot import intra_cluster_diversity, memorization
 from .flicker import flicker
 from .image_sets import embed_images, perceptual_matrix, unit_features
-from .perceptual import art_fid
+from .perceptual import art_distance
 from .pixels import psnr
 from .report import Figure
 from .stylization import FIGURES, PairScores, mean_scores, measure_pair
@@ -21,7 +21,7 @@ from .stylization import FIGURES, PairScores, mean_scores, measure_pair
 
 @dataclass(frozen=True)
 class Picture:
-    """A stylised picture, its photo and its style image; "RGB", the first two of one size."""
+    """A stylized picture, its photo and its style image; "RGB", the first two of one size."""
 
     name: str
     output: Image.Image
@@ -41,7 +41,7 @@ def pair_figures(scores: Sequence[PairScores], pictures: Sequence[Picture], seed
         BackboneError: scores of different backbones, or none.
 
     >>> [f.name for f in pair_figures([PairScores("embedded", 0.4, 0.1, 1, 0.5, 0.3, 0.6)], [])]
-    ['gram', 'mean_std', 'content', 'cfsd', 'lpips', 'ssim']
+    ['gram', 'mean_std', 'content', 'cfsd', 'perceptual', 'ssim']
     """
     backbone = mean_scores(scores).backbone
     figures = []
@@ -57,34 +57,35 @@ def pair_figures(scores: Sequence[PairScores], pictures: Sequence[Picture], seed
 def distribution_figures(
     backbone: Backbone, outputs: Sequence[Image.Image], reference: Sequence[Image.Image], seed: int = 0
 ) -> list[Figure]:
-    """`fid`, `kid` and `kernel_distance` of the outputs to a set of images of the style, with intervals.
+    """`frechet_distance`, `mmd` and `kernel_distance` of the outputs to a set of images of the style, with intervals.
 
     Raises:
         ValueError: a set of fewer than 2 images.
     """
     found, expected = embed_images(backbone, outputs), embed_images(backbone, reference)
     intervals = {
-        "fid": fid_interval(found, expected, seed=seed),
-        "kid": kid_interval(found, expected, seed=seed),
-        "kernel_distance": kid_interval(*standardize(found, expected), seed=seed),
+        "frechet_distance": frechet_interval(found, expected, seed=seed),
+        "mmd": mmd_interval(found, expected, seed=seed),
+        "kernel_distance": mmd_interval(*standardize(found, expected), seed=seed),
     }
     return [Figure.of(name, interval, backbone.name) for name, interval in intervals.items()]
 
 
-def art_fid_figure(figures: Sequence[Figure]) -> Figure:
-    """ArtFID from the `lpips` and `fid` among `figures`. By its definition two networks may share in it; both are named.
+def art_figure(figures: Sequence[Figure], name: str, perceptual: str, frechet: str) -> Figure:
+    """`metrics.perceptual.art_distance` of two of the `figures`. By its definition two networks may share in it; both are named.
 
-    >>> art_fid_figure([Figure("lpips", 0.5, "torchvision:vgg19"), Figure("fid", 3.0, "embedded")])
-    Figure(name='artfid', value=6.0, backbone='torchvision:vgg19 and embedded', higher_is_better=False, low=None, high=None)
+    >>> found = [Figure("perceptual", 0.5, "torchvision:vgg19"), Figure("frechet_distance", 3.0, "embedded")]
+    >>> art_figure(found, "art_distance", "perceptual", "frechet_distance").value
+    6.0
     """
     by_name = {figure.name: figure for figure in figures}
-    lpips, fid = by_name["lpips"], by_name["fid"]
-    backbone = " and ".join(dict.fromkeys([str(lpips.backbone), str(fid.backbone)]))
-    return Figure("artfid", art_fid(lpips.value, fid.value), backbone)
+    near, alike = by_name[perceptual], by_name[frechet]
+    backbone = " and ".join(dict.fromkeys([str(near.backbone), str(alike.backbone)]))
+    return Figure(name, art_distance(near.value, alike.value), backbone)
 
 
 def few_shot_figures(backbone: Backbone, outputs: Sequence[Image.Image], shots: Sequence[Image.Image]) -> list[Figure]:
-    """Diversity and memorisation of a model's outputs beside the images that it was adapted to, see `metrics.few_shot`.
+    """Diversity and memorization of a model's outputs beside the images that it was adapted to, see `metrics.few_shot`.
 
     Args:
         outputs, shots: "RGB", all of one size.

@@ -1,4 +1,4 @@
-"""Is a model that was adapted to a few images still diverse, and does it paint anew or repeat what it was shown?
+"""Measures whether a model that was adapted to a few images is still diverse, or copies its training images.
 
 Both are read off perceptual distances, which `metrics.image_sets.perceptual_matrix` measures.
 """
@@ -48,7 +48,7 @@ class Memorization:
     Args:
         nearest: mean distance of an output to the nearest training image.
         closest: smallest distance of any output to any training image.
-        copied: share of the outputs that are nearer to a training image than that image is to its own nearest neighbour among
+        copied: share of the outputs that are nearer to a training image than that image is to its own nearest neighbor among
             the training images; NaN with one training image.
     """
 
@@ -59,7 +59,7 @@ class Memorization:
 
 def memorization(to_training: torch.Tensor, among_training: torch.Tensor) -> Memorization:
     """Distance to the nearest training image, and the share of copies by the test of Alaa et al., arXiv 2102.08921
-    (authenticity): what is nearer to a training image than its neighbours in the training set is a noisy copy of it.
+    (authenticity): what is nearer to a training image than its neighbors in the training set is a noisy copy of it.
 
     Args:
         to_training: `(N, k)`, distance of N outputs to k training images.
@@ -77,6 +77,6 @@ def memorization(to_training: torch.Tensor, among_training: torch.Tensor) -> Mem
     nearest, index = to_training.min(1)
     copied = float("nan")
     if k > 1:
-        neighbour = among_training.masked_fill(torch.eye(k, dtype=torch.bool), torch.inf).min(1).values
-        copied = float((nearest < neighbour[index]).double().mean())
+        neighbor = among_training.masked_fill(torch.eye(k, dtype=torch.bool), torch.inf).min(1).values
+        copied = float((nearest < neighbor[index]).double().mean())
     return Memorization(float(nearest.mean()), float(nearest.min()), copied)

@@ -1,4 +1,4 @@
-"""How much a stylised video flickers: what changes in it that does not move in the video it was made from."""
+"""Measures how much a stylized video flickers: what changes in it that does not move in its source video."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class Flicker:
     """Mean absolute change between a frame and the previous one warped onto it, in [0, 1].
 
     Args:
-        output: of the stylised frames.
+        output: of the stylized frames.
         input: of the frames they were made from: what flow and warping leave over.
         covered: share of the pixels whose motion was found, on which both were measured.
     """
@@ -24,7 +24,7 @@ class Flicker:
 def flicker(outputs: torch.Tensor, inputs: torch.Tensor, tolerance: float = 0.05) -> Flicker:
     """Warping error (Lai et al., arXiv 1808.00449) between successive frames.
 
-    Motion is estimated on the inputs' grey levels by the iterative Lucas-Kanade solver of scikit-image, `optical_flow_ilk`, which
+    Motion is estimated on the inputs' gray levels by the iterative Lucas-Kanade solver of scikit-image, `optical_flow_ilk`, which
     is cheap and finds moderate motion. Pixels where the warped input misses the next frame by more than `tolerance` are left out:
     they were hidden, or their motion was not found. The paper's flow network and occlusion test cost far more.
 
@@ -50,10 +50,10 @@ def flicker(outputs: torch.Tensor, inputs: torch.Tensor, tolerance: float = 0.05
     registration = _scikit_image_registration()
     weights = np.array([0.299, 0.587, 0.114], np.float32)[:, None, None]
     painted, filmed = ((frames.float().cpu().numpy() + 1) / 2 for frames in (outputs, inputs))
-    grey = (filmed * weights).sum(1)
+    gray = (filmed * weights).sum(1)
     changes: list[np.ndarray] = []
-    for t in range(1, len(grey)):
-        flow = registration.optical_flow_ilk(grey[t], grey[t - 1], dtype=np.float32)
+    for t in range(1, len(gray)):
+        flow = registration.optical_flow_ilk(gray[t], gray[t - 1], dtype=np.float32)
         of_output, of_input = (np.abs(_warp(x[t - 1], flow) - x[t]).mean(0) for x in (painted, filmed))
         changes.append(np.stack([of_output, of_input]))
     both = np.stack(changes, 1)

@@ -1,4 +1,4 @@
-"""What a backbone sees of a set of images: embeddings, and the perceptual distance of every image to every other."""
+"""Computes embeddings of a set of images, and the perceptual distance of every image to every other."""
 
 from collections.abc import Sequence
 

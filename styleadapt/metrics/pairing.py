@@ -1,4 +1,4 @@
-"""Which photo is measured with which style: the protocols of the literature, and names that ready pictures are matched by."""
+"""Pairs photos with styles as the protocols of the literature do, and matches ready pictures to them by name."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How different two images look to a network."""
+"""Perceptual distances: they compare two images by the features of a network."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,9 @@ import torch.nn.functional as F
 
 
 def perceptual_distance(x: Mapping[str, torch.Tensor], y: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Squared distance of features of unit length, averaged over positions and layers: LPIPS (Zhang et al., arXiv 1801.03924,
-    eq. 1) without its learnt channel weights.
+    """Squared distance of features of unit length, averaged over positions and layers: the form of LPIPS (Zhang et al., arXiv
+    1801.03924, eq. 1), but without its learned channel weights and on any network, so that its figures are not LPIPS, which
+    `metrics.published` has.
 
     Args:
         x, y: maps `(B, C, h, w)` of the two images by layer, such as `metrics.embedding.feature_maps` gives.
@@ -24,15 +25,15 @@ def perceptual_distance(x: Mapping[str, torch.Tensor], y: Mapping[str, torch.Ten
     return torch.stack(layers).mean(0)
 
 
-def art_fid(lpips: float, fid: float) -> float:
-    """ArtFID, (1 + LPIPS) (1 + FID) (Wright and Ommer, arXiv 2207.12280): nearness to the photos times nearness to the
-    styles as a set, which can neither be bought by the other.
+def art_distance(perceptual: float, frechet: float) -> float:
+    """(1 + perceptual distance) (1 + Frechet distance), the form of ArtFID, (1 + LPIPS) (1 + FID) (Wright and Ommer, arXiv
+    2207.12280): nearness to the photos times nearness to the styles as a set, neither of which can be bought by the other.
 
     Args:
-        lpips: mean perceptual distance of outputs to their photos.
-        fid: `metrics.distribution.fid` of outputs to style images.
+        perceptual: mean distance of outputs to their photos.
+        frechet: distance of outputs to style images, as sets.
 
-    >>> art_fid(0.5, 3.0)
+    >>> art_distance(0.5, 3.0)
     6.0
     """
-    return (1 + lpips) * (1 + fid)
+    return (1 + perceptual) * (1 + frechet)

@@ -1,4 +1,4 @@
-"""How alike two pictures are, pixel by pixel and patch by patch. No network sees them."""
+"""Measures that compare two pictures pixel by pixel or patch by patch, without a network."""
 
 import torch
 
@@ -7,7 +7,7 @@ _WINDOW = 11
 
 def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Structural similarity (Wang et al., "Image quality assessment", IEEE TIP 2004, eq. 13) with the authors' Gaussian window of
-    11 pixels and deviation 1.5, by scikit-image; mean over positions and colours.
+    11 pixels and deviation 1.5, by scikit-image; mean over positions and colors.
 
     Args:
         x, y: `(B, 3, H, W)` in [-1, 1], H and W 11 or more.

@@ -1,4 +1,4 @@
-"""Figures with all that belongs to them, and how they are shown: a table, a model card's section."""
+"""Holds figures with their names, units and directions, and formats them as a table or a section of a model card."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The protocol of restoration: photos are damaged with a fixed seed, restored by several methods, and held against themselves.
+"""The evaluation protocol of restoration: damages photos with a fixed seed, and compares what methods restore with the originals.
 
 Noise is Gaussian and unclipped, as denoisers are compared by (Zhang et al., DnCNN, arXiv 1608.03981, section IV), JPEG artifacts
 are measured on luminance as there, and what is filled into a hole is measured inside it.

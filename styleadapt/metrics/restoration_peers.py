@@ -1,4 +1,4 @@
-"""What restoration is measured beside: our pipeline as a method, methods of other packages, and the damaged photo itself.
+"""The methods that restoration is compared with: our pipeline, those of other packages, and the damaged photo itself.
 
 A package that is not installed is no error: its methods are left out, by name.
 """

@@ -1,6 +1,5 @@
-"""A run of the protocol of restoration: our pipeline beside the methods that are installed, with all pictures to look at."""
+"""Runs the protocol of restoration with our pipeline and the installed methods, and saves all pictures."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from ..images.images import save_image
 from .backbones import Backbone
@@ -70,10 +70,10 @@ def compare_restoration(
         save_image(Image.fromarray(picture), folder / trial.name / f"{photo}-{method}.png")
 
     found: dict[tuple[str, str], dict[str, Score]] = {}
-    for trial, method, photo, score in measure_restoration(backbone, photos, methods, seed, trials, keep):
-        print(f"\r{trial.name}: {photo}, {method}".ljust(79), end="", file=sys.stderr, flush=True)
-        found.setdefault((trial.name, method), {})[photo] = score
-    print(file=sys.stderr)
+    with tqdm(measure_restoration(backbone, photos, methods, seed, trials, keep), "measuring", unit="picture") as bar:
+        for trial, method, photo, score in bar:
+            bar.set_postfix_str(f"{trial.name}: {photo}, {method}")
+            found.setdefault((trial.name, method), {})[photo] = score
     figures = restoration_figures({key: list(scores.values()) for key, scores in found.items()}, backbone.name, seed)
     return Comparison(figures, {" ".join(key): scores for key, scores in found.items()}, left_out)
 

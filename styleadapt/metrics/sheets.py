@@ -1,4 +1,4 @@
-"""Contact sheets with captions: what the figures are about, to look at."""
+"""Draws contact sheets with captions, which show the pictures behind the figures."""
 
 from collections.abc import Sequence
 

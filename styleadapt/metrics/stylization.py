@@ -1,5 +1,5 @@
-"""How good one stylised picture is: near to its style, and true to its photo. Read both together: a texture without a picture is
-near to its style, and the photo itself is true.
+"""Measures how near a stylized picture is to its style and how true to its photo. Read both together: a texture without a picture
+is near to its style, and the photo itself is true.
 
 Maps come from a backbone (`metrics.backbones`), finest first. Content is read at three quarters of their depth and structure at
 half of it, which in VGG-19 are the fourth and the third resolution.
@@ -29,7 +29,7 @@ class PairScores:
         backbone: name of the network that the figures but `ssim` were measured with.
         gram, mean_std: distance to the style, see `style_distance`; lower is nearer.
         content, cfsd: distance to the photo, see `content_distance` and `cfsd`; lower keeps more of it.
-        lpips: perceptual distance to the photo, see `metrics.perceptual`; lower is more alike.
+        perceptual: perceptual distance to the photo, see `metrics.perceptual`; lower is more alike.
         ssim: structural similarity to the photo, see `metrics.pixels`; higher is more alike.
     """
 
@@ -38,7 +38,7 @@ class PairScores:
     mean_std: float
     content: float
     cfsd: float
-    lpips: float
+    perceptual: float
     ssim: float
 
     def figures(self) -> dict[str, float]:
@@ -54,7 +54,7 @@ FIGURES = tuple(f.name for f in fields(PairScores) if f.name != "backbone")
 
 
 def style_distance(output_maps: Mapping[str, torch.Tensor], style_maps: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """How far a picture's textures and colours are from the style's, relative to the style's own size.
+    """How far a picture's textures and colors are from the style's, relative to the style's own size.
 
     Args:
         output_maps, style_maps: maps `(B, C, h, w)` by layer; the two may differ in h and w.
@@ -75,8 +75,8 @@ def style_distance(output_maps: Mapping[str, torch.Tensor], style_maps: Mapping[
 
 
 def content_distance(output_maps: Mapping[str, torch.Tensor], photo_maps: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Mean squared distance of instance-normalised features at three quarters of the depth, where colours and textures hardly
-    count (the normalisation: Li et al., arXiv 1701.01036).
+    """Mean squared distance of instance-normalized features at three quarters of the depth, where colors and textures hardly
+    count (the normalization: Li et al., arXiv 1701.01036).
 
     Args:
         output_maps, photo_maps: maps `(B, C, h, w)` by layer, of equal shapes.
@@ -119,7 +119,7 @@ def measure_pair(
     photo: Image.Image | torch.Tensor,
     style: Image.Image | torch.Tensor,
 ) -> PairScores:
-    """All figures of one stylised picture; each image goes through the backbone once.
+    """All figures of one stylized picture; each image goes through the backbone once.
 
     Args:
         output, photo, style: "RGB" images, or tensors `(1, 3, H, W)` in [-1, 1]; output and photo of one size.
@@ -143,7 +143,7 @@ def measure_pair(
         **style_distance(output_maps, style_maps),
         "content": content_distance(output_maps, photo_maps),
         "cfsd": cfsd(output_maps, photo_maps),
-        "lpips": perceptual_distance(output_maps, photo_maps),
+        "perceptual": perceptual_distance(output_maps, photo_maps),
         "ssim": ssim(x, c),
     }
     return PairScores(backbone=backbone.name, **{name: float(value) for name, value in measured.items()})

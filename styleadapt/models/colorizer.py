@@ -1,4 +1,4 @@
-"""The colorizer: what an ImageNet network sees in a grey photo in, the photo's colors out."""
+"""The colorizer: predicts the colors of a gray photo from the features that an ImageNet network finds in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ColorizerOutput(BaseOutput):
 
 
 class Colorizer(StyleAdaptModel):
-    """Gives grey photos their colors.
+    """Gives gray photos their colors.
 
     What is in a photo the frozen trunk of the style encoder knows, which has seen a million photos; the colorizer is a small
     decoder of four of its feature maps. It chooses among colors on a grid instead of predicting one, since the mean of all colors
@@ -42,7 +42,7 @@ class Colorizer(StyleAdaptModel):
         width (`int`): channels of the decoder at 1/16 of the image; it has three quarters of them at 1/8 and half at 1/4.
         code_dim (`int`): length of the style code.
         spacing (`int`): of the grid of colors in CIE Lab.
-        temperature (`float`): of the annealed mean: 1 is the mean, towards 0 the most likely color.
+        temperature (`float`): of the annealed mean: 1 is the mean, toward 0 the most likely color.
 
     >>> colorizer = Colorizer(width=8, code_dim=16)
     >>> features = {name: torch.zeros(1, c, 64 // s, 64 // s) for name, (c, s) in _LAYERS.items()}
@@ -78,7 +78,7 @@ class Colorizer(StyleAdaptModel):
     def forward(self, features: Mapping[str, torch.Tensor], code: torch.Tensor | None = None) -> ColorizerOutput:
         """
         Args:
-            features (`dict[str, torch.Tensor]`): what the trunk sees in grey photos.
+            features (`dict[str, torch.Tensor]`): what the trunk sees in gray photos.
             code (`torch.Tensor`, *optional*): `(B, code_dim)`, the palette; a row of zeros is none.
         """
         read4, read8, read16, deep = (read(features[name] / 6) for read, name in zip(self.reads, _LAYERS))

@@ -1,4 +1,4 @@
-"""The style discriminator: is this a real painting of that style? Asked of small patches and of large ones."""
+"""The style discriminator: tells real images of a style from generated ones, in small patches and in large ones."""
 
 from dataclasses import dataclass
 
@@ -29,11 +29,11 @@ class DiscriminatorOutput(BaseOutput):
 
 
 class StyleDiscriminator(StyleAdaptModel):
-    """Patch discriminator on a local and a global scale, spectrally normalised, conditioned on the style code.
+    """Patch discriminator on a local and a global scale, spectrally normalized, conditioned on the style code.
 
     Each scale is a PatchGAN (Isola et al., arXiv 1611.07004) with a CAM head (U-GAT-IT, arXiv 1907.10830) whose patch logits
     add the projection of the features on the embedded style code (Miyato and Koyama, arXiv 1802.05637). The local scale sees the
-    image itself in patches of 22 px, the global one a fourth of it in patches of 88 px. Spectral normalisation: arXiv 1802.05957.
+    image itself in patches of 22 px, the global one a fourth of it in patches of 88 px. Spectral normalization: arXiv 1802.05957.
 
     Args:
         channels (`tuple[int, ...]`): channels after each convolution of stride 2, the same on both scales.

@@ -1,8 +1,8 @@
-"""EfficientNet-Lite as a frozen feature network: Lite0 is the eye of the style encoder and of the losses, and the larger Lite2,
-which nothing is trained with, an independent judge.
+"""EfficientNet-Lite as a frozen feature network. Lite0 serves the style encoder and the losses; nothing is trained with the
+larger Lite2, so that it can judge independently.
 
 Architecture: Tan and Le, "EfficientNet", arXiv 1905.11946, in its Lite variant (no squeeze-and-excitation, ReLU6). Only
-the part up to the last expansion that is read is kept, and batch normalisation is folded into the convolutions, so that the
+the part up to the last expansion that is read is kept, and batch normalization is folded into the convolutions, so that the
 trunk is convolution, bias and ReLU6 alone. What is read are the *wide* activations (after an expansion or a depthwise
 convolution): their Gram matrices make good style representations, the narrow projected outputs do not.
 """
@@ -143,7 +143,7 @@ class EfficientNetLite2(EfficientNetLite):
 
 @torch.no_grad()
 def _load_folded(conv: nn.Conv2d, state: dict, conv_key: str, norm_key: str, eps: float = 1e-3) -> None:
-    """Copies a convolution with its batch normalisation folded in: w * g / sqrt(v + eps), b - m * g / sqrt(v + eps)."""
+    """Copies a convolution with its batch normalization folded in: w * g / sqrt(v + eps), b - m * g / sqrt(v + eps)."""
     scale = state[norm_key + ".weight"] * torch.rsqrt(state[norm_key + ".running_var"] + eps)
     assert conv.bias is not None
     conv.weight.copy_(state[conv_key + ".weight"] * scale[:, None, None, None])

@@ -1,4 +1,4 @@
-"""The style generator: a photo and a style code in, the stylised photo out."""
+"""The style generator: turns a photo and a style code into the stylized photo."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from .modeling import ModelMixin, StyleAdaptModel  # noqa: F401  diffusers looks
 class GeneratorOutput(BaseOutput):
     """
     Args:
-        sample (`torch.Tensor`): `(B, 3, H, W)` in [-1, 1], the stylised image.
+        sample (`torch.Tensor`): `(B, 3, H, W)` in [-1, 1], the stylized image.
         cam_logits (`torch.Tensor`): `(B, 2)`, the auxiliary classifier's logits (photo or painting?), average and max pooled.
         attention (`torch.Tensor`): `(B, 1, ceil(H / 8), ceil(W / 8))`, the class activation map.
     """

@@ -1,4 +1,4 @@
-"""The inpainter: a photo with a hole of any shape in, the photo without it out."""
+"""The inpainter: fills holes of any shape in a photo."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""CIE Lab, in which a grey photo is the lightness of a color one, and distances are about those that the eye sees."""
+"""Converts between RGB and CIE Lab, where lightness is one channel and distances are about those that the eye sees."""
 
 import torch
 

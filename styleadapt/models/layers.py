@@ -1,4 +1,4 @@
-"""Layers that more than one of our models is built from: AdaLIN, its residual block, class activation maps."""
+"""Layers that several of our models use: AdaLIN, its residual block, class activation maps."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def scale_channels(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) ->
 
 
 def _one_by_one(x: torch.Tensor) -> bool:
-    """Whether `x` is a single map on a CPU, whose statistics are those of a batch, so that batch normalisation's vectorized code
+    """Whether `x` is a single map on a CPU, whose statistics are those of a batch, so that batch normalization's vectorized code
     serves it. With its gradients a step of adaptation spends a third less time in the generator."""
     return x.device.type == "cpu" and len(x) == 1 and x[0, 0].numel() > 1 and not torch.compiler.is_compiling()
 
@@ -70,17 +70,17 @@ def _batch_norm(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> to
 
 
 def instance_coefficients(mean: torch.Tensor, var: torch.Tensor, eps: float = 1e-4) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale and shift of instance normalisation from the channels' means and variances: two of `(B, C)` -> two of `(B, C)`."""
+    """Scale and shift of instance normalization from the channels' means and variances: two of `(B, C)` -> two of `(B, C)`."""
     scale = torch.rsqrt(var + eps)
     return scale, -mean * scale
 
 
 class AdaLIN(nn.Module):
-    """Adaptive layer-instance normalisation, driven by a style code (U-GAT-IT, arXiv 1907.10830, eq. 1).
+    """Adaptive layer-instance normalization, driven by a style code (U-GAT-IT, arXiv 1907.10830, eq. 1).
 
         y = gamma(s) * (rho * IN(x) + (1 - rho) * LN(x)) + beta(s),   rho in [0, 1], one a channel
 
-    Both normalisations are affine in x once the means and variances of the channels are known, and the layer's mean and
+    Both normalizations are affine in x once the means and variances of the channels are known, and the layer's mean and
     variance follow from those of its channels. So the whole is one reduction and one multiply-add with a per-channel
     scale and shift, instead of four passes over the map.
 
@@ -200,7 +200,7 @@ class StyleNoise(nn.Module):
 
     A flat area gives a convolutional network nothing to grow brush strokes from; noise does (Ulyanov et al., arXiv
     1603.03417; StyleGAN, arXiv 1812.04948, section 3.2). The map is one tile, made from a seed and repeated, so that the
-    same picture comes out every time; in training the tile is shifted at random, or its first corner would be learnt by
+    same picture comes out every time; in training the tile is shifted at random, or its first corner would be learned by
     heart.
 
     >>> float(StyleNoise(8, 4)(torch.zeros(1, 8, 70, 5), torch.randn(1, 4)).abs().sum())  # its gain starts at 0
@@ -243,7 +243,7 @@ class ClassActivationMap(nn.Module):
 
     Args:
         channels (int): channels of the feature map, C.
-        spectral (bool): spectral normalisation of the classifiers and of the fusing convolution, as in a discriminator.
+        spectral (bool): spectral normalization of the classifiers and of the fusing convolution, as in a discriminator.
     """
 
     def __init__(self, channels: int, spectral: bool = False):

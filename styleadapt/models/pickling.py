@@ -1,4 +1,4 @@
-"""Pickling of models with spectral normalization, which torch's parametrized layers refuse."""
+"""Makes models with spectral normalization picklable, which torch's parametrized layers are not."""
 
 import copy
 import re

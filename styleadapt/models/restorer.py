@@ -1,4 +1,4 @@
-"""The restorer: a damaged photo and the levels of its damage in, the clean photo out; it estimates the levels, too."""
+"""The restorer: cleans a damaged photo, given the levels of its damage, which it also estimates."""
 
 from dataclasses import dataclass
 

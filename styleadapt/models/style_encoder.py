@@ -1,4 +1,4 @@
-"""The style encoder: one or several images of a style in, a style code out."""
+"""The style encoder: turns one or several images of a style into a style code."""
 
 import torch
 import torch.nn as nn
@@ -56,7 +56,7 @@ class StyleEncoder(StyleAdaptModel):
 
     @torch.no_grad()
     def calibrate(self, statistics: torch.Tensor) -> None:
-        """Sets centre and spread of the statistics, so that the mapping network sees them standardised.
+        """Sets center and spread of the statistics, so that the mapping network sees them standardized.
 
         Args:
             statistics: `(N, 2 * sum of channels)` of N style images, from `channel_statistics`.

@@ -1,7 +1,7 @@
 """U-GAT-IT (Kim et al., arXiv 1907.10830): unpaired translation between two image domains.
 
 Whatever is computed here equals the authors' PyTorch code, final version, within rounding; `ugatit_checkpoint.py` brings its
-checkpoints along. Three things are done another way, for speed alone: a normalisation is one reduction and one multiply-add an
+checkpoints along. Three things are done another way, for speed alone: a normalization is one reduction and one multiply-add an
 element; the attention's two weighted copies of the features and the convolution over them are one convolution; upsampling
 and the convolution after it are one transposed convolution.
 """
@@ -54,7 +54,7 @@ class UGATITDiscriminatorOutput(BaseOutput):
 
 
 class UGATITGenerator(StyleAdaptModel):
-    """Encoder with instance normalisation, CAM attention, and a decoder with AdaLIN whose scale and shift come from the
+    """Encoder with instance normalization, CAM attention, and a decoder with AdaLIN whose scale and shift come from the
     attended features (section 2.1.1).
 
     Args:
@@ -123,7 +123,7 @@ class UGATITGenerator(StyleAdaptModel):
 
     @torch.no_grad()
     def clip_rho(self) -> None:
-        """Brings every rho, the share of instance normalisation in a (Ada)LIN, back to [0, 1]: after each optimiser step.
+        """Brings every rho, the share of instance normalization in a (Ada)LIN, back to [0, 1]: after each optimizer step.
 
         >>> generator = UGATITGenerator(channels=2, blocks=1, light=True)
         >>> _ = nn.init.constant_(generator.decoder[0].norm1.rho, 1.3)
@@ -154,7 +154,7 @@ class UGATITGenerator(StyleAdaptModel):
 
 
 class UGATITDiscriminator(StyleAdaptModel):
-    """Patch discriminator with CAM attention and spectral normalisation (section 2.1.2).
+    """Patch discriminator with CAM attention and spectral normalization (section 2.1.2).
 
     U-GAT-IT trains two for each domain: a global one of 7 layers (receptive field 286 px) and a local one of 5 (70 px).
 
@@ -204,7 +204,7 @@ class UGATITDiscriminator(StyleAdaptModel):
 class _CAM(nn.Module):
     """Class activation map (section 2.1.1): two linear classifiers of pooled features, whose weights scale the features.
 
-    In the discriminator their logits come from spectrally normalised weights and the scaling from the weights as they are
+    In the discriminator their logits come from spectrally normalized weights and the scaling from the weights as they are
     trained, as in the authors' code; the paper does not say.
     """
 
@@ -251,7 +251,7 @@ class _AdaLINBlock(nn.Module):
 
 
 class _UpBlock(nn.Module):
-    """Twice the size, half the channels; LIN with a learnt scale and shift."""
+    """Twice the size, half the channels; LIN with a learned scale and shift."""
 
     def __init__(self, c_in: int, c_out: int):
         super().__init__()
@@ -265,7 +265,7 @@ class _UpBlock(nn.Module):
 
 
 class _UpConv(nn.Conv2d):
-    """Upsampling by 2 to the nearest neighbour, reflection padding by 1, 3x3 convolution: as one transposed convolution.
+    """Upsampling by 2 to the nearest neighbor, reflection padding by 1, 3x3 convolution: as one transposed convolution.
 
     Every output pixel sees 2x2 different input pixels, not 3x3, so 4/9 of the multiplications do. Reflecting the doubled
     image repeats the border of the small one.
@@ -279,9 +279,9 @@ class _UpConv(nn.Conv2d):
 
 
 class _LIN(nn.Module):
-    """Layer-instance normalisation: gamma (rho IN(x) + (1 - rho) LN(x)) + beta (eq. 1), AdaLIN if the two are of an image.
+    """Layer-instance normalization: gamma (rho IN(x) + (1 - rho) LN(x)) + beta (eq. 1), AdaLIN if the two are of an image.
 
-    Both normalisations are affine in x once the channels' means and variances are known, for the layer's follow from them.
+    Both normalizations are affine in x once the channels' means and variances are known, for the layer's follow from them.
     """
 
     def __init__(self, channels: int, rho: float, eps: float = 1e-5):
@@ -371,7 +371,7 @@ def _spectral_norm(module: nn.Conv2d | nn.Linear) -> nn.Module:
 
 
 def _trained_weight(module: Any) -> torch.Tensor:
-    """The parameter itself, before spectral normalisation if it has any."""
+    """The parameter itself, before spectral normalization if it has any."""
     return module.parametrizations.weight.original if parametrize.is_parametrized(module) else module.weight
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' U-GAT-IT code (github.com/znxlwm/UGATIT-pytorch) as models of ours.
+"""Converts checkpoints of the authors' U-GAT-IT code (github.com/znxlwm/UGATIT-pytorch) to our models.
 
 Such a file is a pickled dict of six state dicts. It is unpickled with `weights_only=True`, which runs no code, and it fits in
 every key and shape or is refused. Sizes are not in it; they follow from the shapes.
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelFileNotFoundError, ModelLoadError
-from .modeling import _first_few
+from .checkpoint_files import first_few
 from .ugatit import UGATITDiscriminator, UGATITGenerator
 
 # what the authors call a network, and the subfolder it has in a repo of ours
@@ -157,7 +157,7 @@ def _filled(where: str, model: Any, state: Mapping[str, torch.Tensor], keys: dic
         else:
             tensors[our] = tensor.detach().to(torch.float32).reshape(expected.shape).contiguous()
     if misfits:
-        raise ModelLoadError(f"{where} fits no {type(model).__name__} of {dict(model.config)}: {_first_few(misfits)}")
+        raise ModelLoadError(f"{where} fits no {type(model).__name__} of {dict(model.config)}: {first_few(misfits)}")
     model.load_state_dict(tensors, assign=True)
     return model.eval()
 
@@ -165,7 +165,7 @@ def _filled(where: str, model: Any, state: Mapping[str, torch.Tensor], keys: dic
 def _shape(where: str, state: Mapping[str, torch.Tensor], key: str, dimensions: int) -> tuple[int, ...]:
     """Shape of a tensor that tells how large the network is."""
     if key not in state:
-        raise ModelLoadError(f"{where} has no key `{key}`; it holds {_first_few([str(name) for name in state]) or 'nothing'}")
+        raise ModelLoadError(f"{where} has no key `{key}`; it holds {first_few([str(name) for name in state]) or 'nothing'}")
     shape = tuple(state[key].shape)
     if len(shape) != dimensions or 0 in shape:
         raise ModelLoadError(f"{where}: `{key}` has the shape {shape}, expected {dimensions} dimensions, none of them 0")
@@ -176,6 +176,6 @@ def _compare(what: str, names: str, expected: Any, found: Any) -> None:
     missing = [key for key in expected if key not in found]
     unexpected = [str(key) for key in found if key not in set(expected)]
     groups = {"missing": missing, "unexpected": unexpected}
-    problems = [f"{len(keys)} {names} {kind}: {_first_few(keys)}" for kind, keys in groups.items() if keys]
+    problems = [f"{len(keys)} {names} {kind}: {first_few(keys)}" for kind, keys in groups.items() if keys]
     if problems:
         raise ModelLoadError(f"{what}: {'; '.join(problems)}")

@@ -1,8 +1,8 @@
-"""VGG-16 up to conv4_3 as a frozen feature network: the one that the field measures style with.
+"""VGG-16 up to conv4_3 as a frozen feature network, which most of the literature measures style with.
 
 Architecture: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", arXiv 1409.1556,
 configuration D. The packaged weights are the ImageNet weights of Keras, which are those of the paper's authors, in half
-precision; `assets/README.md` names their licence and where they come from.
+precision; `assets/README.md` names their license and where they come from.
 """
 
 from collections import OrderedDict

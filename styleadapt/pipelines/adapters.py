@@ -1,15 +1,15 @@
-"""What a style transfer pipeline does with adapters: loading, blending and fusing them into the generator's weights."""
+"""What pipelines do with adapters: loading, blending and fusing them into a network's weights."""
 
 import hashlib
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from ..adapters.adapter import StyleAdapter
+from ..adapters.adapter import Adapter, StyleAdapter
 from ..adapters.deltas import check_deltas, weight_deltas
 from ..errors import AdapterError
 from ..models.generator import StyleGenerator
@@ -17,25 +17,30 @@ from ..runtime.backends import ExportedNetwork
 
 
 class AdapterMixin:
-    """For a pipeline with a `generator`, whose weights hold the base or, while adapters are active, the sum of both."""
+    """For a pipeline with a network whose weights hold the base or, while adapters are active, the sum of both. A subclass names
+    that network's component, and the class of its adapters."""
 
-    generator: StyleGenerator
-    config: Any
+    adapted_component: ClassVar[str] = "generator"
+    adapter_class: ClassVar[type[Adapter]]
 
     def __init__(self) -> None:
         super().__init__()
         self._fingerprint: str | None = None
-        self._adapters: dict[str, StyleAdapter] = {}
+        self._adapters: dict[str, Any] = {}
         self._active: dict[str, float] = {}
         self._base_weights: dict[str, torch.Tensor] = {}
 
     @property
+    def _adapted(self) -> Any:
+        return getattr(self, self.adapted_component)
+
+    @property
     def fingerprint(self) -> str:
-        """Identifies the base generator's weights, whatever adapter is active and at whatever precision they are held; adapters
+        """Identifies the base network's weights, whatever adapter is active and at whatever precision they are held; adapters
         are bound to it."""
         if self._fingerprint is None:
             self._require_torch("`fingerprint`")
-            state = {**self.generator.state_dict(), **self._base_weights}
+            state = {**self._adapted.state_dict(), **self._base_weights}
             digest = hashlib.sha256()
             for key in sorted(state):
                 digest.update(key.encode())
@@ -46,7 +51,7 @@ class AdapterMixin:
 
     def load_adapter(
         self,
-        adapter: StyleAdapter | str | os.PathLike,
+        adapter: Adapter | str | os.PathLike,
         name: str = "default",
         *,
         revision: str | None = None,
@@ -60,33 +65,43 @@ class AdapterMixin:
             revision, token: of the repository.
 
         Raises:
-            AdapterError: no readable adapter, or one made for another base.
+            AdapterError: no readable adapter, or one of another kind or made for another base.
         """
         self._require_torch("`load_adapter`")
-        loaded = adapter if isinstance(adapter, StyleAdapter) else StyleAdapter.load(_adapter_file(adapter, revision, token))
-        if loaded.base != self.fingerprint:
+        if not isinstance(adapter, Adapter):
+            adapter = self.adapter_class.load(_adapter_file(adapter, revision, token))
+        self.check_adapter(adapter)
+        self._adapters[name] = adapter
+        self.set_adapters([name])
+
+    def check_adapter(self, adapter: Adapter) -> None:
+        """Makes sure that `load_adapter` would take an adapter; loads nothing.
+
+        Raises:
+            AdapterError: it is of another kind, was made for another base, or does not fit.
+        """
+        if not isinstance(adapter, self.adapter_class):
             raise AdapterError(
-                f"this adapter was made for the base {loaded.base} ({loaded.base_name or 'unnamed'}), the pipeline holds "
+                f"this adapter is of the kind {adapter.kind!r}, and {type(self).__name__} takes the kind "
+                f"{self.adapter_class.kind!r}; load it in {adapter.pipeline_name}"
+            )
+        if adapter.base != self.fingerprint:
+            raise AdapterError(
+                f"this adapter was made for the base {adapter.base} ({adapter.base_name or 'unnamed'}), the pipeline holds "
                 f"{self.fingerprint}; load the base that the adapter names, or adapt anew"
             )
         try:
-            check_deltas(loaded.deltas, {key: p.shape for key, p in self.generator.named_parameters()})
+            check_deltas(adapter.deltas, {key: p.shape for key, p in self._adapted.named_parameters()})
         except ValueError as error:
-            raise AdapterError(f"the adapter does not fit the generator: {error}") from None
-        expected = (1, self.generator.config.code_dim)
-        for kind, code in (("style code", loaded.code), ("zero-shot style code", loaded.start_code)):
-            if code.shape != expected:
-                raise AdapterError(f"the adapter's {kind} is {tuple(code.shape)}, expected {expected}")
-        self._adapters[name] = loaded
-        self.set_adapters([name])
+            raise AdapterError(f"the adapter does not fit the {self.adapted_component}: {error}") from None
 
     def set_adapters(self, names: str | Sequence[str], weights: float | Sequence[float] | None = None) -> None:
-        """Activates adapters and fuses them, each by its weight, into the generator: inference costs nothing more.
+        """Activates adapters and fuses them, each by its weight, into the network: inference costs nothing more.
 
         Args:
             names: of loaded adapters; none deactivates all.
-            weights: one number an adapter, 1 the full adapter, 0 the zero-shot style; all 1 for one adapter, and shares that sum
-                to 1 for several, if left out.
+            weights: one number an adapter, 1 the full adapter, 0 the base (of a style the zero-shot style); all 1 for one
+                adapter, and shares that sum to 1 for several, if left out.
 
         Raises:
             ValueError: a name that is not loaded or named twice, or another number of weights than of names.
@@ -109,7 +124,7 @@ class AdapterMixin:
                 )
         self._restore_base()
         self._active = dict(zip(names, weights))
-        parameters = dict(self.generator.named_parameters())
+        parameters = dict(self._adapted.named_parameters())
         with torch.inference_mode(False), torch.no_grad():
             for name, weight in self._active.items():
                 for key, change in weight_deltas(self._adapters[name].deltas).items():
@@ -122,9 +137,39 @@ class AdapterMixin:
         return list(self._active)
 
     def unload_adapters(self) -> None:
-        """Forgets all adapters; the generator is bit for bit what it was before."""
+        """Forgets all adapters; the network is bit for bit what it was before."""
         self._restore_base()
         self._adapters.clear()
+
+    def _restore_base(self) -> None:
+        parameters = dict(self._adapted.named_parameters())
+        with torch.inference_mode(False), torch.no_grad():
+            for key, value in self._base_weights.items():
+                parameters[key].copy_(value)
+        self._base_weights, self._active = {}, {}
+
+    def _require_torch(self, what: str) -> None:
+        if isinstance(self._adapted, ExportedNetwork):
+            raise ValueError(
+                f"{what} needs the torch models, and these run in {self._adapted.backend}: load the pipeline with "
+                "backend='torch'; an adapter is fused into what `styleadapt export --adapter` writes"
+            )
+
+
+class StyleAdapterMixin(AdapterMixin):
+    """For a pipeline with a `generator` that reads a style code, which its adapters have of their own."""
+
+    adapter_class = StyleAdapter
+    generator: StyleGenerator
+    config: Any
+
+    def check_adapter(self, adapter: Adapter) -> None:
+        super().check_adapter(adapter)
+        expected = (1, self.generator.config.code_dim)
+        for what, name in (("style code", "code"), ("zero-shot style code", "start_code")):
+            found = tuple(getattr(adapter, name).shape)
+            if found != expected:
+                raise AdapterError(f"the adapter's {what} is {found}, expected {expected}")
 
     def _adapter_code(self) -> torch.Tensor | None:
         """The style code `(1, D)` of the active adapters: mean of the zero-shot codes by weight, plus every adapter's change of
@@ -140,20 +185,6 @@ class AdapterMixin:
         else:
             return None
         return code.to(self.generator.device, self.generator.dtype)
-
-    def _restore_base(self) -> None:
-        parameters = dict(self.generator.named_parameters())
-        with torch.inference_mode(False), torch.no_grad():
-            for key, value in self._base_weights.items():
-                parameters[key].copy_(value)
-        self._base_weights, self._active = {}, {}
-
-    def _require_torch(self, what: str) -> None:
-        if isinstance(self.generator, ExportedNetwork):
-            raise ValueError(
-                f"{what} needs the torch models, and these run in {self.generator.backend}: load the pipeline with "
-                "backend='torch'; an adapter is fused into what `styleadapt export --adapter` writes"
-            )
 
 
 def _adapter_file(source: str | os.PathLike, revision: str | None, token: str | bool | None) -> Path:

@@ -1,4 +1,4 @@
-"""Colors for a grey photo of any size: chosen at the size that the network knows, and laid on the photo's own lightness."""
+"""Colors a gray photo of any size: the network works at its own size, and its colors are laid on the photo's lightness."""
 
 import numpy as np
 import torch
@@ -33,8 +33,8 @@ def color_photo(
     x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].to(colorizer.device)
     small = F.interpolate(x, size, mode="area" if scale < 1 else "bilinear")
     lab = rgb_to_lab(small)
-    grey = lab_to_rgb(lab * lab.new_tensor([1.0, 0.0, 0.0])[:, None, None])
-    ab = colorizer(trunk(grey.to(colorizer.dtype)), code).ab
+    gray = lab_to_rgb(lab * lab.new_tensor([1.0, 0.0, 0.0])[:, None, None])
+    ab = colorizer(trunk(gray.to(colorizer.dtype)), code).ab
     lines = fitted_lines(F.interpolate(lab[:, :1], ab.shape[-2:], mode="area"), ab)
     colored = np.empty(pixels.shape, np.float32)
     for top in range(0, height, _BAND):

@@ -1,4 +1,4 @@
-"""Writes a style transfer pipeline for other runtimes, and checks what it wrote against torch."""
+"""Exports a style transfer pipeline for other runtimes, and compares the result with torch."""
 
 import copy
 import os
@@ -80,7 +80,7 @@ def write_networks(pipe: StyleTransferPipeline, folder: Path, formats: Sequence[
     picture = torch.zeros(2, 3, 80, 90)
     sides = {0: "batch", 2: "height", 3: "width"}
     generator = _to_onnx(
-        _Picture(pipe.generator), {"photo": (picture, sides), "code": (torch.zeros(2, length), {0: "batch"})}, "stylised", sides
+        _Picture(pipe.generator), {"photo": (picture, sides), "code": (torch.zeros(2, length), {0: "batch"})}, "stylized", sides
     )
     encoder = _to_onnx(_Code(pipe.style_encoder), {"images": (picture, sides)}, "code", {0: "batch"})
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,4 +1,4 @@
-"""Holes in photos: read from a mask or from transparency, and filled around their borders."""
+"""Reads holes in photos from a mask or from transparency, and fills them around their borders."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What pipelines take for images, and the forms they give their results in."""
+"""Converts the images that pipelines accept, and returns results in the form that was asked for."""
 
 import os
 from collections.abc import Sequence
@@ -31,6 +31,17 @@ def as_list(value: Any, name: str) -> list[Any]:
     return items
 
 
+def check_output_type(output_type: str, note: str = "") -> None:
+    """Raises ValueError for an unknown type, with a note at the end of the message.
+
+    >>> check_output_type("jax")
+    Traceback (most recent call last):
+    ValueError: `output_type` is 'jax'; it must be one of 'pil', 'np', 'pt'
+    """
+    if output_type not in get_args(OutputType):
+        raise ValueError(f"`output_type` is {output_type!r}; it must be one of 'pil', 'np', 'pt'{note}")
+
+
 def photos_for(photos: Sequence[ImageLike], output_type: str) -> list[Any]:
     """The photos of a call, ready for results of a type; they are opened for one array or tensor alone, which asks for one size.
 
@@ -42,9 +53,7 @@ def photos_for(photos: Sequence[ImageLike], output_type: str) -> list[Any]:
     Traceback (most recent call last):
     ValueError: `output_type` is 'latent'; it must be one of 'pil', 'np', 'pt'. The generators have no latents
     """
-    if output_type not in get_args(OutputType):
-        note = ". The generators have no latents" if output_type == "latent" else ""
-        raise ValueError(f"`output_type` is {output_type!r}; it must be one of 'pil', 'np', 'pt'{note}")
+    check_output_type(output_type, ". The generators have no latents" if output_type == "latent" else "")
     if output_type == "pil" or len(photos) == 1:
         return list(photos)
     opened = [load_image(photo) for photo in photos]

@@ -1,4 +1,4 @@
-"""What our pipelines share: loading that refuses whatever does not fit, where diffusers warns and goes on."""
+"""Base class of our pipelines: its loading refuses what does not fit, where diffusers warns and goes on."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from diffusers.utils import logging
 
 from ..devices.cpu import keep_freed_memory
 from ..errors import ModelLoadError
-from ..models.modeling import PICKLE_REFUSAL
+from ..models.checkpoint_files import PICKLE_REFUSAL
 
 _HUB_KEYWORDS = frozenset(("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision"))
 

@@ -1,4 +1,4 @@
-"""Results of restoration into files: 16 bits of color, which Pillow does not write, and gray ones, with what is carried over."""
+"""Saves results of restoration, including 16-bit color, which Pillow cannot write, and gray, with the source's metadata."""
 
 import io
 import os

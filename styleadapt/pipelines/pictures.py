@@ -1,4 +1,4 @@
-"""Pictures in and out of restoration, which loses nothing that stylisation may: 16 bits, grey, alpha, noise beyond white."""
+"""Loads and holds pictures for restoration without loss: 16 bits, gray, alpha, and noise beyond white."""
 
 import io
 import os
@@ -23,20 +23,20 @@ class Picture:
     Args:
         pixels: float32 `(H, W, 3)` with black at -1 and white at 1.
         alpha: `(H, W)` of the source's depth, or None.
-        grey: the source has no color, and the result shall have none.
+        gray: the source has no color, and the result shall have none.
         deep: the source has 16 bits a channel.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
-    grey: bool = False
+    gray: bool = False
     deep: bool = False
 
     def result(self, pixels: np.ndarray) -> Image.Image | np.ndarray:
         """A picture of other pixels in the form of this one: "L", "LA", "RGB" or "RGBA" of 8 bits; of 16 bits "I;16" if it is
-        grey, else, since Pillow has no such images, an array `(H, W, 3)` or `(H, W, 4)` of uint16."""
+        gray, else, since Pillow has no such images, an array `(H, W, 3)` or `(H, W, 4)` of uint16."""
         scale, dtype = (65535, np.uint16) if self.deep else (255, np.uint8)
-        shown = pixels.mean(-1, keepdims=True) if self.grey else pixels
+        shown = pixels.mean(-1, keepdims=True) if self.gray else pixels
         levels = np.clip(np.rint((shown + 1) * (scale / 2)), 0, scale).astype(dtype)
         if self.alpha is not None:
             levels = np.concatenate([levels, self.alpha[..., None]], -1)
@@ -64,17 +64,17 @@ def read_picture(source: ImageSource) -> Picture:
     deep = _deep_array(source)
     if deep is not None:
         return _of_levels(deep)
-    grey = _is_grey(source)
+    gray = _is_gray(source)
     rgb, alpha = split_alpha(load_image(source))
     # a profile or a conversion may have tinted it
-    array = np.asarray(rgb.convert("L").convert("RGB") if grey else rgb)
+    array = np.asarray(rgb.convert("L").convert("RGB") if gray else rgb)
     pixels = array.astype(np.float32)
     pixels /= 127.5
     pixels -= 1
-    return Picture(pixels, None if alpha is None else np.asarray(alpha), grey)
+    return Picture(pixels, None if alpha is None else np.asarray(alpha), gray)
 
 
-def _is_grey(source: ImageSource) -> bool:
+def _is_gray(source: ImageSource) -> bool:
     if isinstance(source, Image.Image):
         return source.mode in ("1", "L", "LA", "La")
     if isinstance(source, np.ndarray):
@@ -141,8 +141,8 @@ def _of_levels(levels: np.ndarray) -> Picture:
     channels = levels.reshape(*levels.shape[:2], -1)
     alpha = channels[..., 3] if channels.shape[-1] == 4 else None
     pixels = channels[..., :3].astype(np.float32) / 32767.5 - 1
-    grey = channels.shape[-1] == 1
-    return Picture(np.repeat(pixels, 3, -1) if grey else pixels, alpha, grey, deep=True)
+    gray = channels.shape[-1] == 1
+    return Picture(np.repeat(pixels, 3, -1) if gray else pixels, alpha, gray, deep=True)
 
 
 def _of_floats(values: np.ndarray) -> Picture:
@@ -160,8 +160,8 @@ def _of_floats(values: np.ndarray) -> Picture:
     if channels.shape[-1] == 4:
         alpha = np.clip(np.rint(channels[..., 3] * 255), 0, 255).astype(np.uint8)
     pixels = channels[..., :3] * 2 - 1
-    grey = channels.shape[-1] == 1
-    return Picture(np.repeat(pixels, 3, -1) if grey else pixels, alpha, grey)
+    gray = channels.shape[-1] == 1
+    return Picture(np.repeat(pixels, 3, -1) if gray else pixels, alpha, gray)
 
 
 def _check_shape(array: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What a call of the style transfer pipeline asks of refinement, dealt out to its photos and styles."""
+"""Distributes the refinement that a call of the style transfer pipeline asks for among its photos and styles."""
 
 import functools
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Masks that give regions of a photo styles of their own, with soft borders."""
+"""Turns masks into the opacities of styled regions with soft borders."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 from ..errors import ImageError
 from ..images.images import ImageSource, load_image, split_alpha
 
-_ROWS = 256  # normalised at a time, to spare memory
+_ROWS = 256  # normalized at a time, to spare memory
 
 
 def read_mask(source: ImageSource, name: str = "`mask`") -> Image.Image:
@@ -24,8 +24,8 @@ def read_mask(source: ImageSource, name: str = "`mask`") -> Image.Image:
     >>> read_mask(Image.new("RGB", (4, 3), "white")).getextrema()
     (255, 255)
     """
-    colours, alpha = split_alpha(load_image(source))
-    mask = colours.convert("L") if alpha is None or alpha.getextrema() == (255, 255) else alpha
+    colors, alpha = split_alpha(load_image(source))
+    mask = colors.convert("L") if alpha is None or alpha.getextrema() == (255, 255) else alpha
     if mask.getextrema() == (0, 0):
         raise ImageError(f"{name} is black or transparent all over; paint the region white, or leave the mask out")
     return mask
@@ -46,7 +46,7 @@ def check_regions(masks: int, styles: int, style_weights: Sequence[float] | None
         )
 
 
-def region_opacities(masks: Sequence[Image.Image], size: tuple[int, int], feather: float) -> list[Image.Image]:
+def region_opacities(masks: Sequence[Image.Image], size: tuple[int, int], mask_feather: float) -> list[Image.Image]:
     """How opaque each region's picture is when they are laid over each other in this order, the first one over a ground.
 
     Every mask is resized and softened. Where the sum of all is more than 255 they are divided by it, and where it is less the
@@ -55,7 +55,7 @@ def region_opacities(masks: Sequence[Image.Image], size: tuple[int, int], feathe
     Args:
         masks: of mode "L" and any size.
         size: width and height of the photo.
-        feather: width of the soft border as a share of the photo's longer side.
+        mask_feather: width of the soft border as a share of the photo's longer side.
 
     Returns:
         An "L" image of `size` for each mask, for `Image.composite`.
@@ -64,7 +64,7 @@ def region_opacities(masks: Sequence[Image.Image], size: tuple[int, int], feathe
     >>> [opacity.getpixel((0, 0)) for opacity in region_opacities([half, half], (8, 8), 0)]
     [255, 128]
     """
-    width = feather * max(size)
+    width = mask_feather * max(size)
     soft = [np.asarray(_softened(mask.resize(size, Image.Resampling.BILINEAR), width)) for mask in masks]
     opacities = [np.empty_like(mask) for mask in soft]
     for top in range(0, size[1], _ROWS):

@@ -1,4 +1,4 @@
-"""The restoration pipeline: damaged photos in, clean photos out."""
+"""The restoration pipeline: turns damaged photos into clean ones."""
 
 import copy
 import dataclasses
@@ -43,7 +43,7 @@ NEGLIGIBLE = torch.tensor([1.5, 12.0, 0.45])
 class RestorationOutput(BaseOutput):
     """
     Args:
-        images (`list[PIL.Image.Image]`): restored photos, each of its source's size, with its alpha channel if it has one; grey
+        images (`list[PIL.Image.Image]`): restored photos, each of its source's size, with its alpha channel if it has one; gray
             ones of mode "L". Of a photo of 16 bits a channel an "I;16" image or, in color, an array of uint16: see
             `pictures.Picture`.
         levels (`list[dict[str, float]]`): for each photo, the damage that was assumed: `noise`, a standard deviation on the scale
@@ -77,13 +77,13 @@ class RestorationProgress:
 
 
 class RestorationPipeline(StrictPipeline):
-    """Takes noise, JPEG artifacts, blur and holes out of photos, and gives grey ones their colors.
+    """Takes noise, JPEG artifacts, blur and holes out of photos, and gives gray ones their colors.
 
     Args:
         restorer: of noise, JPEG artifacts and blur, trained for least distortion.
         restorer_natural: the same network after its adversarial phase.
         inpainter, inpainter_natural: of holes, likewise.
-        colorizer: of the colors of grey photos.
+        colorizer: of the colors of gray photos.
         style_encoder: what the colorizer sees with.
 
     Example:
@@ -148,7 +148,7 @@ class RestorationPipeline(StrictPipeline):
                 )
             pretrained_model_name_or_path = str(assets / "restoration")
             if "style_encoder" not in kwargs:
-                # which the packaged weights of stylisation hold already
+                # which the packaged weights of stylization hold already
                 kwargs["style_encoder"] = StyleEncoder.from_pretrained(str(assets / "weights"), subfolder="style_encoder")
         return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
 
@@ -169,7 +169,7 @@ class RestorationPipeline(StrictPipeline):
             image: photo or photos: PIL images, paths or arrays, of any size and mode, see `pictures.read_picture`.
             task: `"denoise"`, `"jpeg"` or `"deblur"` for one kind of damage; `"auto"` for whatever of the three the network
                 finds, and an undamaged photo comes back as it is; `"inpaint"` to fill a hole; `"colorize"` for the colors of a
-                grey photo, which then has three channels.
+                gray photo, which then has three channels.
             level: how strong the damage is: the standard deviation of the noise on the scale 0..255, the JPEG quality, or the
                 standard deviation of the blur in pixels; "auto" estimates it.
             mask: of `"inpaint"`: white in the hole and black outside, of the photo's size, one for each photo. If left out, the
@@ -260,7 +260,7 @@ class RestorationPipeline(StrictPipeline):
     def _inpaint(self, picture: Picture, mask: ImageSource | None, fidelity: float) -> Image.Image | np.ndarray:
         network = self._network("inpainter", fidelity, "inpaint")
         hole = read_hole(mask, picture)
-        whole = Picture(picture.pixels, picture.alpha if mask is not None else None, picture.grey, picture.deep)
+        whole = Picture(picture.pixels, picture.alpha if mask is not None else None, picture.gray, picture.deep)
         if not hole.any():
             return whole.result(picture.pixels)
         dtype = fast_compute_dtype(network.device, network.dtype)
@@ -274,7 +274,7 @@ class RestorationPipeline(StrictPipeline):
             palette = image_to_tensor(encoding_size(open_image(reference)))
             code = self.style_encoder(palette.to(self.style_encoder.device))
         pixels = color_photo(self.colorizer, self.style_encoder.trunk, picture.pixels, code)
-        return dataclasses.replace(picture, grey=False).result(pixels)
+        return dataclasses.replace(picture, gray=False).result(pixels)
 
     def _network(self, name: str, fidelity: float, task: str) -> Any:
         """The network of a task, with the weights of both phases mixed."""

@@ -1,4 +1,4 @@
-"""Pictures of one photo in a row, to choose from."""
+"""Puts pictures of one photo in a row, to choose from."""
 
 from collections.abc import Sequence
 

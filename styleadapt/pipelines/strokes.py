@@ -1,4 +1,4 @@
-"""Strokes of a chosen size on a photo of any size: it is painted small, and what is finer is painted on the enlarged picture.
+"""Paints strokes of a chosen size on a photo of any size: the photo is painted small, and finer detail on the enlarged picture.
 
 A generator draws strokes that are about `STROKE_PIXELS` wide, whatever it is given. A photo of 12 megapixels in one pass is
 therefore covered with strokes too fine to be seen, and looks tinted. Here the photo is painted at a size at which those

@@ -1,4 +1,4 @@
-"""The style transfer pipeline: photos and paintings in, stylised photos out, and adaptation to a style."""
+"""The style transfer pipeline: stylizes photos with style images, and adapts itself to a style."""
 
 import copy
 import functools
@@ -28,7 +28,7 @@ from ..runtime.backends import ExportedNetwork, load_exported, own_style_code
 from ..runtime.bands import render
 from ..runtime.compiling import CompiledRender
 from ..runtime.precision import fast_compute_dtype, loading_dtype
-from .adapters import AdapterMixin
+from .adapters import StyleAdapterMixin
 from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
 from .loading_checks import StrictPipeline
 from .refining import Refinement, read_refinements
@@ -46,15 +46,15 @@ STYLE_PIXELS = 512 * 512
 class StyleTransferOutput(BaseOutput):
     """
     Args:
-        images (`list[PIL.Image.Image]`): stylised photos, each of its photo's size, with its alpha channel if it has one; an
+        images (`list[PIL.Image.Image]`): stylized photos, each of its photo's size, with its alpha channel if it has one; an
             array or a tensor if another `output_type` was asked for.
     """
 
     images: Any
 
 
-class StyleTransferPipeline(AdapterMixin, StrictPipeline):
-    """Stylises any photo with any painting, and adapts itself to a style from a few images.
+class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
+    """Stylizes any photo with any painting, and adapts itself to a style from a few images.
 
     Args:
         generator, style_encoder: the models.
@@ -106,7 +106,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         Args:
             pretrained_model_name_or_path: folder or `user/repo`; the packaged weights if left out.
             backend: what the networks run in: "torch", or "onnx" or "openvino" for what `styleadapt export` wrote. Those run on
-                the CPU, stylise, and do not adapt.
+                the CPU, stylize, and do not adapt.
             dtype: of the weights; float32 if left out. "auto" calculates in bfloat16 where that is faster on the device in use,
                 in torch with float32 weights, which adaptation needs.
             torch_dtype: the older name of `dtype`.
@@ -188,7 +188,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
         style_code: torch.Tensor | Sequence[torch.Tensor] | None = None,
         output_type: OutputType = "pil",
     ) -> StyleTransferOutput:
-        """Stylises one photo or several.
+        """Stylizes one photo or several.
 
         Args:
             image: photo or photos: PIL images, paths or addresses, of any size and mode; arrays `(H, W, C)` or `(B, H, W, C)`, or
@@ -197,9 +197,9 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
                 active or where one is fused into an exported model.
             style_weights: one number a style image; equal weights if left out.
             strength: 0 gives the photo back, 1 the full style.
-            preserve_color: keep the photo's colours and take the style's brightness and texture alone.
-            max_size: longest side in pixels that is worked at; a larger photo is stylised at that size and scaled back.
-            mask: one mask a style, white where that style goes and grey where it goes in part, of any size and stretched to the
+            preserve_color: keep the photo's colors and take the style's brightness and texture alone.
+            max_size: longest side in pixels that is worked at; a larger photo is stylized at that size and scaled back.
+            mask: one mask a style, white where that style goes and gray where it goes in part, of any size and stretched to the
                 photo; of an image that is not opaque all over, the alpha channel. The photo stays where no mask is, or takes the
                 last style if there is one style more than masks. Where masks sum to more than white they share. Every style is
                 painted over the whole photo first, so that n styles take n times as long.
@@ -305,7 +305,7 @@ class StyleTransferPipeline(AdapterMixin, StrictPipeline):
             styles: one or a few images of the style.
             max_seconds: time limit, all in.
             steps: exactly so many steps instead, whatever the time; then the same seed gives the same adapter.
-            seed: of crops and initialisation.
+            seed: of crops and initialization.
             content: photos to train on: a folder, files or images; a small packaged set if left out. Files are opened when they
                 are needed, and those that cannot be read are left out.
             callback: called with an `AdaptationProgress` at the start and about once a second; its `stop()` ends the adaptation,

@@ -1,4 +1,4 @@
-"""The translation pipeline: images of one domain in, images of another out, with a map of where the network looked."""
+"""The translation pipeline: turns images of one domain into images of another, and maps where the network looked."""
 
 import os
 from collections.abc import Sequence
@@ -161,9 +161,9 @@ def _translate(
         result.putalpha(alpha)
     if not return_attention:
         return result, None
-    grey = _grey(out.attention[0, 0].float().cpu().numpy())
-    grey = grey.resize((x.shape[3], x.shape[2]), Image.Resampling.BILINEAR).crop((0, 0, width, height))
-    return result, _heat(grey.resize(photo.size, Image.Resampling.BILINEAR))
+    gray = _gray(out.attention[0, 0].float().cpu().numpy())
+    gray = gray.resize((x.shape[3], x.shape[2]), Image.Resampling.BILINEAR).crop((0, 0, width, height))
+    return result, _heat(gray.resize(photo.size, Image.Resampling.BILINEAR))
 
 
 def _full_work(photo: Image.Image, size: int) -> Image.Image:
@@ -171,14 +171,14 @@ def _full_work(photo: Image.Image, size: int) -> Image.Image:
     return photo if photo.size == (size, size) else photo.resize((size, size), Image.Resampling.BILINEAR)
 
 
-def _grey(attention: np.ndarray) -> Image.Image:
+def _gray(attention: np.ndarray) -> Image.Image:
     low, high = attention.min(), attention.max()
     return Image.fromarray((255 * (attention - low) / max(high - low, 1e-12)).astype(np.uint8))
 
 
-def _heat(grey: Image.Image) -> Image.Image:
-    """Colours of the "jet" map, from blue over green to red, which the authors show attention in."""
+def _heat(gray: Image.Image) -> Image.Image:
+    """Colors of the "jet" map, from blue over green to red, which the authors show attention in."""
     level = np.linspace(0, 1, 256)[:, None]
     palette = np.clip(1.5 - np.abs(4 * level - [3, 2, 1]), 0, 1)
-    grey.putpalette((255 * palette).astype(np.uint8).tobytes())
-    return grey.convert("RGB")
+    gray.putpalette((255 * palette).astype(np.uint8).tobytes())
+    return gray.convert("RGB")

@@ -1,4 +1,4 @@
-"""Films in, stylised films out: frame by frame, with their sound, in memory that does not grow with their length."""
+"""Stylizes videos frame by frame, with their sound, in memory that does not grow with their length."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class VideoProgress:
     _stop: Callable[[], None] = field(repr=False)
 
     def preview(self) -> Image.Image:
-        """The frame, stylised."""
+        """The frame, stylized."""
         return Image.fromarray(self._picture)
 
     def stop(self) -> None:
@@ -88,9 +88,9 @@ def stylize_video(
     stroke_size: StrokeSize = AUTO,
     callback: Callable[[VideoProgress], object] | None = None,
 ) -> VideoSummary:
-    """Stylises a clip or an animation; sound, times of the frames and size stay.
+    """Stylizes a clip or an animation; sound, times of the frames and size stay.
 
-    Every frame is stylised with the same style code and then steadied by `TemporalSmoother`. Frames are read, stylised and
+    Every frame is stylized with the same style code and then steadied by `TemporalSmoother`. Frames are read, stylized and
     written one after the other. The picture is turned upright, transparent parts become white, and an odd side grows by a
     pixel (`VideoWriter`).
 
@@ -99,9 +99,9 @@ def stylize_video(
         source: clip: MP4, MOV, MKV, WebM, AVI, MPEG, FLV, Ogg, ASF, GIF or APNG. It is never written to.
         target: ends in .mp4, .m4v, .mov, .mkv or .webm. It appears whole or not at all.
         style, style_weights, strength, preserve_color: as in the pipeline's call.
-        max_size: longest side in pixels that is worked at; a larger clip is stylised at that size and scaled back.
+        max_size: longest side in pixels that is worked at; a larger clip is stylized at that size and scaled back.
         stroke_size: as in the pipeline's call; "auto" paints frames of up to 1,280 px in one pass.
-        smoothing: 0 leaves each frame to itself; towards 1 it follows its predecessor, where that can be trusted.
+        smoothing: 0 leaves each frame to itself; toward 1 it follows its predecessor, where that can be trusted.
         callback: called with a `VideoProgress` after every frame; its `stop()` ends the clip there. If it raises, nothing is
             written.
 

@@ -1,8 +1,8 @@
-"""Runtimes other than torch for the networks of a style transfer pipeline: ONNX Runtime and OpenVINO, on the CPU.
+"""Runs the networks of a style transfer pipeline in ONNX Runtime or OpenVINO, on the CPU.
 
 A folder that `export.export_pipeline` wrote holds `generator.onnx` and `style_encoder.onnx`, and the same as `.xml` and `.bin`
 for OpenVINO. A runtime is one function that opens such a file as a `Session`; `ExportedGenerator` and `ExportedStyleEncoder` take
-and give what the torch models do, so that the pipeline stylises with either.
+and give what the torch models do, so that the pipeline stylizes with either.
 """
 
 import importlib

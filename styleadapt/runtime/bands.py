@@ -1,12 +1,12 @@
-"""Inference of the style generator on a photo of any size, in little memory: `StyleGenerator.forward`, in bands of rows.
+"""Runs the style generator on a photo of any size in little memory: `StyleGenerator.forward`, in bands of rows.
 
-The generator's normalisations take their statistics over the whole picture, so a photo that is cut into tiles, each stylised for
+The generator's normalizations take their statistics over the whole picture, so a photo that is cut into tiles, each stylized for
 itself, shows the cuts. Here every convolution is calculated in bands that overlap by the row it sees beyond them, and the
-statistics of all bands are taken together before any is normalised. What comes out is what `forward` gives, but for rounding; and
+statistics of all bands are taken together before any is normalized. What comes out is what `forward` gives, but for rounding; and
 no more than three maps at 1/4, or one of them and one at 1/2, are held at a time. Those of the full resolution never are.
 
 It is also the faster way on a CPU without a compiler: nothing is kept for gradients, the photo stays in bytes, and sums and
-normalisations are those of batch normalisation, which for a single photo are the same, and vectorised in bfloat16 too.
+normalizations are those of batch normalization, which for a single photo are the same, and vectorized in bfloat16 too.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,7 @@ def render(
     dtype: torch.dtype | None = None,
     band_pixels: int = BAND_PIXELS,
 ) -> torch.Tensor:
-    """Stylises one photo.
+    """Stylizes one photo.
 
     Args:
         generator: in evaluation mode.

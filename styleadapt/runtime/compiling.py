@@ -1,4 +1,4 @@
-"""The generator compiled by `torch.compile`, a program for each size of photo."""
+"""Compiles the generator with `torch.compile`, once for each size of photo."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""What networks are held and calculated in."""
+"""Choosing the dtypes of weights and of computation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Restoration of a photo of any size, in little memory: `Restorer.forward`, in bands of rows that overlap.
+"""Runs the restorer on a photo of any size in little memory: `Restorer.forward`, in bands of rows that overlap.
 
 The network has no statistics of the whole picture but the levels of damage, which are estimated once. So a pixel depends on those
 within its sight alone, and bands that overlap by that much give what the whole picture would give: there are no seams to hide.

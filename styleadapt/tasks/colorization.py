@@ -1,4 +1,4 @@
-"""Colorization as a training task: grey photos in, photos in color out."""
+"""Colorization as a training task: the network learns to color gray photos."""
 
 from functools import cached_property
 from importlib import resources
@@ -41,7 +41,7 @@ def build_models(config: ColorizationConfig) -> dict[str, Any]:
 
 
 class ColorizationTask(RepairTask):
-    """Trains the colorizer, on what the packaged style encoder sees in grey photos."""
+    """Trains the colorizer, on what the packaged style encoder sees in gray photos."""
 
     generator_names: tuple[str, ...] = ("colorizer",)
     config: ColorizationConfig
@@ -80,7 +80,7 @@ class ColorizationTask(RepairTask):
 
     @torch.no_grad()
     def _seen(self, lab: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What the trunk sees in the grey photo, of the lightness alone."""
+        """What the trunk sees in the gray photo, of the lightness alone."""
         return self.encoder.trunk(lab_to_rgb(lab * lab.new_tensor([1.0, 0.0, 0.0])[:, None, None]))
 
     @cached_property
@@ -91,7 +91,7 @@ class ColorizationTask(RepairTask):
 
     @torch.no_grad()
     def validate(self, step: int, folder: Path) -> dict[str, float]:
-        """Writes `step-N.jpg`, in rows of a grey photo, the colored one, one with its own palette and the true one, and returns,
+        """Writes `step-N.jpg`, in rows of a gray photo, the colored one, one with its own palette and the true one, and returns,
         without palettes, `choice`, the cross-entropy; `rmse`, the root mean square error of a* and b*; and `colorfulness`, that
         of the results in proportion to that of the photos, which is best near 1."""
         colorizer, device = self.models["colorizer"], process_state().device
@@ -107,8 +107,8 @@ class ColorizationTask(RepairTask):
                 errors.append((out.ab - ab).square().mean().sqrt())
                 colored, own = colorize(lab[:, :1], out.ab), colorize(lab[:, :1], told.ab)
                 colorful.append((colorfulness(colored), colorfulness(clean)))
-                grey = lab_to_rgb(lab * lab.new_tensor([1.0, 0.0, 0.0])[:, None, None])
-                rows.append([t.cpu() for t in (grey, colored, own, clean)])
+                gray = lab_to_rgb(lab * lab.new_tensor([1.0, 0.0, 0.0])[:, None, None])
+                rows.append([t.cpu() for t in (gray, colored, own, clean)])
         folder.mkdir(parents=True, exist_ok=True)
         contact_sheet(rows[:SHOWN], columns=2).save(folder / f"step-{step}.jpg", quality=92)
         made, true = (sum(values) for values in zip(*colorful))
@@ -139,10 +139,10 @@ def choice_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tens
 
 
 def colorfulness(x: torch.Tensor) -> float:
-    """How colorful a photo `(1, 3, H, W)` in [-1, 1] is: 0 for grey, about 30 to 60 for most photos, 100 and more for vivid ones.
+    """How colorful a photo `(1, 3, H, W)` in [-1, 1] is: 0 for gray, about 30 to 60 for most photos, 100 and more for vivid ones.
 
     sigma + 0.3 mu of the opponent colors R - G and (R + G) / 2 - B on the scale 0..255 (Hasler and Suesstrunk, "Measuring
-    colourfulness in natural images", 2003, section 7).
+    colorfulness in natural images", 2003, section 7).
 
     >>> colorfulness(torch.zeros(1, 3, 4, 4))
     0.0
@@ -159,11 +159,11 @@ def card_facts(config: ColorizationConfig, dataset: TwinCrops) -> RunFacts:
         config,
         dataset,
         "",
-        purpose="It gives grey photos colors, by what EfficientNet-Lite0, which was trained on ImageNet, sees in them.",
+        purpose="It gives gray photos colors, by what EfficientNet-Lite0, which was trained on ImageNet, sees in them.",
         call='pipe(photo, task="colorize").images[0].save("colored.png")',
         tags=["image-restoration", "colorization"],
         limitations=(
-            "Colors are guesses: of clothes, cars and painted walls the grey photo does not say which they had.",
+            "Colors are guesses: of clothes, cars and painted walls the gray photo does not say which they had.",
             "Small things take the color of what is around them.",
         ),
     )

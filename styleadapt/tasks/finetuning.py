@@ -1,11 +1,11 @@
-"""Fine-tuning: a pretrained generator and discriminator, and a set of images of a style, make a model or an adapter."""
+"""Fine-tuning as a training task: a pretrained generator and discriminator learn a set of style images."""
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -51,6 +51,15 @@ class FinetuneConfig(StyleConfig):
             new one, if left out.
         output: `model`, a whole repo, or `adapter`, a file of changes for the pretrained model.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("max_train_samples",)
+    private_settings: ClassVar[tuple[str, ...]] = (
+        "train_data_dir",
+        "dataset_name",
+        "cache_dir",
+        "photos",
+        "discriminator_name_or_path",
+    )
 
     output_dir: str = "runs/finetune"
     photo_short_side: list[int] = field(default_factory=lambda: [200, 440])
@@ -100,7 +109,7 @@ class _Base:
 
 
 class FinetuningTask(StylizationTask):
-    """Stylisation that shows images of its own style set, remembers its scores, and may end in an adapter.
+    """Stylization that shows images of its own style set, remembers its scores, and may end in an adapter.
 
     Args:
         config: of the run.

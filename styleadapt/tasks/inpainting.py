@@ -1,4 +1,4 @@
-"""Inpainting as a training task: photos with holes of any shape in, whole photos out."""
+"""Inpainting as a training task: the network learns to fill holes of any shape in photos."""
 
 from functools import cached_property
 from pathlib import Path

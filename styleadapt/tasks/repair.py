@@ -1,4 +1,4 @@
-"""What restoration, inpainting and colorization share as training tasks: clean photos as targets, and the losses of two phases.
+"""Base of the training tasks restoration, inpainting and colorization: clean photos as targets, and losses of two phases.
 
 The phases are two runs (as in ESRGAN, Wang et al., arXiv 1809.00219, section 3). The first knows distortion alone: the
 Charbonnier distance from the clean photo. The second starts from its result and adds the style-aware objective, with the clean
@@ -24,7 +24,8 @@ from ..losses.objective import StyleAwareObjective
 from ..metrics.embedding import load_embedded_network
 from ..models.modeling import StyleAdaptModel
 from ..pipelines.restoration import RestorationPipeline
-from ..training.adversary import Adversary, steady
+from ..training.adversary import Adversary, adversarial_weight, first_adversarial_step, steady
+from ..training.phases import Phase, adversarial_phases
 from ..training.processes import process_state
 from .restoration_config import RepairConfig
 
@@ -119,7 +120,14 @@ class RepairTask:
         if config.perceptual_weight:
             trunk = load_embedded_network() if config.feature_network == EFFICIENTNET_LITE0 else None
             self.network = build_feature_network(config.feature_network, trunk, process_state().device)
-            self.objective = StyleAwareObjective.for_network(config.loss_weights(), self.network)
+            self.objective = StyleAwareObjective.for_network(config.losses, self.network)
+
+    def phases(self) -> list[Phase]:
+        """The generator's alone in a run of distortion; else the discriminator learns from half of the warm-up before the
+        adversarial loss sets in."""
+        c = self.config
+        phases = adversarial_phases(self, start=first_adversarial_step(c))
+        return phases if c.adv_weight else phases[1:]
 
     def rate_factor(self, parameter: str) -> float:
         """1: all parameters learn at the same rate."""
@@ -132,10 +140,7 @@ class RepairTask:
         return tuple(image.contiguous(memory_format=torch.channels_last) for image in images)
 
     def discriminator_loss(self, state: RepairState, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """0 in a run of distortion alone, and until half of the warm-up before the adversarial loss sets in."""
         discriminator = self.modules["discriminator"]
-        if self._adversarial_weight(step + self.config.adv_warmup // 2) == 0:
-            return 0.0 * sum((p.sum() for p in discriminator.parameters()), torch.zeros(())), {}
         repaired = state.repaired.detach()
         out = discriminator(self.adversary.shown(torch.cat([state.clean, repaired]), step), torch.cat([state.code] * 2))
         real, fake = zip(*(logits.chunk(2) for logits in (*out.logits, out.cam_logits)))
@@ -162,7 +167,7 @@ class RepairTask:
             figures["perceptual"], parts = self._perceptual(state, step)
             figures |= parts
             loss = loss + c.perceptual_weight * figures["perceptual"]
-        weight = self._adversarial_weight(step)
+        weight = adversarial_weight(c, step)
         if weight:
             discriminator, real = self.modules["discriminator"], None
             out = discriminator(self.adversary.shown(state.repaired, step), state.code)
@@ -193,11 +198,6 @@ class RepairTask:
         directions = F.normalize(torch.randn(3, 16, generator=torch.Generator().manual_seed(step)), dim=0)
         directions = directions.to(state.repaired.device)
         return self.objective(state.repaired, self.network(state.repaired), content, style, directions)
-
-    def _adversarial_weight(self, step: int) -> float:
-        c = self.config
-        rise = (step - c.adv_start) / max(c.adv_warmup, 1)
-        return c.adv_weight * min(max(rise, 0.0), 1.0)
 
 
 def run_facts(config: RepairConfig, dataset: Any, made: str, **own: Any) -> RunFacts:

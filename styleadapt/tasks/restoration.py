@@ -1,4 +1,4 @@
-"""Restoration as a training task: damaged photos in, clean photos out, with noise, JPEG artifacts and blur made on the fly."""
+"""Restoration as a training task: the network learns to remove noise, JPEG artifacts and blur that are made on the fly."""
 
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,7 @@ def build_dataset(config: RestorationConfig) -> DamagedPhotos:
         groups,
         config.photo_weights or [1.0] * len(groups),
         config.resolution,
-        config.damage_mix(),
+        config.mix,
         (config.photo_scale[0], config.photo_scale[1]),
         config.seed,
         length=samples_needed(config),

@@ -1,9 +1,7 @@
-"""Configuration of restoration: what every run has whose target is a clean photo, and what the restorer has beside it."""
+"""Configuration of the training tasks whose target is a clean photo, and of restoration itself."""
 
-import dataclasses
-import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..data.damaged import DamageMix
 from ..errors import ConfigError
@@ -37,8 +35,12 @@ class RepairConfig(AdversarialConfig):
         losses: weights inside that objective, see `losses.objective.LossWeights`.
         feature_network: what it sees with, by name, see `losses.features.build_feature_network`.
         adv_weight: of the adversarial loss; 0 trains without a discriminator.
-        adv_start, adv_warmup: step at which it sets in, and steps over which its weight rises.
+        adv_start: step at which the adversarial loss sets in.
+        adv_warmup: steps over which its weight rises.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution",)
+    private_settings: ClassVar[tuple[str, ...]] = ("photos", "validation_photos", "pretrained_model_name_or_path")
 
     photos: list[str] = field(default_factory=list)
     photo_weights: list[float] = field(default_factory=list)
@@ -47,11 +49,11 @@ class RepairConfig(AdversarialConfig):
     held_out: int = 12
     validation_photos: str | None = None
     pretrained_model_name_or_path: str | None = None
-    discriminator: dict = field(default_factory=dict)
+    discriminator: dict[str, Any] = field(default_factory=dict)
     distortion_weight: float = 1.0
     charbonnier_epsilon: float = 1e-3
     perceptual_weight: float = 0.0
-    losses: dict = field(default_factory=dict)
+    losses: LossWeights = LossWeights()
     feature_network: str = VGG16
     adv_weight: float = 0.0
     adv_start: int = 0
@@ -73,15 +75,6 @@ class RepairConfig(AdversarialConfig):
         require_at_least("held_out", self.held_out, 0 if self.validation_photos or not self.validation_steps else 1)
         for key in ("distortion_weight", "charbonnier_epsilon", "perceptual_weight", "adv_weight"):
             require_at_least(key, getattr(self, key), 0)
-        self.loss_weights()
-
-    def loss_weights(self) -> LossWeights:
-        """The weights inside the style-aware objective.
-
-        Raises:
-            ConfigError: an unknown loss, or a weight that is no number of 0 or more.
-        """
-        return _built(LossWeights, "losses", {name: _number(f"losses.{name}", value) for name, value in self.losses.items()})
 
 
 @dataclass
@@ -97,8 +90,8 @@ class RestorationConfig(RepairConfig):
     """
 
     output_dir: str = "runs/denoise"
-    restorer: dict = field(default_factory=dict)
-    mix: dict = field(default_factory=dict)
+    restorer: dict[str, Any] = field(default_factory=dict)
+    mix: DamageMix = DamageMix()
     estimate_weight: float = 1.0
     blind_share: float = 0.5
 
@@ -107,20 +100,6 @@ class RestorationConfig(RepairConfig):
         require_at_least("estimate_weight", self.estimate_weight, 0)
         if not 0 <= self.blind_share <= 1:
             raise ConfigError(f"`blind_share` is {self.blind_share}; a share lies in [0, 1]")
-        self.damage_mix()
-
-    def damage_mix(self) -> DamageMix:
-        """
-        Raises:
-            ConfigError: an unknown key of `mix`, or a value out of range.
-        """
-        values = {
-            name: tuple(_number(f"mix.{name}", v) for v in value)
-            if isinstance(value, (list, tuple))
-            else _number(f"mix.{name}", value)
-            for name, value in self.mix.items()
-        }
-        return _built(DamageMix, "mix", values)
 
 
 @dataclass
@@ -136,7 +115,7 @@ class InpaintingConfig(RepairConfig):
     output_dir: str = "runs/inpaint"
     resolution: int = 128
     train_batch_size: int = 8
-    inpainter: dict = field(default_factory=dict)
+    inpainter: dict[str, Any] = field(default_factory=dict)
     hole_coverage: list[float] = field(default_factory=lambda: [0.05, 0.4])
     hole_thickness: list[float] = field(default_factory=lambda: [0.03, 0.35])
 
@@ -150,7 +129,7 @@ class InpaintingConfig(RepairConfig):
 
 @dataclass
 class ColorizationConfig(RepairConfig):
-    """Configuration of `scripts/train.py --task colorization`: the network that gives grey photos their colors.
+    """Configuration of `scripts/train.py --task colorization`: the network that gives gray photos their colors.
 
     Args:
         colorizer: constructor arguments of a new colorizer, see `models.colorizer.Colorizer`.
@@ -163,7 +142,7 @@ class ColorizationConfig(RepairConfig):
     resolution: int = 192
     train_batch_size: int = 16
     distortion_weight: float = 0.0
-    colorizer: dict = field(default_factory=dict)
+    colorizer: dict[str, Any] = field(default_factory=dict)
     choice_weight: float = 1.0
     uniform: float = 0.5
     palette_share: float = 0.3
@@ -174,25 +153,3 @@ class ColorizationConfig(RepairConfig):
         for key in ("uniform", "palette_share"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(f"`{key}` is {getattr(self, key)}; a share lies in [0, 1]")
-
-
-def _built(cls: type, key: str, values: dict[str, Any]) -> Any:
-    known = [f.name for f in dataclasses.fields(cls)]
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise ConfigError(f"unknown key `{unknown[0]}` in `{key}`; known keys: {', '.join(known)}")
-    try:
-        return cls(**values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"`{key}`: {error}") from None
-
-
-def _number(key: str, value: Any) -> float:
-    """A number from the YAML file, which reads 1e-3 as text."""
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ConfigError(f"`{key}` is {value!r}; it must be a number")
-    return number

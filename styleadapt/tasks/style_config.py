@@ -1,10 +1,9 @@
-"""Configuration of stylisation: what base training and fine-tuning have in common, and what base training has beside it."""
+"""Configuration that base training and fine-tuning of stylization share, and that of base training."""
 
 import difflib
 import inspect
-import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ConfigError
 from ..losses.features import VGG16
@@ -27,7 +26,7 @@ class StyleConfig(AdversarialConfig):
         resolution: side of the square crops in pixels.
         photo_short_side: limits of the short side that photos are randomly resized to before cropping.
         painting_short_side: the same for paintings.
-        painting_jitter: probability that a painting's colours are changed at random.
+        painting_jitter: probability that a painting's colors are changed at random.
         pretrained_model_name_or_path: repo or folder to start from.
         feature_network: what the losses see with, by name, see `losses.features.build_feature_network`.
         style_rate: factor on the learning rate for what makes and reads the style code, the mapping network and the layers of
@@ -51,6 +50,9 @@ class StyleConfig(AdversarialConfig):
             base training shows the packaged photos and styles, fine-tuning some of its own images.
     """
 
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution", "train_parameters", "rank", "targets", "freeze_layers")
+    private_settings: ClassVar[tuple[str, ...]] = ("pretrained_model_name_or_path", "validation_photos", "validation_styles")
+
     resolution: int = 184
     photo_short_side: list[int] = field(default_factory=lambda: [200, 400])
     painting_short_side: list[int] = field(default_factory=lambda: [184, 320])
@@ -58,7 +60,7 @@ class StyleConfig(AdversarialConfig):
     pretrained_model_name_or_path: str | None = None
     feature_network: str = VGG16
     style_rate: float = 0.03
-    losses: dict = field(default_factory=dict)
+    losses: LossWeights = LossWeights()
     adv_weight: float = 0.3
     adv_start: int = 0
     adv_warmup: int = 500
@@ -90,19 +92,6 @@ class StyleConfig(AdversarialConfig):
             raise ConfigError("`ewc_weight` holds weights to where they were; low-rank changes have none, set it to 0")
         if self.ewc_weight:
             require_at_least("ewc_samples", self.ewc_samples, 1)
-        self.loss_weights()
-
-    def loss_weights(self) -> LossWeights:
-        """The image losses' weights.
-
-        Raises:
-            ConfigError: an unknown loss, or a weight that is no number of 0 or more.
-        """
-        known = set(LossWeights.__dataclass_fields__)
-        unknown = {str(name) for name in self.losses} - known
-        if unknown:
-            raise ConfigError(f"unknown loss {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
-        return LossWeights(**{name: _weight(f"losses.{name}", weight) for name, weight in self.losses.items()})
 
 
 @dataclass
@@ -119,12 +108,14 @@ class StylizationConfig(StyleConfig):
             kernels of a generator follow the style code at that rank, where they do not yet or at a lower one.
     """
 
+    private_settings: ClassVar[tuple[str, ...]] = ("photos", "paintings")
+
     photos: str = ""
     paintings: list[str] = field(default_factory=list)
     painting_weights: list[float] = field(default_factory=list)
-    generator: dict = field(default_factory=dict)
-    style_encoder: dict = field(default_factory=dict)
-    discriminator: dict = field(default_factory=dict)
+    generator: dict[str, Any] = field(default_factory=dict)
+    style_encoder: dict[str, Any] = field(default_factory=dict)
+    discriminator: dict[str, Any] = field(default_factory=dict)
 
     def validate(self) -> None:
         super().validate()
@@ -141,18 +132,7 @@ class StylizationConfig(StyleConfig):
             _check_arguments(name, cls, getattr(self, name))
 
 
-def _weight(key: str, value: Any) -> float:
-    """A weight from the YAML file, which reads 1e-3 as text."""
-    try:
-        weight = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        weight = math.nan
-    if not 0 <= weight < math.inf:
-        raise ConfigError(f"`{key}` is {value!r}; it must be a number, 0 or more")
-    return weight
-
-
-def _check_arguments(key: str, cls: type, values: dict) -> None:
+def _check_arguments(key: str, cls: type, values: dict[str, Any]) -> None:
     known = list(inspect.signature(cls).parameters)
     for name in map(str, values):
         if name not in known:

@@ -1,4 +1,4 @@
-"""Reference-guided stylisation as a training task: generator, mapping network and discriminator, on photos and paintings."""
+"""Reference-guided stylization as a training task: generator, mapping network and discriminator, on photos and paintings."""
 
 import copy
 import itertools
@@ -30,8 +30,9 @@ from ..metrics.embedding import load_embedded_network
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from ..pipelines.style_transfer import StyleTransferPipeline
-from ..training.adversary import Adversary, steady
+from ..training.adversary import Adversary, adversarial_weight, first_adversarial_step, steady
 from ..training.parameters import freeze_discriminator, merged, select_parameters
+from ..training.phases import Phase, adversarial_phases
 from ..training.processes import process_state
 from ..training.sheets import contact_sheet
 from .style_config import MODEL_CLASSES, StyleConfig, StylizationConfig
@@ -76,7 +77,7 @@ def build_models(config: StylizationConfig) -> dict[str, Any]:
     models: dict[str, Any] = {}
     for name, cls in MODEL_CLASSES.items():
         if config.pretrained_model_name_or_path:
-            # loaded models are in evaluation: the noise would stand still and be learnt by heart
+            # loaded models are in evaluation: the noise would stand still and be learned by heart
             models[name] = cls.from_pretrained(config.pretrained_model_name_or_path, subfolder=name).train()
         else:
             try:
@@ -111,7 +112,7 @@ class _State:
 
 
 class StylizationTask:
-    """Trains a generator that stylises any photo with any painting.
+    """Trains a generator that stylizes any photo with any painting.
 
     In every other step the first sample of the batch is another lesson. In two of eight it is a painting styled by itself, in one
     a photo: these carry the identity loss, and the paintings give the generator's classifier its second domain. In one more it
@@ -143,11 +144,16 @@ class StylizationTask:
         self.trunk = encoder.trunk
         device = next(generator.parameters()).device
         self.network = build_feature_network(config.feature_network, self.trunk, device)
-        self.objective = StyleAwareObjective.for_network(config.loss_weights(), self.network)
+        self.objective = StyleAwareObjective.for_network(config.losses, self.network)
         self.adversary = Adversary(config)
         self.ada = self.adversary.ada
         self.anchors: dict[str, torch.Tensor] = {}
         self.fisher: dict[str, torch.Tensor] = {}
+
+    def phases(self) -> list[Phase]:
+        """The discriminator's, from half of the warm-up before the adversarial loss sets in, and the generator's."""
+        phases = adversarial_phases(self, start=first_adversarial_step(self.config))
+        return phases if self.config.adv_weight else phases[1:]
 
     def rate_factor(self, parameter: str) -> float:
         """`style_rate` for the mapping network and the layers that read the style code, else 1."""
@@ -156,7 +162,7 @@ class StylizationTask:
 
     @torch.no_grad()
     def calibrate(self, dataset: PhotoPaintingDataset, count: int = 200) -> None:
-        """Standardises the style encoder's input on `count` paintings of the data set."""
+        """Standardizes the style encoder's input on `count` paintings of the data set."""
         encoder = self.models["style_encoder"]
         images = (dataset[n]["style"][None].to(encoder.device) for n in range(count))
         rows = [encoder.channel_statistics(encoder.trunk(image)) for image in images]
@@ -211,8 +217,6 @@ class StylizationTask:
 
     def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c, discriminator = self.config, self.modules["discriminator"]
-        if self._adversarial_weight(step + c.adv_warmup // 2) == 0:
-            return 0.0 * sum((p.sum() for p in discriminator.parameters()), torch.zeros(())), {}
         code = state.code.detach()
         batch, wrong = len(code), code.roll(1, 0)
         generated = state.generated.detach()
@@ -255,7 +259,7 @@ class StylizationTask:
         if state.distance is not None:
             figures["rim"] = rim_loss(state.generated[:1], state.distance).mean()
             loss = loss + c.rim_weight * figures["rim"]
-        weight = self._adversarial_weight(step)
+        weight = adversarial_weight(c, step)
         if weight:
             discriminator, real = self.modules["discriminator"], None
             out = discriminator(self.adversary.shown(state.generated, step), state.code)
@@ -278,11 +282,6 @@ class StylizationTask:
             before = self.network(generator(state.photo, encoder(state.style)).sample)
         layers = self.objective.content_layers
         return correspondence_loss(state.features, {name: before[name] for name in layers}).mean()
-
-    def _adversarial_weight(self, step: int) -> float:
-        c = self.config
-        rise = (step - c.adv_start) / max(c.adv_warmup, 1)
-        return c.adv_weight * min(max(rise, 0.0), 1.0)
 
     def validation_images(self) -> tuple[Iterable[Image.Image], Iterable[Image.Image]]:
         """Photos and styles of the validation sheets, up to `SHOWN` each, without those that cannot be read."""

@@ -3,8 +3,8 @@
 The objective is the authors' (section 2.2). What they compute twice or for nothing is left out, with the same result: both
 players share one forward pass of the generators, an image and the identity input go through a generator together, real and
 generated images through a discriminator together, and the generators' step makes no gradients for the discriminators, nor
-theirs for the generators. Normalisation is per image throughout, so that a batch of two equals two batches of one. One thing
-differs: a discriminator that sees real and generated images together takes one power iteration of spectral normalisation for
+theirs for the generators. Normalization is per image throughout, so that a batch of two equals two batches of one. One thing
+differs: a discriminator that sees real and generated images together takes one power iteration of spectral normalization for
 both. Beside the authors' LSGAN there are the other adversarial forms, penalties and augmentations of `training.adversary`.
 """
 
@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,7 @@ from ..models.ugatit import UGATITDiscriminator, UGATITGenerator
 from ..pipelines.translation import Direction, TranslationPipeline
 from ..training.adversary import AdversarialConfig, Adversary, steady
 from ..training.config import require_at_least
+from ..training.phases import Phase, adversarial_phases
 from ..training.processes import process_state
 from ..training.sheets import contact_sheet
 
@@ -55,6 +56,15 @@ class UnpairedConfig(AdversarialConfig):
             both players' losses, but not of the gradient penalties.
         validation_a, validation_b: folders of images for the validation sheets and scores.
     """
+
+    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution",)
+    private_settings: ClassVar[tuple[str, ...]] = (
+        "domain_a",
+        "domain_b",
+        "pretrained_model_name_or_path",
+        "validation_a",
+        "validation_b",
+    )
 
     output_dir: str = "runs/ugatit"
     adv_loss: str = "lsgan"
@@ -180,6 +190,10 @@ class UnpairedTask:
         self.validation = {side: open_folder(place) for side, place in _validation_folders(config).items()}
         self.modules = models
         self.models = dict(models)  # as built; `modules` may become wrapped for several processes
+
+    def phases(self) -> list[Phase]:
+        """The four discriminators', then both generators'."""
+        return adversarial_phases(self)
 
     def rate_factor(self, parameter: str) -> float:
         """1: all parameters learn at the same rate."""

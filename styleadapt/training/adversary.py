@@ -1,8 +1,10 @@
-"""The adversarial game of a run: form, smoothing, instance noise, augmentation and gradient penalties, from the config."""
+"""Sets up the adversarial game of a run from its config: loss, smoothing, instance noise, augmentation, gradient penalties."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace  # noqa: F401  in the examples
+from typing import ClassVar, Protocol
 
 import torch
 
@@ -18,7 +20,7 @@ ADA = "ada"
 
 @contextlib.contextmanager
 def steady(module: torch.nn.Module) -> Iterator[None]:
-    """In evaluation for a while. A discriminator's spectral normalisation keeps its estimate: one iteration a pass of the batches
+    """In evaluation for a while. A discriminator's spectral normalization keeps its estimate: one iteration a pass of the batches
     is enough, and all of them get the same. A generator's noise stands still.
 
     >>> layer = torch.nn.Linear(2, 2)
@@ -79,9 +81,39 @@ class AdversarialSettings:
 class AdversarialConfig(AdversarialSettings, RunConfig):
     """What every training run with a discriminator has."""
 
+    fixed_settings: ClassVar[tuple[str, ...]] = ("augment",)
+
     def validate(self) -> None:
         super().validate()
         self.check()
+
+
+class Rising(Protocol):
+    """Settings of an adversarial loss that sets in at `adv_start` and rises to `adv_weight` in `adv_warmup` steps."""
+
+    adv_weight: float
+    adv_start: int
+    adv_warmup: int
+
+
+def adversarial_weight(config: Rising, step: int) -> float:
+    """The weight of the adversarial loss in a step.
+
+    >>> settings = SimpleNamespace(adv_weight=2.0, adv_start=100, adv_warmup=10)
+    >>> [adversarial_weight(settings, step) for step in (0, 100, 105, 110, 500)]
+    [0.0, 0.0, 1.0, 2.0, 2.0]
+    """
+    rise = (step - config.adv_start) / max(config.adv_warmup, 1)
+    return config.adv_weight * min(max(rise, 0.0), 1.0)
+
+
+def first_adversarial_step(config: Rising) -> int:
+    """The first step of the discriminator, which learns from half of the warm-up before its opponent's loss sets in.
+
+    >>> first_adversarial_step(SimpleNamespace(adv_weight=2.0, adv_start=100, adv_warmup=10))
+    96
+    """
+    return max(config.adv_start - config.adv_warmup // 2 + 1, 0)
 
 
 class Adversary:

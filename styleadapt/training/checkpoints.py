@@ -1,4 +1,4 @@
-"""Checkpoint folders: written whole or not at all, rotated, and found again."""
+"""Writes checkpoint folders atomically, deletes old ones, and finds the latest."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""How the training scripts end when something cannot be used: with one line."""
+"""Ends a training script with one line of explanation when its input cannot be used."""
 
 import contextlib
 import re
@@ -17,9 +17,9 @@ def one_line_errors() -> Iterator[None]:
     """Ends the program with `error: ...` and code 1 for what its user can mend; a defect keeps its traceback.
 
     >>> with one_line_errors():
-    ...     raise ConfigError("`seed` is 'x' (str), expected int")
+    ...     raise ConfigError("`seed`: Expected a int. Got value: x")
     Traceback (most recent call last):
-    SystemExit: error: `seed` is 'x' (str), expected int
+    SystemExit: error: `seed`: Expected a int. Got value: x
     """
     try:
         yield

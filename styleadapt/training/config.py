@@ -5,13 +5,14 @@ import dataclasses
 import difflib
 import importlib.util
 import re
-import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
+import docstring_parser
 import yaml
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from ..errors import ConfigError
 
@@ -22,8 +23,6 @@ _ELSEWHERE = {
     "hub_token": "sign in with `hf auth login` or set HF_TOKEN",
     "num_train_epochs": "pairs are drawn at random and without end, so there are no epochs to count: set `max_train_steps`",
 }
-_YAML_BOOLS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
-_YAML_NULLS = ("", "~", "null", "Null", "NULL")
 
 
 @dataclasses.dataclass
@@ -34,8 +33,8 @@ class RunConfig:
         output_dir: folder for checkpoints, validation sheets, logs and the final model.
         seed: of weights, data order and augmentation.
         train_batch_size: samples a process and step.
-        gradient_accumulation_steps: batches to add up before the optimisers step.
-        max_train_steps: optimiser steps in all.
+        gradient_accumulation_steps: batches to add up before the optimizers step.
+        max_train_steps: optimizer steps in all.
         max_train_minutes: the run ends after this time, too, resumed parts added up, and the learning rates follow whichever of
             the two limits is nearer. Where the clock decides, runs of different speed are no longer the same.
         learning_rate, lr_d: rates of generator and discriminator (two time scales, arXiv 1706.08500).
@@ -43,9 +42,9 @@ class RunConfig:
         lr_scheduler: a name of `training.schedules.SCHEDULES` (`constant_with_warmup`, `cosine`, `linear_second_half`, ...).
         lr_warmup_steps: steps over which the rates rise from 0.
         lr_num_cycles, lr_power, lr_step_rules: of the schedules `cosine_with_restarts`, `polynomial` and `piecewise_constant`.
-        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimisers; `training.optimizers` says what they mean for
+        adam_beta1, adam_beta2, adam_weight_decay, adam_epsilon: of both optimizers; `training.optimizers` says what they mean for
             those that are not Adam.
-        max_grad_norm: gradients are clipped to this norm.
+        max_grad_norm: gradients are clipped to this norm; `.inf` for no limit.
         ema_decay: of the exponential moving average of the generator's weights.
         mixed_precision: `no`, `bf16` or `fp16`; what `accelerate launch` or its configuration says if left out.
         dataloader_num_workers: processes that load images.
@@ -57,8 +56,9 @@ class RunConfig:
         report_to: tracker (`tensorboard`, `wandb`, `trackio`) or `none`.
         logging_dir: folder of TensorBoard's files, inside `output_dir` unless it is an absolute path; `output_dir` if left out.
         tracker_project_name: what the tracker calls the project.
-        metric_for_best_model: validation score whose lowest value decides which models are kept in `output_dir/best`; none are
+        metric_for_best_model: validation score whose best value decides which models are kept in `output_dir/best`; none are
             if left out.
+        greater_is_better: whether the best value of that score is the highest one, else it is the lowest.
         collapse_steps: a discriminator whose adversarial loss stays at 0 for so many steps ends the run; 0 goes on.
         channels_last: memory format of the convolutions.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them: less memory, more time.
@@ -67,6 +67,13 @@ class RunConfig:
         dry_run: print the resolved configuration, parameter counts and a memory estimate, and stop.
         push_to_hub, hub_model_id, hub_private: publish the result; the repo is called as the output folder if left out.
     """
+
+    # of a class and its parents: settings that a resumed run must have as before, since they decide which samples come next and
+    # what a checkpoint holds; and paths and names of the trainer's machine, which a model card does not tell
+    fixed_settings: ClassVar[tuple[str, ...]] = ("seed", "train_batch_size", "gradient_accumulation_steps", "optimizer")
+    private_settings: ClassVar[tuple[str, ...]] = (
+        *("output_dir", "logging_dir", "resume_from_checkpoint", "push_to_hub", "hub_model_id", "hub_private"),
+    )
 
     output_dir: str = "runs/base"
     seed: int = 0
@@ -99,6 +106,7 @@ class RunConfig:
     logging_dir: str | None = None
     tracker_project_name: str = "styleadapt"
     metric_for_best_model: str | None = None
+    greater_is_better: bool = False
     collapse_steps: int = 500
     channels_last: bool = True
     gradient_checkpointing: bool = False
@@ -108,6 +116,15 @@ class RunConfig:
     push_to_hub: bool = False
     hub_model_id: str | None = None
     hub_private: bool | None = None
+
+    @classmethod
+    def settings_of(cls, kind: str) -> list[str]:
+        """The settings that a class and its parents name in `fixed_settings` or `private_settings`.
+
+        >>> "seed" in RunConfig.settings_of("fixed_settings"), "seed" in RunConfig.settings_of("private_settings")
+        (True, False)
+        """
+        return [name for parent in reversed(cls.__mro__) for name in vars(parent).get(kind, ())]
 
     def validate(self) -> None:
         """Raises ConfigError for values that no run can use."""
@@ -159,44 +176,29 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
+_Loader.add_implicit_resolver(_BOOL, re.compile("(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(message)
+def parse_config(config_class: type[T], description: str, arguments: Sequence[str] | None = None) -> T:
+    """Reads `--config file.yaml` and `--key value` pairs for every field of a dataclass; the command line wins.
 
+    Fields of a dataclass inside it are options too (`--losses.gram 240`), and so are the keys of a dictionary. `--print_config`
+    prints what the options come to as YAML and ends the program, `--help` prints what the docstrings say of each.
 
-def parse_config(cls: type[T], description: str, argv: list[str] | None = None) -> T:
-    """Reads `--config file.yaml` and `--key value` pairs for every field of the dataclass `cls`; the command line wins.
-
-    What is given for a text stays as it is typed; other values are read as YAML.
+    Args:
+        config_class: the dataclass.
+        description: for the help.
+        arguments: those of the command line if left out.
 
     Raises:
-        ConfigError: unknown keys (with the nearest match), wrong types, values that `cls.validate` refuses.
+        ConfigError: unknown keys (with the nearest match), wrong types, values that the config's `validate` refuses.
     """
-    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("--config", help="YAML file with values for the options below; the command line wins")
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        repeated = typing.get_origin(hints[field.name]) is list
-        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-        options: dict[str, Any] = {"nargs": "+"} if repeated else {}
-        if hints[field.name] in (bool, bool | None):
-            options = {"nargs": "?", "const": "true"}
-        parser.add_argument(f"--{field.name}", help=f"default: {default}", **options)
-    namespace, unknown = parser.parse_known_args(argv)
-    if unknown:
-        raise ConfigError(_unrecognized(unknown, hints))
-    given = vars(namespace)
-    file = given.pop("config")
-    values: dict[str, Any] = load_yaml(file) if file else {}
-    for key, text in given.items():
-        if isinstance(text, list):
-            values[key] = [_from_text(t, typing.get_args(hints[key])[0]) for t in text]
-        elif text is not None:
-            values[key] = _from_text(text, hints[key])
-    return build_config(cls, values)
+    file = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    file.add_argument("--config", nargs="?")
+    given, rest = file.parse_known_args(arguments)
+    parser = _parser(config_class, description)
+    values = _parse_values(parser, load_yaml(given.config) if given.config else {})
+    return _built(config_class, parser, parser.parse_args(rest, namespace=values))
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
@@ -216,26 +218,103 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return values
 
 
-def build_config(cls: type[T], values: dict[str, Any]) -> T:
-    """An instance of the dataclass `cls`, with keys, types and values checked.
+def build_config(config_class: type[T], values: dict[str, Any]) -> T:
+    """An instance of a dataclass, with keys, types and values checked.
 
     >>> build_config(RunConfig, {"seed": "seven"})
     Traceback (most recent call last):
-    styleadapt.errors.ConfigError: `seed` is 'seven' (str), expected int
+    styleadapt.errors.ConfigError: `seed`: Expected a int. Got value: seven
     """
-    hints = typing.get_type_hints(cls)
-    for key in values:
-        if key not in hints:
-            raise ConfigError(f"unknown key `{key}`; {_hint(str(key), hints) or 'known keys: ' + ', '.join(sorted(hints))}")
-    config = cls(**{key: _checked(key, value, hints[key]) for key, value in values.items()})
+    parser = _parser(config_class, "")
+    return _built(config_class, parser, _parse_values(parser, values))
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Says it in one line, with what is meant by an unknown option or key, but not its value, which may be secret."""
+        names = [name.lstrip("-") for name in self._option_string_actions]
+        if message.startswith("unrecognized arguments: "):
+            raise ConfigError(_unrecognized(message.split()[2:], names)) from None
+        message = " ".join(message.rpartition("\n  - ")[2].split())  # the reason, where there are several lines
+        for pattern, words in {
+            r'Parser key "(.+?)"': r"`\1`",
+            r"<class '(\w+)'>": r"\1",
+            r"Does not validate .*Subtypes: \[(.+?)\] .*Given value: ": r"Expected one of \1. Got value: ",
+        }.items():
+            message = re.sub(pattern, words, message)
+        if unknown := re.search(r"(?:Group '([\w.]+)'.*)?option '([\w.]+)'", message, re.IGNORECASE):
+            group = f"{unknown[1]}." if unknown[1] else ""
+            hint = _hint(unknown[2], [name.removeprefix(group) for name in names if name.startswith(group)])
+            message += f"; {hint}" if hint else ""
+        raise ConfigError(message) from None
+
+
+class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the description."""
+
+
+def _parser(config_class: type, description: str) -> _Parser:
+    """An option for every field: a list takes several words, and a truth value needs none."""
+    usage = "%(prog)s [--config FILE] [--KEY VALUE ...]"
+    parser = _Parser(
+        usage=usage, description=description, formatter_class=_Help, allow_abbrev=False, print_config="--print_config"
+    )
+    parser.add_argument("--config", action="config", help="YAML file with values for the options below; the command line wins")
+    hints, help_texts = typing.get_type_hints(config_class), field_help(config_class)
+    for field in dataclasses.fields(config_class):
+        hint = hints[field.name]
+        options: dict[str, Any] = {}
+        if typing.get_origin(hint) is list:
+            (hint,), options = typing.get_args(hint), {"nargs": "+"}
+        elif hint in (bool, bool | None):
+            options = {"nargs": "?", "const": True}
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        parser.add_argument(f"--{field.name}", type=hint, default=default, help=help_texts.get(field.name), **options)
+    return parser
+
+
+def field_help(config_class: type) -> dict[str, str]:
+    """What the docstrings of a dataclass and of its bases say of its fields.
+
+    >>> field_help(RunConfig)["lr_d"]
+    'rates of generator and discriminator (two time scales, arXiv 1706.08500).'
+    """
+    documented = (docstring_parser.parse(base.__doc__ or "").params for base in reversed(config_class.__mro__))
+    return {
+        name: " ".join((parameter.description or "").split())
+        for parameters in documented
+        for parameter in parameters
+        for name in parameter.arg_name.split(", ")
+    }
+
+
+def _parse_values(parser: _Parser, values: dict[str, Any]) -> Namespace:
+    """Values from Python or YAML, of which jsonargparse says nothing clear if a key is unknown and empty, or one word stands for
+    a list or a group."""
+    defaults = vars(parser.get_defaults())
+    for key, value in values.items():
+        if key not in defaults:
+            parser.error(f"Option '{key}' is not accepted")
+        for kind, meant in {list: "a list", Namespace: "`key: value` pairs"}.items():
+            if isinstance(defaults.get(key), kind) and not isinstance(value, (list if kind is list else dict)):
+                raise ConfigError(f"`{key}` is {value!r}; it must be {meant}")
+    return parser.parse_object(values)
+
+
+def _built(config_class: type[T], parser: _Parser, values: Namespace) -> T:
+    """The config, checked; an empty text stands for nothing where nothing is the default."""
     try:
+        arguments: dict[str, Any] = vars(parser.instantiate(values))
+        del arguments["config"]
+        for key, value in arguments.items():
+            arguments[key] = None if value == "" and parser.get_default(key) is None else value
+        config = config_class(**arguments)
         config.validate()
     except ConfigError:
         raise
     except (ValueError, TypeError) as error:
-        # from a group of values, such as loss weights, that is checked by its own class
-        groups = [f"`{key}` is {value!r}" for key, value in values.items() if isinstance(value, dict)]
-        raise ConfigError(": ".join([", ".join(groups), str(error)] if groups else [str(error)])) from None
+        # from a group of values, such as loss weights, that checks itself
+        raise ConfigError(str(error)) from None
     return config
 
 
@@ -261,36 +340,3 @@ def _unrecognized(arguments: list[str], known: Iterable[str]) -> str:
     if secret:
         hints.append(f"a token does not belong on the command line: {_ELSEWHERE['hub_token']}")
     return "; ".join(dict.fromkeys([f"unrecognized arguments: {' '.join(shown)}".rstrip(" :"), *filter(None, hints)]))
-
-
-def _checked(key: str, value: Any, hint: Any) -> Any:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    for option in options:
-        kind = typing.get_origin(option) or option
-        if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
-            try:
-                return float(value)
-            except ValueError:
-                continue
-        if kind is list and isinstance(value, list):
-            return [_checked(f"{key}[{i}]", v, typing.get_args(option)[0]) for i, v in enumerate(value)]
-        if kind is tuple and isinstance(value, (list, tuple)):
-            return tuple(value)
-        if kind is bool and isinstance(value, str) and value.lower() in _YAML_BOOLS:
-            return _YAML_BOOLS[value.lower()]
-        if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-            return value
-    expected = " or ".join(getattr(o, "__name__", str(o)) for o in options)
-    raise ConfigError(f"`{key}` is {value!r} ({type(value).__name__}), expected {expected}")
-
-
-def _from_text(text: str, hint: Any) -> Any:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if str in options:
-        return None if types.NoneType in options and text in _YAML_NULLS else text
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError:
-        return text

@@ -1,4 +1,4 @@
-"""When to stop a run that cannot recover, and what to tell its user."""
+"""Detects runs that cannot recover, and explains to the user what to change."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a run would do and need, without training."""
+"""Prints what a run would do and how much memory it would need, without training."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ import yaml
 
 from .config import RunConfig
 
-# numbers that an optimiser keeps for each weight; adafactor's rows and columns are next to nothing
+# numbers that an optimizer keeps for each weight; adafactor's rows and columns are next to nothing
 _STATE = {
     "adam": 2.0,
     "adamw": 2.0,

@@ -1,7 +1,7 @@
-"""The training engine: two players, one loop, on Accelerate.
+"""The training engine: one loop for every task, on Accelerate.
 
-A `Task` brings models, losses and validation; the engine brings optimisers, schedules, mixed precision, accumulation, EMA,
-checkpoints, resuming and trackers. Reference-guided stylisation is one task; unpaired translation can be another.
+A `Task` brings models, phases with their losses, and validation; the engine brings optimizers, schedules, mixed precision,
+accumulation, moving averages, checkpoints, resuming and trackers. It knows no family.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,38 +28,33 @@ from .divergence import DivergenceGuard, least_loss
 from .dry_run import describe, saved_bytes
 from .loader import Batches
 from .optimizers import averaged_weights, build_optimizer, parameter_groups
+from .phases import Phase, optimized_modules
 from .run_state import RunningMeans, read_progress, require_same_settings, write_progress, write_settings
 from .schedules import build_schedule
 from .trackers import log_picture
 
 logger = get_logger(__name__)
-# parts of a step that draw random numbers
-_FORWARD, _DISCRIMINATOR, _GENERATOR = range(3)
 SCORE_FILE = "score.json"
 
 
 class Task(Protocol):
-    """What a training run optimises.
+    """What a training run optimizes.
 
     A task may have an attribute `ada`, the `AdaptiveProbability` of its augmentation: the engine updates it after every step and
     keeps it in the checkpoints.
     """
 
     modules: dict[str, torch.nn.Module]
-    generator_names: tuple[str, ...]
-    discriminator_names: tuple[str, ...]
+
+    def phases(self) -> Sequence[Phase]:
+        """What is optimized in a step, in this order; the same for the whole run. Where `forward` is run once for all phases, its
+        graph is freed by the first phase that goes back through it."""
 
     def rate_factor(self, parameter: str) -> float:
         """Factor on the learning rate for a parameter, by its name after its model's (`generator.enter.weight`)."""
 
     def forward(self, batch: dict[str, torch.Tensor], step: int) -> Any:
-        """The generator's forward pass, shared by both players' losses."""
-
-    def discriminator_loss(self, state: Any, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Loss of the discriminator and figures to log; `d_adv` among them is watched, see `DivergenceGuard`."""
-
-    def generator_loss(self, state: Any, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Loss of the generator and figures to log."""
+        """What the losses of all phases share, such as the generator's forward pass."""
 
     def validate(self, step: int, folder: Path) -> dict[str, float]:
         """Writes a sheet of pictures, `step-STEP.jpg`, to `folder`, with the averaged weights in place, and returns scores."""
@@ -83,7 +78,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, task: Task, dataset: Dataset | StreamedDataset):
         self.config, self.task, self.dataset = config, task, dataset
-        # a step's batches are fetched together, so that the last of them is no sign to synchronise
+        # a step's batches are fetched together, so that the last of them is no sign to synchronize
         accumulation = GradientAccumulationPlugin(num_steps=config.gradient_accumulation_steps, sync_with_dataloader=False)
         self.accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
@@ -100,7 +95,9 @@ class Trainer:
         # forms without a name are those of tasks whose loss ends at 0
         least = least_loss(getattr(config, "adv_loss", ""), getattr(config, "label_smoothing", 0.0))
         self.guard = DivergenceGuard(config.collapse_steps, least)
-        self.figures, self.step, self.best = RunningMeans(), 0, float("inf")
+        self.figures, self.step = RunningMeans(), 0
+        self.best: float | None = None
+        self.phases = list(task.phases())
         self.started, self.seconds_before = time.monotonic(), 0.0
 
     def train(self) -> dict[str, float]:
@@ -129,7 +126,7 @@ class Trainer:
         done = self._fraction()
         while done < 1:
             self.figures.add(self._train_step([next(batches) for _ in range(config.gradient_accumulation_steps)]))
-            self.ema.step(self.generator_parameters)
+            self.ema.step(self.averaged_parameters)
             self.step += 1
             done = self._fraction()
             self._advance_schedules(done)
@@ -180,7 +177,7 @@ class Trainer:
         return checkpoint
 
     def _prepare(self) -> None:
-        """Optimisers, schedules and the average, and everything in Accelerate's hands."""
+        """Optimizers, schedules and the average, and everything in Accelerate's hands."""
         c, accelerator, task = self.config, self.accelerator, self.task
         set_seed(c.seed)
         if c.allow_tf32:
@@ -193,11 +190,15 @@ class Trainer:
             if c.torch_compile:
                 # with layouts of its own choice the compiler fails on the gradient of a padding that repeats the border
                 module.compile(options={"layout_optimization": False})
-        self.generator_parameters = _trainable(task.modules[name] for name in task.generator_names)
-        self.discriminator_parameters = _trainable(task.modules[name] for name in task.discriminator_names)
-        self.ema = EMAModel(self.generator_parameters, decay=c.ema_decay, use_ema_warmup=True, power=3 / 4)
+        optimized = optimized_modules(self.phases)
+        self.parameters = {name: _trainable([task.modules[name]]) for names, _ in optimized.values() for name in names}
+        averaged = dict.fromkeys(name for phase in self.phases if phase.averaged for name in phase.modules)
+        self.averaged_parameters = [p for name in averaged for p in self.parameters[name]]
+        # the players against those that are averaged
+        self.opponents = [name for name in self.parameters if name not in averaged]
+        self.ema = EMAModel(self.averaged_parameters, decay=c.ema_decay, use_ema_warmup=True, power=3 / 4)
         self.ema.to(accelerator.device)
-        optimizers = [self._optimizer(task.generator_names, c.learning_rate), self._optimizer(task.discriminator_names, c.lr_d)]
+        optimizers = [self._optimizer(names, getattr(c, rate)) for names, rate in optimized.values()]
         self.schedulers = [
             build_schedule(c.lr_scheduler, o, c.lr_warmup_steps, c.max_train_steps, c.lr_num_cycles, c.lr_power, c.lr_step_rules)
             for o in optimizers
@@ -205,7 +206,7 @@ class Trainer:
         names = list(task.modules)
         prepared = accelerator.prepare(*task.modules.values(), *optimizers)
         task.modules.update(zip(names, prepared))
-        self.generator_optimizer, self.discriminator_optimizer = prepared[len(names) :]
+        self.optimizers = dict(zip(optimized, prepared[len(names) :]))
         ada = getattr(task, "ada", None)
         accelerator.register_for_checkpointing(self.ema, *self.schedulers, *([ada] if ada else []))
         if accelerator.log_with and not c.dry_run:
@@ -219,55 +220,59 @@ class Trainer:
             module.enable_gradient_checkpointing()
 
     def _train_step(self, batches: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """One step of the discriminator on all batches, then one of the generator on all of them.
+        """One step of every phase that is due, each on all batches.
 
-        A single batch is passed through the generator once, for both. Several are passed through again for the generator's step:
-        its losses must come from the stepped discriminator for all batches, or processes and accumulation would not be
-        interchangeable; and no more than one graph is in memory.
+        A single batch is passed through `forward` once, for all phases. Several are passed through again for every phase: the
+        losses of a later one must come from the modules that an earlier one has stepped, for all batches, or processes and
+        accumulation would not be interchangeable; and no more than one graph is in memory.
         """
         accelerator, task = self.accelerator, self.task
-        once = len(batches) == 1
-        for part, batch in self._numbered(batches):
-            with accelerator.accumulate(*task.modules.values()):
-                with torch.set_grad_enabled(once):
-                    state = self._forward(batch, part)
-                self._seed(part, _DISCRIMINATOR)
-                d_loss, d_figures = task.discriminator_loss(state, self.step)
-                accelerator.backward(d_loss)
-                self._apply("discriminator", self.discriminator_optimizer, self.discriminator_parameters)
-
-        for parameter in self.discriminator_parameters:
-            parameter.requires_grad_(False)
-        for part, batch in self._numbered(batches):
-            with accelerator.accumulate(*task.modules.values()):
-                if not once:
-                    state = self._forward(batch, part)
-                self._seed(part, _GENERATOR)
-                g_loss, g_figures = task.generator_loss(state, self.step)
-                accelerator.backward(g_loss)
-                self._apply("generator", self.generator_optimizer, self.generator_parameters)
-        for parameter in self.discriminator_parameters:
-            parameter.requires_grad_(True)
-
-        figures = {"loss_g": g_loss, "loss_d": d_loss, **g_figures, **d_figures}
+        once, state = len(batches) == 1, None
+        figures: dict[str, torch.Tensor] = {}
+        for number, phase in enumerate(self.phases):
+            if not phase.due(self.step):
+                continue
+            with self._frozen(phase) if number else contextlib.nullcontext():
+                for part, batch in self._numbered(batches):
+                    with accelerator.accumulate(*task.modules.values()):
+                        if state is None or not once:
+                            with torch.set_grad_enabled(once or not set(phase.modules) <= set(self.opponents)):
+                                state = self._forward(batch, part)
+                        self._seed(part, number + 1)
+                        loss, more = phase.loss(state, self.step)
+                        accelerator.backward(loss)
+                        self._apply(phase)
+            figures |= {phase.figure: loss, **more}
         ada = getattr(task, "ada", None)
         if ada is not None:
             figures["ada_p"] = torch.tensor(ada.update(lambda sums: accelerator.reduce(sums, "sum")))
         return figures
 
+    @contextlib.contextmanager
+    def _frozen(self, phase: Phase) -> Iterator[None]:
+        """Freezes the modules that the phase does not train."""
+        others = [p for name, group in self.parameters.items() if name not in phase.modules for p in group]
+        for parameter in others:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in others:
+                parameter.requires_grad_(True)
+
     def _numbered(self, batches: list[dict[str, torch.Tensor]]) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
-        """A step's batches; from the second on, spectral normalisation keeps its estimate, which would depend on their number."""
-        discriminators = [self.task.modules[name] for name in self.task.discriminator_names]
-        modes = [module.training for module in discriminators]
+        """A step's batches; from the second on, spectral normalization keeps its estimate, which would depend on their number."""
+        opponents = [self.task.modules[name] for name in self.opponents]
+        modes = [module.training for module in opponents]
         for part, batch in enumerate(batches):
-            for module, mode in zip(discriminators, modes):
+            for module, mode in zip(opponents, modes):
                 module.train(mode and part == 0)
             yield part, batch
-        for module, mode in zip(discriminators, modes):
+        for module, mode in zip(opponents, modes):
             module.train(mode)
 
     def _forward(self, batch: dict[str, torch.Tensor], part: int) -> Any:
-        self._seed(part, _FORWARD)
+        self._seed(part, 0)
         return self.task.forward(batch, self.step)
 
     def _seed(self, part: int, use: int) -> None:
@@ -276,12 +281,14 @@ class Trainer:
         number = part * self.accelerator.num_processes + self.accelerator.process_index
         torch.manual_seed(hash((self.config.seed, self.step, number, use)) % 2**63)
 
-    def _apply(self, player: str, optimizer: Any, parameters: list[torch.nn.Parameter]) -> None:
+    def _apply(self, phase: Phase) -> None:
         """Clips and steps; a gradient that is not finite is dropped, for one bad batch must not spoil the weights."""
+        optimizer = self.optimizers[phase.optimizer_name]
         if not self.accelerator.sync_gradients:
             optimizer.step()
             optimizer.zero_grad()
             return
+        parameters = [p for name in phase.modules for p in self.parameters[name]]
         norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
         # with fp16 the gradient scaler skips such steps itself, and lowers its scale
         finite = self.accelerator.scaler is not None or bool(torch.isfinite(norm))
@@ -290,8 +297,8 @@ class Trainer:
             finite = not optimizer.step_was_skipped
         optimizer.zero_grad()
         if not finite:
-            logger.warning("step %d: the gradient of the %s is not finite, the step is skipped", self.step, player)
-        self.guard.watch_gradient(self.step, player, finite)
+            logger.warning("step %d: the gradient of the %s is not finite, the step is skipped", self.step, phase.name)
+        self.guard.watch_gradient(self.step, phase.name, finite)
 
     def _optimizer(self, names: tuple[str, ...], rate: float) -> torch.optim.Optimizer:
         c = self.config
@@ -305,20 +312,20 @@ class Trainer:
         )
 
     def _describe(self, batch: dict[str, torch.Tensor]) -> None:
-        """Prints what this run would do; the activations are counted in both players' passes, at the start and at the end."""
+        """Prints what this run would do; the activations are counted in all phases, at the start and at the end."""
         task = self.task
 
-        def losses(step: int, name: str) -> Any:
+        def losses(step: int, phase: Phase) -> Any:
             state = task.forward(batch, step)
-            return state, getattr(task, name)(state, step)
+            return state, phase.loss(state, step)
 
         activations = max(
-            saved_bytes(lambda: losses(step, name), task.modules)  # noqa: B023  called at once
+            saved_bytes(lambda: losses(step, phase), task.modules)  # noqa: B023  called at once
             for step in (0, self.config.max_train_steps)
-            for name in ("discriminator_loss", "generator_loss")
+            for phase in self.phases
         )
         if self.accelerator.is_main_process:
-            averaged = sum(p.numel() for p in self.generator_parameters)
+            averaged = sum(p.numel() for p in self.averaged_parameters)
             config = dataclasses.replace(self.config, mixed_precision=str(self.accelerator.mixed_precision))
             print(describe(config, task.modules, averaged, activations, self.accelerator.num_processes))
 
@@ -372,17 +379,17 @@ class Trainer:
 
     @contextlib.contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The averaged weights in place: those of schedule-free optimisers, who average themselves, or the moving average."""
-        with averaged_weights(self.generator_optimizer, self.discriminator_optimizer):
+        """The averaged weights in place: those of schedule-free optimizers, who average themselves, or the moving average."""
+        with averaged_weights(*self.optimizers.values()):
             if self.config.optimizer == "schedule_free":
                 yield
                 return
-            self.ema.store(self.generator_parameters)
-            self.ema.copy_to(self.generator_parameters)
+            self.ema.store(self.averaged_parameters)
+            self.ema.copy_to(self.averaged_parameters)
             try:
                 yield
             finally:
-                self.ema.restore(self.generator_parameters)
+                self.ema.restore(self.averaged_parameters)
 
     def _validate(self) -> dict[str, float]:
         if not self.accelerator.is_main_process:
@@ -404,7 +411,8 @@ class Trainer:
             return
         if name not in scores:
             raise ConfigError(f"`metric_for_best_model` is {name!r}; validation gives {', '.join(scores)}")
-        if scores[name] < self.best:
+        sign = -1 if self.config.greater_is_better else 1
+        if self.best is None or sign * scores[name] < sign * self.best:
             self.best = scores[name]
 
             def write(folder: Path) -> None:
@@ -413,7 +421,7 @@ class Trainer:
 
             replace_folder(Path(self.config.output_dir) / "best", write)
             logger.info(
-                "step %d has the lowest %s so far, %.4f: kept in %s/best", self.step, name, self.best, self.config.output_dir
+                "step %d has the best %s so far, %.4f: kept in %s/best", self.step, name, self.best, self.config.output_dir
             )
 
     def _log(self, means: dict[str, float], seconds: float, done: float) -> None:

@@ -1,4 +1,4 @@
-"""A run's batches, and its place among them."""
+"""Loads the batches of a run, and restores the position among them."""
 
 from collections.abc import Iterator
 from typing import Any

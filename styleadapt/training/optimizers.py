@@ -1,4 +1,4 @@
-"""Optimisers by name: torch's own, and those of libraries that are loaded where the user has them."""
+"""Builds optimizers by name: those of torch, and those of optional libraries."""
 
 import contextlib
 import importlib
@@ -18,7 +18,7 @@ def build_optimizer(
     weight_decay: float = 0.0,
     eps: float = 1e-8,
 ) -> torch.optim.Optimizer:
-    """An optimiser with the settings that all of them share.
+    """An optimizer with the settings that all of them share.
 
     What the settings mean where there is nothing of the same name:
 
@@ -40,19 +40,19 @@ def build_optimizer(
 
     Raises:
         ConfigError: an unknown name, a library that is not installed (the message names the package), or settings that the
-            optimiser cannot use.
+            optimizer cannot use.
 
     >>> build_optimizer("sgd", [torch.nn.Parameter(torch.ones(1))], lr=0.1, betas=(0.5, 0.9)).defaults["momentum"]
     0.5
     """
     if name not in OPTIMIZERS:
-        raise ConfigError(f"the optimiser {name!r} is unknown; allowed: {', '.join(OPTIMIZERS)}")
+        raise ConfigError(f"the optimizer {name!r} is unknown; allowed: {', '.join(OPTIMIZERS)}")
     try:
         return OPTIMIZERS[name](list(params), lr, betas, weight_decay, eps)
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"the optimiser {name!r} refuses its settings: {error}") from None
+        raise ConfigError(f"the optimizer {name!r} refuses its settings: {error}") from None
 
 
 def parameter_groups(modules: Mapping[str, torch.nn.Module], rate: float, factor: Callable[[str], float]) -> list[dict[str, Any]]:
@@ -77,8 +77,8 @@ def parameter_groups(modules: Mapping[str, torch.nn.Module], rate: float, factor
 
 @contextlib.contextmanager
 def averaged_weights(*optimizers: Any) -> Iterator[None]:
-    """Puts the averaged weights of schedule-free optimisers in place, for validation and the final model; other optimisers are
-    left alone. Such an optimiser is built ready for training, and is so again after the block. Checkpoints to resume from are
+    """Puts the averaged weights of schedule-free optimizers in place, for validation and the final model; other optimizers are
+    left alone. Such an optimizer is built ready for training, and is so again after the block. Checkpoints to resume from are
     complete either way.
 
     >>> with averaged_weights(build_optimizer("adam", [torch.nn.Parameter(torch.ones(1))], lr=0.1)):
@@ -149,7 +149,7 @@ def _imported(module: str, package: str, optimizer: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ConfigError(
-            f"the optimiser {optimizer!r} needs the package {package}, which cannot be imported ({error}): pip install {package}"
+            f"the optimizer {optimizer!r} needs the package {package}, which cannot be imported ({error}): pip install {package}"
         ) from None
 
 

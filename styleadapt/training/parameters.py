@@ -1,8 +1,8 @@
-"""Which parameters of a generator train, by name: all, AdaLIN's, or low-rank changes of chosen layers.
+"""Selects the parameters of a generator that train, by name: all, AdaLIN's, or low-rank changes of chosen layers.
 
-Low-rank changes (LoRA, LoHa) live in weight space, as torch parametrisations of the layers' weights: W = W0 + change. PEFT's own
+Low-rank changes (LoRA, LoHa) live in weight space, as torch parametrizations of the layers' weights: W = W0 + change. PEFT's own
 convolutions drop `padding_mode="replicate"` and would change the borders of every picture, and layers that read another
-layer's weight, as the class activation map does, would not see its change. Shapes, initialisation and names are those of PEFT.
+layer's weight, as the class activation map does, would not see its change. Shapes, initialization and names are those of PEFT.
 """
 
 import copy
@@ -23,14 +23,14 @@ PARAMETER_SETS = ("all", "adalin", "lora", "loha")
 
 def select_parameters(generator: nn.Module, train: str = "all", rank: int = 16, targets: Sequence[str] = ()) -> list[str]:
     """Sets `requires_grad` of the generator's parameters, and injects low-rank changes where they are asked for. Call it once,
-    before optimisers, averages and Accelerate see the model. The generator's outputs stay as they are.
+    before optimizers, averages and Accelerate see the model. The generator's outputs stay as they are.
 
     Args:
         generator: the model; what is frozen in it already stays frozen under `all`.
         train: a name from `PARAMETER_SETS`, or several joined by `+`, such as `adalin+lora`.
 
             - `all`: every parameter.
-            - `adalin`: those of the layers that mix instance and layer normalisation, see `adalin_parameters`.
+            - `adalin`: those of the layers that mix instance and layer normalization, see `adalin_parameters`.
             - `lora`: W0 + B A, A of `rank` rows (Hu et al., arXiv 2106.09685).
             - `loha`: W0 + (B1 A1) * (B2 A2), element by element, of rank up to `rank`^2 (Hyeon-Woo et al., FedPara, arXiv
               2108.06098).
@@ -89,7 +89,7 @@ def adalin_parameters(generator: nn.Module) -> list[nn.Parameter]:
 
 def target_layers(model: nn.Module, targets: Sequence[str] = ()) -> list[str]:
     """Names of the layers that low-rank changes are injected into, see `select_parameters`: no depthwise convolutions, and none
-    whose weight has a parametrisation already.
+    whose weight has a parametrization already.
 
     Raises:
         ConfigError: a target that no layer bears.
@@ -138,7 +138,7 @@ def freeze_discriminator(discriminator: nn.Module, layers: int) -> list[str]:
 
 
 def merged(model: M) -> M:
-    """A copy of the model with its low-rank changes added to the weights, free of parametrisations of ours: what
+    """A copy of the model with its low-rank changes added to the weights, free of parametrizations of ours: what
     `save_pretrained` takes. A model without such changes is returned itself.
 
     >>> model = nn.Sequential(nn.Conv2d(8, 8, 3))

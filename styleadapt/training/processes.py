@@ -1,4 +1,4 @@
-"""This process among those of the run, known before there is an Accelerator."""
+"""Finds the rank and number of processes before there is an Accelerator."""
 
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env

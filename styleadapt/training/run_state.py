@@ -1,4 +1,4 @@
-"""What a checkpoint holds beside models and optimisers, so that a resumed run goes on as an unbroken one would."""
+"""Saves and restores the state of a run beside its models and optimizers, so that a resumed run continues exactly."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +11,6 @@ from ..errors import ConfigError
 from .adversary import ADA
 from .config import RunConfig
 
-# settings that decide which samples come next and what a checkpoint holds, as far as a run has them
-_FIXED = (
-    *("seed", "train_batch_size", "gradient_accumulation_steps", "resolution"),
-    *("train_parameters", "rank", "targets", "freeze_layers", "optimizer", "max_train_samples", "augment"),
-)
 _SETTINGS = "settings.json"
 
 
@@ -95,7 +90,7 @@ def require_same_settings(folder: Path, config: RunConfig, processes: int) -> No
 
 
 def _settings(config: RunConfig, processes: int) -> dict[str, Any]:
-    return {**{key: getattr(config, key) for key in _FIXED if hasattr(config, key)}, "num_processes": processes}
+    return {**{key: getattr(config, key) for key in config.settings_of("fixed_settings")}, "num_processes": processes}
 
 
 def _progress_file(folder: Path, process: int) -> Path:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules by name: all of diffusers', and linear decay in the second half."""
+"""Builds learning-rate schedules by name: all of diffusers', and linear decay in the second half."""
 
 import torch
 from diffusers.optimization import SchedulerType, get_scheduler
@@ -19,7 +19,7 @@ def build_schedule(
     power: float = 1.0,
     step_rules: str | None = None,
 ) -> LambdaLR:
-    """A schedule that multiplies each parameter group's own rate; call `step()` after each optimiser step.
+    """A schedule that multiplies each parameter group's own rate; call `step()` after each optimizer step.
 
     Args:
         name: one of `SCHEDULES`.

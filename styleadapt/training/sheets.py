@@ -1,4 +1,4 @@
-"""Contact sheets: rows of images to look at."""
+"""Puts rows of images together on a contact sheet."""
 
 import torch
 from PIL import Image

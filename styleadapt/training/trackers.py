@@ -1,4 +1,4 @@
-"""Validation sheets in the trackers, which take pictures in different ways."""
+"""Sends validation sheets to the trackers, each of which takes pictures in its own way."""
 
 from pathlib import Path
 from typing import Any

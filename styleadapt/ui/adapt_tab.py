@@ -1,4 +1,4 @@
-"""The Adapt tab: learn a style from a few images while watching, keep the adapter, or load one."""
+"""The Adapt tab: learns a style from a few images with a live preview, and saves or loads adapters."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ from styleadapt.ui.studio import Look, Studio
 from styleadapt.ui.uploads import StyleFiles, fit, photo_input, read_photo, read_styles, styles_input, uploaded_path
 
 IDLE = status("Choose style images and a photo, then press Adapt.")
-READY = "The adapter is ready. Download it, or use it on the Stylise tab."
+READY = "The adapter is ready. Download it, or use it on the Stylize tab."
 ADVICE = Advice(
     style="Give it more seconds, or choose another style image or a closer crop of it.",
-    content="Lower the strength or the adapter weight on the Stylise tab, or stop earlier.",
-    memorization="Add more images of the style, give it fewer seconds, or lower the adapter weight on the Stylise tab.",
+    content="Lower the strength or the adapter weight on the Stylize tab, or stop earlier.",
+    memorization="Add more images of the style, give it fewer seconds, or lower the adapter weight on the Stylize tab.",
 )
 
 Shown = tuple[str, Image.Image | dict | None, Image.Image | dict | None, dict, Visitor]
@@ -52,34 +52,34 @@ class AdaptEvents(LongWork):
 
     kept = "the best state so far"
 
-    def adapt(self, photo: str | None, styles: StyleFiles | None, seconds: float, visitor: Visitor | None) -> Iterator[Shown]:
+    def adapt(self, image: str | None, styles: StyleFiles | None, max_seconds: float, visitor: Visitor | None) -> Iterator[Shown]:
         """Learn the style of one or more images in up to five minutes, with a live preview on a photo.
 
-        The adapter stays in this session, where /stylise can use it, and one session holds one adapter at a time.
+        The adapter stays in this session, where /stylize can use it, and one session holds one adapter at a time.
 
         Parameters:
-            photo: The photo for the previews, an image file.
+            image: The photo for the previews, an image file.
             styles: One to eight images of the style to learn.
-            seconds: The time to spend, from 10 to 300 seconds; /stop ends it early and keeps the best state.
+            max_seconds: The time to spend, from 10 to 300 seconds; /stop ends it early and keeps the best state.
         Returns:
             The progress, as HTML text; at the end how healthy the adapter is, with a suggestion for each bad figure.
             The photo in the style before adaptation.
-            The photo in the style learnt so far.
+            The photo in the style learned so far.
             The adapter, a safetensors file, once it is ready.
         """
         with plain_errors():
             visitor = self.visitors.of(visitor)
             stop_file = visitor.stop_file or visitor.begin_run()
             try:
-                content = open_image(fit(read_photo(photo), LIVE_PREVIEW_SIDE))
-                paintings = read_styles(styles)
-                seconds = clamp(seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
+                content = open_image(fit(read_photo(image), LIVE_PREVIEW_SIDE))
+                images = read_styles(styles)
+                max_seconds = clamp(max_seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
                 if stop_file.exists():
                     yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
                     return
-                zero_shot = self.studio.stylise(content, Look(paintings))
+                zero_shot = self.studio.stylize(content, Look(images))
                 yield status("Preparing …"), zero_shot, None, gr.update(interactive=False), visitor
-                for item in self.studio.adapt(paintings, content, seconds, visitor.adapter_file, stop_file):
+                for item in self.studio.adapt(images, content, max_seconds, visitor.adapter_file, stop_file):
                     visitor.touch()
                     if isinstance(item, Finished):
                         text = status(f"{READY} {scores_text(item.scores)}") + health_list(item.scores)
@@ -101,7 +101,7 @@ class AdaptEvents(LongWork):
         return super().stop(visitor)
 
     def load_adapter(self, file: str | None, visitor: Visitor | None) -> tuple[str, dict, Visitor]:
-        """Load an adapter saved earlier, so that /stylise can use it in this session.
+        """Load an adapter saved earlier, so that /stylize can use it in this session.
 
         Parameters:
             file: An adapter, a safetensors file made for the same base model.
@@ -117,7 +117,7 @@ class AdaptEvents(LongWork):
             scores = self.studio.check_adapter(Path(file))
             visitor = self.visitors.of(visitor)
             visitor.keep_adapter(Path(file))
-            text = "The adapter is loaded. Use it on the Stylise tab."
+            text = "The adapter is loaded. Use it on the Stylize tab."
             return status(text) + health_list(scores), gr.update(value=visitor.adapter_file, interactive=True), visitor
 
 
@@ -143,7 +143,7 @@ def free(visitor: Visitor | None) -> tuple[dict, dict, dict]:
 
 def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> AdaptTab:
     """Lay out the tab inside the current blocks and connect its events."""
-    photos, paintings = example_images("photos"), example_images("styles")
+    photos, example_styles = example_images("photos"), example_images("styles")
     example = adapt_example()
     events = AdaptEvents(studio, visitors)
 
@@ -152,7 +152,7 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
             with gr.Row():
                 with gr.Column(min_width=240):
                     styles = styles_input("Style images to learn", "adapt-styles")
-                    style_strip = example_strip(paintings, "Example styles", "adapt-example-styles")
+                    style_strip = example_strip(example_styles, "Example styles", "adapt-example-styles")
                 with gr.Column(min_width=240):
                     photo = photo_input("Photo for the preview", "adapt-photo")
                     photo_strip = example_strip(photos, "Example photos", "adapt-example-photos")
@@ -175,12 +175,12 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
                 after = _preview("After: adapted", "adapt-after", str(example.after) if example else None)
             with gr.Row():
                 download = gr.DownloadButton("Download the adapter", interactive=False, min_width=160, elem_id="adapt-download")
-                use = gr.Button("Use it on the Stylise tab", interactive=False, min_width=160, elem_id="adapt-use")
+                use = gr.Button("Use it on the Stylize tab", interactive=False, min_width=160, elem_id="adapt-use")
             load = gr.UploadButton("Load an adapter saved earlier", size="md", elem_id="adapt-load")
             # Gradio's own leaves an empty temporary file behind.
             load.preprocess = uploaded_path  # type: ignore[method-assign, assignment]
 
-    fill_from(style_strip, paintings, styles)
+    fill_from(style_strip, example_styles, styles)
     fill_from(photo_strip, photos, photo)
     started = run.click(
         events.prepare, visitor, [progress, run, stop, visitor], queue=False, show_progress="hidden", api_visibility="private"

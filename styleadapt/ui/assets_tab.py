@@ -1,4 +1,4 @@
-"""The Assets tab: sprites, sheets and textures of a game in one style, seen tiled and animated, as one ZIP file."""
+"""The Assets tab: stylizes sprites, sheets and textures of a game as one set, and shows them tiled and animated."""
 
 import html
 import math
@@ -34,7 +34,7 @@ class AssetsEvents(LongWork):
     def assets(
         self,
         files: list[str] | None,
-        styles: StyleFiles | None,
+        style: StyleFiles | None,
         source: str,
         tile: bool,
         grid: str | None,
@@ -51,7 +51,7 @@ class AssetsEvents(LongWork):
 
         Parameters:
             files: The assets, PNG, JPEG, WebP, BMP or TIFF files of 4 megapixels together, and JSON files of sheets.
-            styles: One to eight style images, blended in equal parts. Not used with "My adapter".
+            style: One to eight style images, blended in equal parts. Not used with "My adapter".
             source: Where the style comes from, "Style images" or "My adapter", which is the one made or loaded in this session.
             tile: Whether the pictures, or the frames of sheets, are textures that repeat.
             grid: Width and height of a frame, such as "32x48", where the pictures are sheets without a JSON file; or empty.
@@ -69,7 +69,7 @@ class AssetsEvents(LongWork):
             stop_file = visitor.stop_file or visitor.begin_run()
             try:
                 paths = _files(files)
-                choice = read_choice(source, styles, visitor)
+                choice = read_choice(source, style, visitor)
                 cells = read_grid(grid)
                 count = round(clamp(colors, 0, MAX_COLORS, default=0)) or None
                 options = {

@@ -1,4 +1,4 @@
-"""The Batch tab: many photos in one style, as one ZIP file."""
+"""The Batch tab: stylizes many photos in one style, and gives them as one ZIP file."""
 
 import html
 import math
@@ -22,7 +22,7 @@ from styleadapt.ui.studio import Studio
 from styleadapt.ui.style_choice import read_choice, style_choice
 from styleadapt.ui.uploads import FILE_SCHEMA, StyleFiles, uploaded_path
 
-IDLE = status("Choose photos and a style, then press Stylise all.")
+IDLE = status("Choose photos and a style, then press Stylize all.")
 EXAMPLES = 4
 
 Pictures = list[tuple[Image.Image, str]]
@@ -37,10 +37,10 @@ class BatchEvents(LongWork):
     def batch(
         self,
         photos: list[str] | None,
-        styles: StyleFiles | None,
+        style: StyleFiles | None,
         source: str,
         strength: float,
-        keep_colours: bool,
+        preserve_color: bool,
         visitor: Visitor | None,
         stroke_size: str | None = None,
     ) -> Iterator[Shown]:
@@ -51,10 +51,10 @@ class BatchEvents(LongWork):
 
         Parameters:
             photos: The photos, image files of up to 24 megapixels each.
-            styles: One to eight style images, blended in equal parts. Not used with "My adapter".
+            style: One to eight style images, blended in equal parts. Not used with "My adapter".
             source: Where the style comes from, "Style images" or "My adapter", which is the one made or loaded in this session.
             strength: How much of the style to take, from 0 (the photo) to 1.
-            keep_colours: Whether the photos keep their own colours and take only the brushwork.
+            preserve_color: Whether the photos keep their own colors and take only the brushwork.
             stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The progress, as HTML text; at the end what was made, and why each skipped photo was skipped.
@@ -66,12 +66,12 @@ class BatchEvents(LongWork):
             stop_file = visitor.stop_file or visitor.begin_run()
             try:
                 paths = _photos(photos)
-                choice = read_choice(source, styles, visitor)
+                choice = read_choice(source, style, visitor)
                 strength, strokes = clamp(strength, 0, 1, default=1), read_strokes(stroke_size)
                 yield status("Preparing …"), [], gr.update(interactive=False), visitor
                 pictures: Pictures = []
                 shown_at = float("-inf")
-                settings = strength, bool(keep_colours), visitor.zip_file, stop_file, strokes
+                settings = strength, bool(preserve_color), visitor.zip_file, stop_file, strokes
                 work = self.studio.batch(paths, *choice, *settings)
                 for item in work:
                     visitor.touch()
@@ -98,7 +98,7 @@ def report_text(report: BatchReport) -> str:
 
 def finished_text(finished: BatchFinished) -> str:
     """HTML: what was made, and a line for each photo that was skipped."""
-    made = f"{finished.pictures} of {finished.photos} photos are stylised."
+    made = f"{finished.pictures} of {finished.photos} photos are stylized."
     if finished.pictures:
         made += " Download them as one ZIP file."
     if finished.stopped:
@@ -133,9 +133,9 @@ def build_batch_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
                 source, styles = style_choice("batch")
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="batch-strength")
             stroke_size = stroke_size_input("batch-stroke-size")
-            keep_colours = gr.Checkbox(label="Keep the photos' colours", elem_id="batch-keep-colours")
+            preserve_color = gr.Checkbox(label="Preserve color", elem_id="batch-preserve-color")
             with gr.Row():
-                run = gr.Button("Stylise all", variant="primary", min_width=120, elem_id="batch-run")
+                run = gr.Button("Stylize all", variant="primary", min_width=120, elem_id="batch-run")
                 stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="batch-stop")
         with gr.Column(scale=6, min_width=320):
             progress = gr.HTML(IDLE, elem_id="batch-status")
@@ -160,7 +160,7 @@ def build_batch_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
         progress,
         IDLE,
         visitor,
-        inputs=[photos, styles, source, strength, keep_colours, visitor, stroke_size],
+        inputs=[photos, styles, source, strength, preserve_color, visitor, stroke_size],
         outputs=[progress, pictures, download, visitor],
         api_name="batch",
     )

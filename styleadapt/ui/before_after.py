@@ -1,4 +1,4 @@
-"""A photo and its picture, one over the other, as every tab with one picture shows them."""
+"""Shows a photo and its result one over the other, on every tab that makes one picture."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The whole interface: seven tabs around two pipelines, and the terms on which it is served."""
+"""Builds the whole interface, seven tabs around two pipelines, and sets how it is served."""
 
 import importlib.util
 import os
@@ -31,11 +31,11 @@ INTRO = """# styleadapt
 Give a photo the style of any picture at once, or spend a minute to learn a style properly and keep it as a small file.
 Damaged photos are restored on a tab of their own."""
 
-# In the browser, because both values are there: another tab opens with what the visitor chose on the Stylise tab.
+# In the browser, because both values are there: another tab opens with what the visitor chose on the Stylize tab.
 CARRY_OVER = """(photo, styles, adapt_photo, adapt_styles) =>
 [adapt_photo ?? photo, adapt_styles?.length ? adapt_styles : styles]"""
 # The Regions tab has the first examples from the beginning, so when it is opened for the first time, what is chosen on the
-# Stylise tab goes first. The same file is not set again, which would load the canvas anew.
+# Stylize tab goes first. The same file is not set again, which would load the canvas anew.
 CARRY_ONE_STYLE_OVER = """(photo, styles, region_photo, inside) => {
     const opened = window.regionsOpened;
     window.regionsOpened = true;
@@ -70,7 +70,7 @@ def build_app(
         visitor = gr.State(time_to_live=FILE_LIFETIME, delete_callback=_remove)
         gr.Markdown(INTRO, elem_id="intro")
         with gr.Tabs() as tabs:
-            with gr.Tab("Stylise", id="stylise", elem_id="tab-stylise"):
+            with gr.Tab("Stylize", id="stylize", elem_id="tab-stylize"):
                 stylize = build_stylize_tab(studio, visitors, visitor)
             with gr.Tab("Regions", id="regions", elem_id="tab-regions") as regions_page:
                 regions = build_regions_tab(studio, visitors, visitor)
@@ -144,9 +144,9 @@ def _connect(
         api_visibility="private",
     )
     adapt.use.click(
-        lambda: (gr.Tabs(selected="stylise"), MY_ADAPTER, *show_source(MY_ADAPTER)),
+        lambda: (gr.Tabs(selected="stylize"), MY_ADAPTER, *show_source(MY_ADAPTER)),
         None,
-        [tabs, stylize.source, stylize.styles_column, stylize.weight, stylize.blend],
+        [tabs, stylize.source, stylize.styles_column, stylize.adapter_weight, stylize.adapter_blend],
         queue=False,
         show_progress="hidden",
         api_visibility="private",

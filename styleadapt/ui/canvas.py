@@ -1,4 +1,4 @@
-"""A photo to paint on with a brush, and what was painted on it."""
+"""Lays out a canvas for painting on a photo, and reads what was painted."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A roof over the disk space of uploads and results, whatever visitors send: too old or too many, the oldest go first.
+"""Limits the disk space of uploads and results: deletes the oldest files when they are too old or too many.
 
 Gradio's own `delete_cache` knows only files that it has handed out: it leaves what an interrupted upload wrote, empty folders,
 and any amount of files that are young.

@@ -1,4 +1,4 @@
-"""How a failure reads in the browser: one plain line, without a traceback and without a path on the server."""
+"""Shows failures in the browser as one plain line, without a traceback or a path on the server."""
 
 import html
 import logging

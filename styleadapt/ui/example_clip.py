@@ -1,4 +1,4 @@
-"""A clip for visitors who have none at hand: the camera moves over one of the packaged photos."""
+"""Makes an example clip, in which the camera moves over one of the packaged photos."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The example pictures that come with the package, and a strip of them to click."""
+"""Finds the packaged example pictures, and lays them out as strips to click."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ADAPT_EXAMPLE = ASSETS / "adapt_example"
 
 @dataclass(frozen=True)
 class AdaptExample:
-    """A finished adaptation, made by `scripts/make_adapt_example.py`.
+    """A finished adaptation, made by `tools/make_adapt_example.py`.
 
     Parameters:
         style, photo: names of the packaged style that was learned and of the packaged photo in it.

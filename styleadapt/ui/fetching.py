@@ -1,4 +1,4 @@
-"""Fetching what a program names by a web address in place of a file: from public addresses alone, in bounded memory and time."""
+"""Fetches files that a program names by a web address: from public addresses only, in bounded memory and time."""
 
 import asyncio
 from urllib.parse import urljoin

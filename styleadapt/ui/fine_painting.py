@@ -1,4 +1,4 @@
-"""The fine way to stylise a photo: the picture is refined for a chosen time while the visitor watches."""
+"""Adds the quality Fine to the Stylize tab: the picture is refined for a chosen time while the visitor watches."""
 
 import math
 import time
@@ -32,31 +32,31 @@ class FineEvents(LongWork):
 
     def refine(
         self,
-        photo: str | None,
-        styles: StyleFiles | None,
+        image: str | None,
+        style: StyleFiles | None,
         source: str,
         strength: float,
-        keep_colours: bool,
-        weight: float,
-        shares: str | None,
-        blend: float,
+        preserve_color: bool,
+        adapter_weight: float,
+        style_weights: str | None,
+        adapter_blend: float,
         visitor: Visitor | None,
         stroke_size: str | None = None,
-        seconds: float = DEFAULT_REFINE_SECONDS,
+        max_seconds: float = DEFAULT_REFINE_SECONDS,
     ) -> Iterator[Shown]:
         """Paint a photo in the style of one or more images, and spend up to three minutes on bringing it nearer to them.
 
         Parameters:
-            photo: The photo, an image file of any size up to 24 megapixels.
-            styles: One to eight style images, which are needed here.
+            image: The photo, an image file of any size up to 24 megapixels.
+            style: One to eight style images, which are needed here.
             source: Where the style comes from, "Style images", or "Both" to start from the adapter's picture.
             strength: How much of the style to take, from 0 (the photo) to 1.
-            keep_colours: Whether the photo keeps its own colours and takes only the brushwork.
-            weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
-            shares: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
-            blend: With "Both", how much of the first picture's style is the adapter's, from 0 to 1 (the adapter's alone).
+            preserve_color: Whether the photo keeps its own colors and takes only the brushwork.
+            adapter_weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
+            style_weights: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
+            adapter_blend: With "Both", how much of the first picture's style is the adapter's, from 0 to 1 (the adapter's alone).
             stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
-            seconds: The time to spend, from 10 to 180 seconds; /stop ends it early and keeps the best picture so far.
+            max_seconds: The time to spend, from 10 to 180 seconds; /stop ends it early and keeps the best picture so far.
         Returns:
             The progress, as HTML text.
             The photo and the picture so far, small enough to preview.
@@ -67,19 +67,19 @@ class FineEvents(LongWork):
             visitor = self.visitors.of(visitor)
             stop_file = visitor.stop_file or visitor.begin_run()
             try:
-                before = read_photo(photo)
-                look = read_look(styles, source, weight, shares, blend, visitor)
-                if look.paintings is None:
+                before = read_photo(image)
+                look = read_look(style, source, adapter_weight, style_weights, adapter_blend, visitor)
+                if look.styles is None:
                     raise gr.Error("Fine needs style images: choose them, or Fast.", print_exception=False)
-                settings = clamp(strength, 0, 1, default=1), bool(keep_colours), read_strokes(stroke_size)
-                seconds = clamp(seconds, MIN_REFINE_SECONDS, MAX_REFINE_SECONDS, DEFAULT_REFINE_SECONDS)
+                settings = clamp(strength, 0, 1, default=1), bool(preserve_color), read_strokes(stroke_size)
+                max_seconds = clamp(max_seconds, MIN_REFINE_SECONDS, MAX_REFINE_SECONDS, DEFAULT_REFINE_SECONDS)
                 started = time.monotonic()
                 yield status("Preparing …"), gr.skip(), gr.update(interactive=False), gr.skip(), visitor
-                for item in self.studio.refine(before, look, *settings, seconds, stop_file):
+                for item in self.studio.refine(before, look, *settings, max_seconds, stop_file):
                     visitor.touch()
                     if isinstance(item, RefinementFinished):
                         text = status(f"Done after {item.steps} steps.")
-                        yield text, *shown(photo, before, item.picture, visitor, visitor.picture_file, started), visitor
+                        yield text, *shown(image, before, item.picture, visitor, visitor.picture_file, started), visitor
                         return
                     pair: tuple[Image.Image, Image.Image] | dict = gr.skip()
                     if item.preview is not None:
@@ -125,7 +125,7 @@ def fine_inputs() -> FineInputs:
             elem_id="refine-seconds",
         )
         with gr.Row():
-            run = gr.Button("Stylise finely", variant="primary", min_width=120, elem_id="refine-run")
+            run = gr.Button("Stylize finely", variant="primary", min_width=120, elem_id="refine-run")
             stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="refine-stop")
         progress = gr.HTML(IDLE, elem_id="refine-status")
     return FineInputs(quality, column, seconds, run, stop, progress)

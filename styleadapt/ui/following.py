@@ -1,4 +1,4 @@
-"""Work in a thread of its own, followed by a stream of what it reports."""
+"""Runs work in a thread, and yields its reports as a stream."""
 
 import contextlib
 import queue

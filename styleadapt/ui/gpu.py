@@ -1,4 +1,4 @@
-"""Where a GPU comes from: the `spaces` package lends one for the length of a call on ZeroGPU, and is absent elsewhere."""
+"""Requests a GPU for a call on ZeroGPU, through the package `spaces`; elsewhere it does nothing."""
 
 import os
 from collections.abc import Callable

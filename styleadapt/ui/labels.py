@@ -1,4 +1,4 @@
-"""What screen readers say of parts that gradio leaves without a name of their own."""
+"""Adds labels for screen readers to elements that Gradio leaves without one."""
 
 LABELS = """() => {
     const name = () => {

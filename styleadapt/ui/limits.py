@@ -1,4 +1,4 @@
-"""What one visitor may ask of the server. Every limit of the interface is in this file."""
+"""Lists every limit of the interface: how much one visitor may ask of the server."""
 
 import math
 from typing import Any
@@ -28,7 +28,7 @@ SECONDS_BETWEEN_LOOKS = 0.1
 MAX_SESSIONS = 500
 LONG_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "cpu"}
 """One adaptation, refinement, batch or video at a time."""
-SHORT_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "stylise"}
+SHORT_WORK: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "stylize"}
 """One picture at a time beside it, which takes seconds: nobody waits five minutes for a picture."""
 
 FILE_LIFETIME = 2 * 60 * 60

@@ -1,4 +1,4 @@
-"""An adaptation one can watch: it runs in a thread of its own, and its progress comes out as a stream of reports."""
+"""Runs an adaptation in a thread, and yields reports of its progress."""
 
 import contextlib
 import time
@@ -21,7 +21,7 @@ class Report:
     """How far the adaptation is.
 
     Parameters:
-        step: optimisation steps done.
+        step: optimization steps done.
         seconds_left: estimated time left.
         fraction: the part of the budget used, 0 to 1.
         style: distance to the style images at the first measurement and now, lower is better; None before the first.
@@ -62,13 +62,13 @@ class Finished:
 
 def adapt_live(
     pipeline: "StyleTransferPipeline",
-    paintings: list[Image.Image],
+    styles: list[Image.Image],
     photo: Image.Image,
     seconds: float,
     adapter_file: Path,
     stop_file: Path,
 ) -> Iterator[Report | Finished]:
-    """Adapt a copy of `pipeline` to `paintings` for up to `seconds`, save the adapter, and report on the way.
+    """Adapt a copy of `pipeline` to `styles` for up to `seconds`, save the adapter, and report on the way.
 
     The adaptation ends early, with its best state so far, once `stop_file` exists or the caller closes the stream.
     """
@@ -77,7 +77,7 @@ def adapt_live(
     reporter = _Reporter(photo, stop_file, followed.report)
 
     def work() -> Finished:
-        adapter = session.adapt(paintings, max_seconds=seconds, callback=reporter)
+        adapter = session.adapt(styles, max_seconds=seconds, callback=reporter)
         adapter.save(adapter_file)
         return Finished(session(photo).images[0], dict(adapter.scores))
 

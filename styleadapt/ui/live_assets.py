@@ -1,4 +1,4 @@
-"""A set of game assets in one style, with reports on the way, into one ZIP file and something to look at."""
+"""Stylizes a set of game assets into one ZIP file, and reports on the way."""
 
 import contextlib
 import os
@@ -25,6 +25,7 @@ from styleadapt.ui.errors import one_line
 from styleadapt.ui.following import Followed
 from styleadapt.ui.limits import LIVE_PREVIEW_SIDE, MAX_ASSET_PIXELS
 from styleadapt.ui.uploads import fit
+from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
@@ -74,7 +75,7 @@ class AssetsFinished:
 def assets_live(
     pipeline: "StyleTransferPipeline",
     files: list[Path],
-    paintings: list[Image.Image] | None,
+    styles: list[Image.Image] | None,
     adapter_file: Path | None,
     tile: bool,
     grid: Grid | None,
@@ -83,7 +84,7 @@ def assets_live(
     animation_file: Path,
     stop_file: Path,
 ) -> Iterator[AssetsReport | AssetsFinished]:
-    """Stylize `files`, pictures and the JSON files of sheets, as one set with a copy of `pipeline`.
+    """Stylize `files`, pictures and the JSON files of sheets, as one set with `pipeline`.
 
     Files that cannot be used are skipped and listed at the end. Once `stop_file` exists, the pictures made so far become the ZIP
     file. A caller that closes the stream gets none, and an earlier `zip_file` stays.
@@ -98,9 +99,7 @@ def assets_live(
     from styleadapt import GameAssetPipeline
     from styleadapt.batch.game_folder import stylize_folder
 
-    session = pipeline.clone()
-    if adapter_file is not None:
-        session.load_adapter(adapter_file, name="visitor")
+    session = wearing(pipeline, adapter_file)
     yield AssetsReport(0, len(files))
     followed: Followed[AssetsReport, list[Entry]] = Followed("assets", stop_file)
     # Inside the visitor's folder, so that the whole file takes its place in one step.
@@ -118,7 +117,7 @@ def assets_live(
                 GameAssetPipeline(session),
                 source,
                 made,
-                paintings,
+                styles,
                 tile=tile,
                 grid=grid,
                 callback=report,

@@ -1,4 +1,4 @@
-"""Many photos one after another, with reports on the way, into one ZIP file."""
+"""Stylizes many photos into one ZIP file, and yields reports of its progress."""
 
 import os
 import tempfile
@@ -18,6 +18,7 @@ from styleadapt.ui.before_after import kept_suffix
 from styleadapt.ui.errors import one_line
 from styleadapt.ui.limits import LIVE_PREVIEW_SIDE, MAX_WORK_SIDE, MAX_ZIP_BYTES
 from styleadapt.ui.uploads import fit, read_image
+from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
@@ -67,7 +68,7 @@ class BatchFinished:
 def batch_live(
     pipeline: "StyleTransferPipeline",
     photos: list[Path],
-    paintings: list[Image.Image] | None,
+    styles: list[Image.Image] | None,
     adapter_file: Path | None,
     strength: float,
     preserve_color: bool,
@@ -75,14 +76,12 @@ def batch_live(
     stop_file: Path,
     stroke_size: "StrokeSize" = "auto",
 ) -> Iterator[BatchReport | BatchFinished]:
-    """Stylise `photos` with a copy of `pipeline` into `zip_file`, in the style of `paintings` or of the adapter.
+    """Stylize `photos` with `pipeline` into `zip_file`, in the style of `styles` or of the adapter.
 
     Photos that cannot be used are skipped and listed at the end. Once `stop_file` exists, the pictures made so far become the ZIP
     file. A caller that closes the stream gets none, and an earlier `zip_file` stays.
     """
-    session = pipeline.clone()
-    if adapter_file is not None:
-        session.load_adapter(adapter_file, name="visitor")
+    session = wearing(pipeline, adapter_file)
     names = ResultNames()
     pictures, failed = 0, []
     started = time.monotonic()
@@ -105,7 +104,7 @@ def batch_live(
                     image = read_image(str(photo))
                     picture = session(
                         image,
-                        style=paintings,
+                        style=styles,
                         strength=strength,
                         preserve_color=preserve_color,
                         max_size=MAX_WORK_SIDE,

@@ -1,4 +1,4 @@
-"""A refinement one can watch: it runs in a thread of its own, and its progress comes out as a stream of reports."""
+"""Runs a refinement in a thread, and yields reports of its progress."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""A clip one can watch being stylised: it runs in a thread of its own, and its progress comes out as a stream of reports."""
+"""Stylizes a clip in a thread, and yields reports of its progress."""
 
 import contextlib
 import time
@@ -19,6 +19,7 @@ from styleadapt.ui.limits import (
     SECONDS_BETWEEN_REPORTS,
 )
 from styleadapt.ui.uploads import fit
+from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import StyleTransferPipeline
@@ -35,7 +36,7 @@ class VideoReport:
         frames: how many there are; None if the file does not say.
         seconds_left: estimated time left; None if unknown.
         fraction: the part done, 0 to 1.
-        preview: the last frame that was stylised, small; None when the last preview is still fresh.
+        preview: the last frame that was stylized, small; None when the last preview is still fresh.
     """
 
     frame: int
@@ -79,7 +80,7 @@ def video_live(
     pipeline: "StyleTransferPipeline",
     source: Path,
     target: Path,
-    paintings: list[Image.Image] | None,
+    styles: list[Image.Image] | None,
     adapter_file: Path | None,
     strength: float,
     preserve_color: bool,
@@ -88,15 +89,13 @@ def video_live(
     smoothing: float,
     stroke_size: "StrokeSize" = "auto",
 ) -> Iterator[VideoReport | VideoFinished]:
-    """Stylise the clip `source` with a copy of `pipeline` into `target`, in the style of `paintings` or of the adapter.
+    """Stylize the clip `source` with `pipeline` into `target`, in the style of `styles` or of the adapter.
 
     The clip ends early, with the frames that are ready, once `stop_file` exists or the caller closes the stream.
     """
     from styleadapt.pipelines.video import stylize_video
 
-    session = pipeline.clone()
-    if adapter_file is not None:
-        session.load_adapter(adapter_file, name="visitor")
+    session = wearing(pipeline, adapter_file)
     followed: Followed[VideoReport, VideoFinished] = Followed("video", stop_file)
     reporter = _Reporter(stop_file, followed.report)
     last = VideoReport(0)
@@ -107,7 +106,7 @@ def video_live(
             session,
             source,
             target,
-            style=paintings,
+            style=styles,
             strength=strength,
             preserve_color=preserve_color,
             max_size=max_size,

@@ -1,4 +1,4 @@
-"""Work of minutes that a visitor watches: its place in the queue, its Stop button, and how the events follow each other."""
+"""Connects work that takes minutes to the interface: its place in the queue, its Stop button, and the order of events."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the style of one picture comes from: what was chosen on the Stylise tab, read into a `Look`."""
+"""Reads the choice of style on the Stylize tab into a `Look`."""
 
 import math
 import re
@@ -14,19 +14,32 @@ from styleadapt.ui.uploads import StyleFiles, read_styles
 STYLE_IMAGES, MY_ADAPTER, BOTH = "Style images", "My adapter", "Both"
 
 
-def read_look(styles: StyleFiles | None, source: str, weight: float, shares: str | None, blend: float, visitor: Visitor) -> Look:
+def read_look(
+    style: StyleFiles | None,
+    source: str,
+    adapter_weight: float,
+    style_weights: str | None,
+    adapter_blend: float,
+    visitor: Visitor,
+) -> Look:
     """The style that was chosen. Raises `gr.Error` when a part of it is missing or wrong, `ImageError` for a bad image."""
     if source == STYLE_IMAGES:
-        paintings = read_styles(styles)
-        return Look(paintings, read_shares(shares, len(paintings)))
+        styles = read_styles(style)
+        return Look(styles, read_style_weights(style_weights, len(styles)))
     if source not in (MY_ADAPTER, BOTH):
         raise gr.Error(f"Choose one of {STYLE_IMAGES}, {MY_ADAPTER}, {BOTH}.", print_exception=False)
     adapter_file = own_adapter(visitor)
-    weight = clamp(weight, 0, 1.5, default=1)
+    adapter_weight = clamp(adapter_weight, 0, 1.5, default=1)
     if source == MY_ADAPTER:
-        return Look(adapter_file=adapter_file, weight=weight)
-    paintings = read_styles(styles)
-    return Look(paintings, read_shares(shares, len(paintings)), adapter_file, weight, clamp(blend, 0, 1, default=0.5))
+        return Look(adapter_file=adapter_file, adapter_weight=adapter_weight)
+    styles = read_styles(style)
+    return Look(
+        styles,
+        read_style_weights(style_weights, len(styles)),
+        adapter_file,
+        adapter_weight,
+        clamp(adapter_blend, 0, 1, default=0.5),
+    )
 
 
 def own_adapter(visitor: Visitor) -> Path:
@@ -36,7 +49,7 @@ def own_adapter(visitor: Visitor) -> Path:
     return visitor.adapter_file
 
 
-def read_shares(text: str | None, styles: int) -> list[float] | None:
+def read_style_weights(text: str | None, styles: int) -> list[float] | None:
     """One number for each of so many style images, from text such as "3, 1"; None for equal parts.
 
     >>> read_shares("3, 1", 2), read_shares(" ", 2)
@@ -52,7 +65,7 @@ def read_shares(text: str | None, styles: int) -> list[float] | None:
     if len(numbers) != styles or not all(0 <= number < math.inf for number in numbers) or not sum(numbers) > 0:
         example = ", ".join(["3", *["1"] * (styles - 1)])
         raise gr.Error(
-            f"The shares have to be {styles} numbers, one a style image, such as {example}; or leave them empty.",
+            f"The style weights have to be {styles} numbers, one a style image, such as {example}; or leave them empty.",
             print_exception=False,
         )
     return numbers

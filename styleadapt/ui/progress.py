@@ -1,4 +1,4 @@
-"""How an adaptation's progress reads: a bar, the time left, and what has been gained."""
+"""Formats the progress of an adaptation as HTML: a bar, the time left, and the scores."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The Restore tab: noise, JPEG artifacts, blur and holes taken out of a photo, and colors for a gray one."""
+"""The Restore tab: removes noise, JPEG artifacts, blur and holes from a photo, and colors gray ones."""
 
 import time
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class RestoreEvents:
 
     def restore(
         self,
-        photo: str | None,
+        image: str | None,
         task: str,
         level: str | None,
         fidelity: float,
@@ -59,7 +59,7 @@ class RestoreEvents:
         """Restore a damaged photo: take out noise, JPEG artifacts or blur, fill a hole, or give a gray photo its colors.
 
         Parameters:
-            photo: The photo, an image file of any size up to 24 megapixels.
+            image: The photo, an image file of any size up to 24 megapixels.
             task: What to mend: "denoise", "jpeg" (artifacts), "deblur", "inpaint" (fill a hole), "colorize" (a gray photo), or
                 "auto" for whatever is found of the first three.
             level: How strong the damage is, a number as text, or "auto", which estimates it: of "denoise" the standard deviation
@@ -75,11 +75,11 @@ class RestoreEvents:
         """
         with plain_errors():
             hole = read_image(mask) if mask else None
-            return self._restored(photo, task, level, fidelity, hole, reference, visitor)
+            return self._restored(image, task, level, fidelity, hole, reference, visitor)
 
     def painted_restore(
         self,
-        photo: str | None,
+        image: str | None,
         layers: list[str] | None,
         task: str,
         level: str | None,
@@ -95,9 +95,9 @@ class RestoreEvents:
         with plain_errors():
             hole = None
             if task == "inpaint":
-                hole = read_image(mask) if mask else _enlarged(painted(layers), photo)
+                hole = read_image(mask) if mask else _enlarged(painted(layers), image)
             return self._restored(
-                photo,
+                image,
                 task,
                 level if task in LEVEL_MEANINGS else AUTO,
                 fidelity,
@@ -108,7 +108,7 @@ class RestoreEvents:
 
     def _restored(
         self,
-        photo: str | None,
+        image: str | None,
         task: str,
         level: str | None,
         fidelity: float,
@@ -116,8 +116,8 @@ class RestoreEvents:
         reference: str | None,
         visitor: Visitor | None,
     ) -> Shown:
-        before = read_photo(photo)
-        assert photo is not None  # `read_photo` has asked for it
+        before = read_photo(image)
+        assert image is not None  # `read_photo` has asked for it
         if task == "inpaint" and hole is None and before.mode != "RGBA":
             raise gr.Error("Paint over what is to be filled, or give an image of it.", print_exception=False)
         visitor = self.visitors.of(visitor)
@@ -127,9 +127,9 @@ class RestoreEvents:
         if reference:
             options["reference"] = read_image(reference)
         started = time.monotonic()
-        after, levels = self.studio.restore(Path(photo), **options)
-        file = visitor.restored_file(kept_suffix(Path(photo), after, read_metadata(photo)))
-        preview, download, note = shown(photo, before, after, visitor, file, started)
+        after, levels = self.studio.restore(Path(image), **options)
+        file = visitor.restored_file(kept_suffix(Path(image), after, read_metadata(image)))
+        preview, download, note = shown(image, before, after, visitor, file, started)
         return preview, download, note + damage_text(task, levels), visitor
 
 

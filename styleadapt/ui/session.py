@@ -1,4 +1,4 @@
-"""What belongs to one visitor: an adapter, pictures to download, a run to stop. All of it is files in one folder.
+"""Holds what belongs to one visitor (an adapter, pictures to download, a run to stop) as files in one folder.
 
 Nothing of a visitor is kept in the shared pipeline, so one visitor's adapter cannot reach another.
 """
@@ -42,7 +42,7 @@ class Visitor:
     @property
     def picture_file(self) -> Path:
         """Where the full-size picture goes. The next one replaces it, so a visitor holds one at a time."""
-        return self.folder / "stylised.png"
+        return self.folder / "stylized.png"
 
     @property
     def strip_file(self) -> Path:
@@ -65,7 +65,7 @@ class Visitor:
     @property
     def zip_file(self) -> Path:
         """Where a batch's pictures go."""
-        return self.folder / "stylised.zip"
+        return self.folder / "stylized.zip"
 
     @property
     def assets_file(self) -> Path:
@@ -79,8 +79,8 @@ class Visitor:
 
     @property
     def video_file(self) -> Path:
-        """Where the stylised clip goes."""
-        return self.folder / "stylised.mp4"
+        """Where the stylized clip goes."""
+        return self.folder / "stylized.mp4"
 
     def touch(self) -> Path:
         """Make the folder, or mark it as in use, and return it."""

@@ -1,4 +1,4 @@
-"""The choice of a stroke size, on every tab that makes pictures."""
+"""Lays out and reads the choice of a stroke size, on every tab that makes pictures."""
 
 import gradio as gr
 

@@ -1,7 +1,6 @@
-"""The models' work for the interface: pictures, strips, regions, batches, sets and clips; adapting, and restoring.
+"""Runs the pipelines for the interface: pictures, strips, regions, batches, sets, clips, adaptation and restoration.
 
-Every call to stylise works on a copy of the one shared pipeline, so that nothing of a visitor stays in it; restoring
-leaves nothing there.
+Stylizing and restoring leave nothing of a visitor in the shared pipelines. An adapter would, and is worn by a copy.
 """
 
 import copy
@@ -34,12 +33,11 @@ from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
 from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
 from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
 from styleadapt.ui.uploads import fit
+from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import RestorationPipeline, StyleTransferPipeline
     from styleadapt.pipelines.picture_files import PictureResult
-
-ADAPTER_NAME = "visitor"
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,18 @@ class Look:
     """Where a style comes from: style images, an adapter, or both.
 
     Parameters:
-        paintings: the style images; None for the adapter's style alone.
-        shares: one number a style image; None for equal parts.
+        styles: the style images; None for the adapter's style alone.
+        style_weights: one number a style image; None for equal parts.
         adapter_file: the adapter; None for the style images alone.
-        weight: how far to follow the adapter.
-        blend: with both, how much of the style code is the adapter's, from 0 to 1; the style images have the rest.
+        adapter_weight: how far to follow the adapter.
+        adapter_blend: with both, how much of the style code is the adapter's, from 0 to 1; the style images have the rest.
     """
 
-    paintings: list[Image.Image] | None = None
-    shares: list[float] | None = None
+    styles: list[Image.Image] | None = None
+    style_weights: list[float] | None = None
     adapter_file: Path | None = None
-    weight: float = 1.0
-    blend: float = 0.0
+    adapter_weight: float = 1.0
+    adapter_blend: float = 0.0
 
 
 def load_packaged() -> "StyleTransferPipeline":
@@ -98,13 +96,13 @@ class Studio:
             self._loading.set_result(_place(load))
         else:
             self._loading = ThreadPoolExecutor(1, thread_name_prefix="load-pipeline").submit(_place, load)
-        self.stylise = on_gpu(self._stylise, duration=lambda photo, *_: gpu_seconds(_megapixels(photo)))
+        self.stylize = on_gpu(self._stylize, duration=lambda photo, *_: gpu_seconds(_megapixels(photo)))
         self.refine = on_gpu(self._refine, duration=_refining_seconds)
         self.strip = on_gpu(self._strip, duration=gpu_seconds(STRIP_SIDE**2 / 1e6, len(STRIP_STRENGTHS)))
         self.regions = on_gpu(
             self._regions, duration=lambda photo, styles, *_: gpu_seconds(_megapixels(photo), passes=len(styles))
         )
-        self.adapt = on_gpu(self._adapt, duration=lambda paintings, photo, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
+        self.adapt = on_gpu(self._adapt, duration=lambda styles, photo, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
         self.batch = on_gpu(self._batch, duration=lambda photos, *_: gpu_seconds(MAX_WORK_SIDE**2 / 1e6, len(photos)))
         # small pieces are painted at 16 times their pixels, and a part of them once more before
         self.assets = on_gpu(self._assets, duration=gpu_seconds(MAX_ASSET_PIXELS / 1e6, passes=17))
@@ -126,7 +124,7 @@ class Studio:
         """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
         return _paint(self._loading.result().on_cpu, photo, Look([painting]))
 
-    def _stylise(
+    def _stylize(
         self,
         photo: Image.Image,
         look: Look,
@@ -156,7 +154,7 @@ class Studio:
 
     def _strip(self, photo: Image.Image, look: Look, preserve_color: bool, stroke_size: "StrokeSize" = "auto") -> Image.Image:
         """`photo`, made small, at each of `STRIP_STRENGTHS`, side by side."""
-        session = _dressed(self.pipeline, look)
+        session = wearing(self.pipeline, look.adapter_file, look.adapter_weight)
         options = {**_style_options(look), "preserve_color": preserve_color, "stroke_size": stroke_size}
         return session.strength_strip(fit(photo, STRIP_SIDE), strengths=STRIP_STRENGTHS, **options)
 
@@ -165,23 +163,23 @@ class Studio:
         photo: Image.Image,
         styles: list[Image.Image],
         masks: list[Image.Image],
-        feather: float,
+        mask_feather: float,
         strength: float,
         preserve_color: bool,
         stroke_size: "StrokeSize" = "auto",
     ) -> Image.Image:
         """`photo` with each style in its mask; one style more than masks takes the rest, which otherwise stays the photo."""
-        options = {"mask": masks, "mask_feather": feather, "strength": strength, "preserve_color": preserve_color}
+        options = {"mask": masks, "mask_feather": mask_feather, "strength": strength, "preserve_color": preserve_color}
         return _paint(self.pipeline, photo, Look(styles), **options, stroke_size=stroke_size)
 
     def _adapt(
-        self, paintings: list[Image.Image], photo: Image.Image, seconds: float, adapter_file: Path, stop_file: Path
+        self, styles: list[Image.Image], photo: Image.Image, seconds: float, adapter_file: Path, stop_file: Path
     ) -> Iterator[Report | Finished]:
-        """Learn the style of `paintings`; see `adapt_live`."""
-        yield from adapt_live(self.pipeline, paintings, photo, seconds, adapter_file, stop_file)
+        """Learn the style of `styles`; see `adapt_live`."""
+        yield from adapt_live(self.pipeline, styles, photo, seconds, adapter_file, stop_file)
 
     def _batch(self, *arguments, **options) -> Iterator[BatchReport | BatchFinished]:
-        """Stylise many photos; see `batch_live`."""
+        """Stylize many photos; see `batch_live`."""
         yield from batch_live(self.pipeline, *arguments, **options)
 
     def _assets(self, *arguments, **options) -> Iterator[AssetsReport | AssetsFinished]:
@@ -189,7 +187,7 @@ class Studio:
         yield from assets_live(self.pipeline, *arguments, **options)
 
     def _video(self, *arguments, **options) -> Iterator[VideoReport | VideoFinished]:
-        """Stylise a clip; see `video_live`."""
+        """Stylize a clip; see `video_live`."""
         yield from video_live(self.pipeline, *arguments, **options)
 
     def restore(self, photo: Path, **options: Any) -> "tuple[PictureResult, dict[str, float]]":
@@ -212,7 +210,7 @@ class Studio:
         from styleadapt.adapters.adapter import StyleAdapter
 
         adapter = StyleAdapter.load(file)
-        self._loading.result().on_cpu.clone().load_adapter(adapter, name=ADAPTER_NAME)
+        self._loading.result().on_cpu.check_adapter(adapter)
         return dict(adapter.scores)
 
 
@@ -232,25 +230,16 @@ def _place(load: Callable[[], "StyleTransferPipeline"]) -> _Placed:
     return _Placed(pipeline.to(device), on_cpu)
 
 
-def _dressed(pipeline: "StyleTransferPipeline", look: Look) -> "StyleTransferPipeline":
-    """A copy of `pipeline` with the adapter of `look`, if it has one."""
-    session = pipeline.clone()
-    if look.adapter_file is not None:
-        session.load_adapter(look.adapter_file, name=ADAPTER_NAME)
-        session.set_adapters([ADAPTER_NAME], [look.weight])
-    return session
-
-
 def _style_options(look: Look) -> dict[str, Any]:
-    return {"style": look.paintings, "style_weights": look.shares, "adapter_blend": look.blend}
+    return {"style": look.styles, "style_weights": look.style_weights, "adapter_blend": look.adapter_blend}
 
 
 def _paint(pipeline: "StyleTransferPipeline", photo: Image.Image, look: Look, **options: Any) -> Image.Image:
-    session = _dressed(pipeline, look)
+    session = wearing(pipeline, look.adapter_file, look.adapter_weight)
     return session(photo, **_style_options(look), max_size=MAX_WORK_SIDE, **options).images[0]
 
 
-def _video_seconds(source, target, paintings, adapter_file, strength, preserve_color, max_size: int, *_) -> int:
+def _video_seconds(source, target, styles, adapter_file, strength, preserve_color, max_size: int, *_) -> int:
     """For a clip of the usual shape and the largest number of frames."""
     return gpu_seconds(max_size**2 * 9 / 16 / 1e6, passes=MAX_VIDEO_FRAMES)
 

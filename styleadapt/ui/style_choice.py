@@ -1,4 +1,4 @@
-"""The style of long work: images, or the visitor's adapter. The Batch and the Video tab begin with it."""
+"""Lays out and reads the choice of style, images or an adapter, on the Batch and Video tabs."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from styleadapt.ui.uploads import StyleFiles, read_styles, styles_input
 class StyleChoice(NamedTuple):
     """What to paint with: one of the two is None."""
 
-    paintings: list[Image.Image] | None
+    styles: list[Image.Image] | None
     adapter_file: Path | None
 
 
-def read_choice(source: str, styles: StyleFiles | None, visitor: Visitor) -> StyleChoice:
+def read_choice(source: str, style: StyleFiles | None, visitor: Visitor) -> StyleChoice:
     """The style that was chosen. Raises `gr.Error` when there is none, `ImageError` for a bad image."""
     if source != MY_ADAPTER:
-        return StyleChoice(read_styles(styles), None)
+        return StyleChoice(read_styles(style), None)
     return StyleChoice(None, own_adapter(visitor))
 
 
@@ -32,10 +32,10 @@ def style_choice(prefix: str) -> tuple[gr.Radio, gr.Gallery]:
     Parameters:
         prefix: what the ids of the elements begin with.
     """
-    paintings = example_images("styles")
+    example_styles = example_images("styles")
     with gr.Column(min_width=240) as column:
-        styles = styles_input("Style images", f"{prefix}-styles", value=paintings[:1])
-        fill_from(example_strip(paintings, "Example styles", f"{prefix}-example-styles"), paintings, styles)
+        styles = styles_input("Style images", f"{prefix}-styles", value=example_styles[:1])
+        fill_from(example_strip(example_styles, "Example styles", f"{prefix}-example-styles"), example_styles, styles)
     source = gr.Radio(
         [STYLE_IMAGES, MY_ADAPTER],
         value=STYLE_IMAGES,

@@ -1,4 +1,4 @@
-"""The Stylise tab: a photo in the style of any images, of the visitor's adapter, or of both; and a strip of its strengths."""
+"""The Stylize tab: stylizes a photo with images, with the visitor's adapter, or with both, and compares strengths."""
 
 import functools
 import time
@@ -32,8 +32,8 @@ class StylizeTab:
     styles: gr.Gallery
     source: gr.Radio
     styles_column: gr.Column
-    weight: gr.Slider
-    blend: gr.Slider
+    adapter_weight: gr.Slider
+    adapter_blend: gr.Slider
 
 
 class StylizeEvents:
@@ -44,89 +44,89 @@ class StylizeEvents:
         self.visitors = visitors
 
     def first_look(self) -> tuple[Image.Image, Image.Image] | None:
-        """What the page opens with: the first examples, stylised. None in a package without examples."""
+        """What the page opens with: the first examples, stylized. None in a package without examples."""
         with plain_errors():
             return self._first_look
 
     @functools.cached_property
     def _first_look(self) -> tuple[Image.Image, Image.Image] | None:
-        photos, paintings = example_images("photos"), example_images("styles")
-        if not photos or not paintings:
+        photos, example_styles = example_images("photos"), example_images("styles")
+        if not photos or not example_styles:
             return None
         photo = load_image(photos[0])
-        return photo, self.studio.first_look(photo, load_image(paintings[0]))
+        return photo, self.studio.first_look(photo, load_image(example_styles[0]))
 
-    def stylise(
+    def stylize(
         self,
-        photo: str | None,
-        styles: StyleFiles | None,
+        image: str | None,
+        style: StyleFiles | None,
         source: str,
         strength: float,
-        keep_colours: bool,
-        weight: float,
-        shares: str | None,
-        blend: float,
+        preserve_color: bool,
+        adapter_weight: float,
+        style_weights: str | None,
+        adapter_blend: float,
         visitor: Visitor | None,
         stroke_size: str | None = None,
     ) -> tuple[tuple[Image.Image, Image.Image], dict, str, Visitor]:
         """Paint a photo in the style of one or more images, of the adapter made or loaded in this session, or of both.
 
         Parameters:
-            photo: The photo, an image file of any size up to 24 megapixels.
-            styles: One to eight style images. Not used with "My adapter".
+            image: The photo, an image file of any size up to 24 megapixels.
+            style: One to eight style images. Not used with "My adapter".
             source: Where the style comes from, "Style images", "My adapter" or "Both".
             strength: How much of the style to take, from 0 (the photo) to 1.
-            keep_colours: Whether the photo keeps its own colours and takes only the brushwork.
-            weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
-            shares: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
-            blend: With "Both", how much of the style is the adapter's, from 0 (the style images) to 1 (the adapter).
+            preserve_color: Whether the photo keeps its own colors and takes only the brushwork.
+            adapter_weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
+            style_weights: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
+            adapter_blend: With "Both", how much of the style is the adapter's, from 0 (the style images) to 1 (the adapter).
             stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
-            The photo and the stylised photo, small enough to preview.
-            The stylised photo in full size, a PNG file with the EXIF of the photo, except for its GPS position.
+            The photo and the stylized photo, small enough to preview.
+            The stylized photo in full size, a PNG file with the EXIF of the photo, except for its GPS position.
             The size and the time taken, as text.
         """
         with plain_errors():
-            before = read_photo(photo)
+            before = read_photo(image)
             visitor = self.visitors.of(visitor)
             strength, strokes = clamp(strength, 0, 1, default=1), read_strokes(stroke_size)
             started = time.monotonic()
-            look = read_look(styles, source, weight, shares, blend, visitor)
-            after = self.studio.stylise(before, look, strength, bool(keep_colours), strokes)
-            return *shown(photo, before, after, visitor, visitor.picture_file, started), visitor
+            look = read_look(style, source, adapter_weight, style_weights, adapter_blend, visitor)
+            after = self.studio.stylize(before, look, strength, bool(preserve_color), strokes)
+            return *shown(image, before, after, visitor, visitor.picture_file, started), visitor
 
     def strip(
         self,
-        photo: str | None,
-        styles: StyleFiles | None,
+        image: str | None,
+        style: StyleFiles | None,
         source: str,
-        keep_colours: bool,
-        weight: float,
-        shares: str | None,
-        blend: float,
+        preserve_color: bool,
+        adapter_weight: float,
+        style_weights: str | None,
+        adapter_blend: float,
         visitor: Visitor | None,
         stroke_size: str | None = None,
     ) -> tuple[str, dict, Visitor]:
         """Paint a photo at five strengths of a style, from 0 to 1, in one picture side by side.
 
         Parameters:
-            photo: The photo, an image file of any size up to 24 megapixels; it is made small.
-            styles: One to eight style images. Not used with "My adapter".
+            image: The photo, an image file of any size up to 24 megapixels; it is made small.
+            style: One to eight style images. Not used with "My adapter".
             source: Where the style comes from, "Style images", "My adapter" or "Both".
-            keep_colours: Whether the photo keeps its own colours and takes only the brushwork.
-            weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
-            shares: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
-            blend: With "Both", how much of the style is the adapter's, from 0 (the style images) to 1 (the adapter).
+            preserve_color: Whether the photo keeps its own colors and takes only the brushwork.
+            adapter_weight: How far to follow the adapter, from 0 to 1.5. Not used with "Style images".
+            style_weights: How much of each style image to blend in, such as "3, 1" for two of them; equal parts if empty.
+            adapter_blend: With "Both", how much of the style is the adapter's, from 0 (the style images) to 1 (the adapter).
             stroke_size: About how wide the strokes are, a share of the photo's longer side such as "0.02", or "auto".
         Returns:
             The strip, to look at.
             The strip, a PNG file.
         """
         with plain_errors():
-            before = read_photo(photo)
+            before = read_photo(image)
             visitor = self.visitors.of(visitor)
-            look = read_look(styles, source, weight, shares, blend, visitor)
-            picture = self.studio.strip(before, look, bool(keep_colours), read_strokes(stroke_size))
+            look = read_look(style, source, adapter_weight, style_weights, adapter_blend, visitor)
+            picture = self.studio.strip(before, look, bool(preserve_color), read_strokes(stroke_size))
             visitor.touch()
             save_image(picture, visitor.strip_file)
             return str(visitor.strip_file), gr.update(value=visitor.strip_file, interactive=True), visitor
@@ -140,7 +140,7 @@ def show_source(source: str) -> tuple[dict, dict, dict]:
 
 def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> StylizeTab:
     """Lay out the tab inside the current blocks and connect its events."""
-    photos, paintings = example_images("photos"), example_images("styles")
+    photos, example_styles = example_images("photos"), example_images("styles")
     events = StylizeEvents(studio, visitors)
 
     with gr.Row():
@@ -150,17 +150,17 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
                     photo = photo_input("Photo", "stylize-photo", value=str(photos[0]) if photos else None)
                     photo_strip = example_strip(photos, "Example photos", "example-photos")
                 with gr.Column(min_width=240) as styles_column:
-                    styles = styles_input("Style images", "stylize-styles", value=paintings[:1])
-                    style_strip = example_strip(paintings, "Example styles", "example-styles")
-            shares = gr.Textbox(
+                    styles = styles_input("Style images", "stylize-styles", value=example_styles[:1])
+                    style_strip = example_strip(example_styles, "Example styles", "example-styles")
+            style_weights = gr.Textbox(
                 value="",
-                label="Shares of the style images",
+                label="Style weights",
                 info="One number each, in their order; equal parts if empty.",
                 placeholder="3, 1",
                 max_lines=1,
                 max_length=100,
                 visible=False,
-                elem_id="stylize-shares",
+                elem_id="stylize-style-weights",
             )
             source = gr.Radio(
                 [STYLE_IMAGES, MY_ADAPTER, BOTH],
@@ -169,22 +169,24 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
                 info="Make an adapter on the Adapt tab, or load one there.",
                 elem_id="stylize-source",
             )
-            blend = gr.Slider(
+            adapter_blend = gr.Slider(
                 0,
                 1,
                 value=0.5,
                 step=0.05,
-                label="Blend",
+                label="Adapter blend",
                 info="0: the style images, 1: my adapter.",
                 visible=False,
-                elem_id="stylize-blend",
+                elem_id="stylize-adapter-blend",
             )
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="stylize-strength")
-            weight = gr.Slider(0, 1.5, value=1, step=0.05, label="Adapter weight", visible=False, elem_id="stylize-weight")
+            adapter_weight = gr.Slider(
+                0, 1.5, value=1, step=0.05, label="Adapter weight", visible=False, elem_id="stylize-adapter-weight"
+            )
             stroke_size = stroke_size_input("stylize-stroke-size")
-            keep_colours = gr.Checkbox(label="Keep the photo's colours", elem_id="stylize-keep-colours")
+            preserve_color = gr.Checkbox(label="Preserve color", elem_id="stylize-preserve-color")
             fine = fine_inputs()
-            run = gr.Button("Stylise", variant="primary", elem_id="stylize-run")
+            run = gr.Button("Stylize", variant="primary", elem_id="stylize-run")
         with gr.Column(scale=6, min_width=320):
             result = before_and_after("stylize-result")
             note = gr.Markdown(FIRST_NOTE, elem_id="stylize-note")
@@ -204,21 +206,32 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
                         "Download the strip", interactive=False, min_width=140, elem_id="strip-download"
                     )
 
-    stylise: dict[str, Any] = {
-        "fn": events.stylise,
-        "inputs": [photo, styles, source, strength, keep_colours, weight, shares, blend, visitor, stroke_size],
+    stylize: dict[str, Any] = {
+        "fn": events.stylize,
+        "inputs": [
+            photo,
+            styles,
+            source,
+            strength,
+            preserve_color,
+            adapter_weight,
+            style_weights,
+            adapter_blend,
+            visitor,
+            stroke_size,
+        ],
         "outputs": [result, download, note, visitor],
         "show_progress_on": result,
         "scroll_to_output": True,
         **SHORT_WORK,
     }
     gr.on(None, events.first_look, None, result, api_visibility="private", **SHORT_WORK)
-    run.click(**stylise, api_name="stylise")
-    fill_from(photo_strip, photos, photo).then(**stylise, api_visibility="private")
-    fill_from(style_strip, paintings, styles).then(**stylise, api_visibility="private")
+    run.click(**stylize, api_name="stylize")
+    fill_from(photo_strip, photos, photo).then(**stylize, api_visibility="private")
+    fill_from(style_strip, example_styles, styles).then(**stylize, api_visibility="private")
     strip_run.click(
         events.strip,
-        [photo, styles, source, keep_colours, weight, shares, blend, visitor, stroke_size],
+        [photo, styles, source, preserve_color, adapter_weight, style_weights, adapter_blend, visitor, stroke_size],
         [strip, strip_download, visitor],
         show_progress_on=strip,
         api_name="strip",
@@ -233,12 +246,12 @@ def build_stylize_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
         fine.progress,
         IDLE,
         visitor,
-        inputs=[*stylise["inputs"], fine.seconds],
-        outputs=[fine.progress, *stylise["outputs"]],
+        inputs=[*stylize["inputs"], fine.seconds],
+        outputs=[fine.progress, *stylize["outputs"]],
         api_name="refine",
     )
     aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    styles.change(lambda files: gr.update(visible=len(files or []) > 1), styles, shares, **aside)
-    source.change(show_source, source, [styles_column, weight, blend], **aside)
+    styles.change(lambda files: gr.update(visible=len(files or []) > 1), styles, style_weights, **aside)
+    source.change(show_source, source, [styles_column, adapter_weight, adapter_blend], **aside)
     fine.quality.change(show_quality, fine.quality, [run, fine.column], **aside)
-    return StylizeTab(photo, styles, source, styles_column, weight, blend)
+    return StylizeTab(photo, styles, source, styles_column, adapter_weight, adapter_blend)

@@ -1,4 +1,4 @@
-"""How the interface looks: system fonts, one accent, light and dark; no file from another server."""
+"""Defines the look of the interface: system fonts, one accent color, light and dark, nothing from another server."""
 
 import gradio as gr
 

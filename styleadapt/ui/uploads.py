@@ -1,4 +1,4 @@
-"""From an upload to pixels: inputs that hand out file paths, and reading those files within the limits."""
+"""Lays out inputs that give file paths, and reads uploaded files within the limits."""
 
 from pathlib import Path
 

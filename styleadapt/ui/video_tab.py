@@ -1,4 +1,4 @@
-"""The Video tab: a short clip in one style, watched while it is made."""
+"""The Video tab: stylizes a short clip in one style, with a live preview."""
 
 import html
 import math
@@ -32,9 +32,9 @@ from styleadapt.ui.uploads import StyleFiles, uploaded_path
 if TYPE_CHECKING:
     from styleadapt.pipelines.video import VideoSummary
 
-IDLE = status("Choose a clip and a style, then press Stylise clip.")
+IDLE = status("Choose a clip and a style, then press Stylize clip.")
 # As `stylize_video` has it, whose import takes seconds.
-STEADINESS = 0.9
+SMOOTHING = 0.9
 
 Shown = tuple[str, Image.Image | dict | None, Path | dict | None, dict, Visitor]
 
@@ -55,12 +55,12 @@ class VideoEvents(LongWork):
     def video(
         self,
         clip: str | None,
-        styles: StyleFiles | None,
+        style: StyleFiles | None,
         source: str,
         strength: float,
-        keep_colours: bool,
-        steadiness: float,
-        longest_side: float,
+        preserve_color: bool,
+        smoothing: float,
+        max_size: float,
         visitor: Visitor | None,
         stroke_size: str | None = None,
     ) -> Iterator[Shown]:
@@ -68,17 +68,17 @@ class VideoEvents(LongWork):
 
         Parameters:
             clip: The clip, a video file of up to 30 megabytes, 900 frames and 3840 x 2160 pixels.
-            styles: One to eight style images, blended in equal parts. Not used with "My adapter".
+            style: One to eight style images, blended in equal parts. Not used with "My adapter".
             source: Where the style comes from, "Style images" or "My adapter", which is the one made or loaded in this session.
             strength: How much of the style to take, from 0 (the clip) to 1.
-            keep_colours: Whether the clip keeps its own colours and takes only the brushwork.
-            steadiness: How firmly the brushwork stays in place from frame to frame, from 0 (it flickers) to 1.
-            longest_side: The longest side in pixels that is worked at, from 256 to 1024; the clip keeps its own size.
+            preserve_color: Whether the clip keeps its own colors and takes only the brushwork.
+            smoothing: How firmly the brushwork stays in place from frame to frame, from 0 (it flickers) to 1.
+            max_size: The longest side in pixels that is worked at, from 256 to 1024; the clip keeps its own size.
             stroke_size: About how wide the strokes are, a share of the clip's longer side such as "0.02", or "auto".
         Returns:
             The progress, as HTML text; at the end the size, and what there is to know about the result.
-            The last frame that was stylised, as long as the work runs.
-            The stylised clip, an MP4 file, to play; /stop ends the work early and keeps the frames that are ready.
+            The last frame that was stylized, as long as the work runs.
+            The stylized clip, an MP4 file, to play; /stop ends the work early and keeps the frames that are ready.
             The same file, to download.
         """
         with plain_errors():
@@ -86,14 +86,14 @@ class VideoEvents(LongWork):
             stop_file = visitor.stop_file or visitor.begin_run()
             try:
                 path = _clip(clip)
-                choice = read_choice(source, styles, visitor)
-                strength, steadiness = clamp(strength, 0, 1, default=1), clamp(steadiness, 0, 1, default=STEADINESS)
-                side = int(clamp(longest_side, MIN_VIDEO_SIDE, MAX_VIDEO_SIDE, DEFAULT_VIDEO_SIDE))
+                choice = read_choice(source, style, visitor)
+                strength, smoothing = clamp(strength, 0, 1, default=1), clamp(smoothing, 0, 1, default=SMOOTHING)
+                side = int(clamp(max_size, MIN_VIDEO_SIDE, MAX_VIDEO_SIDE, DEFAULT_VIDEO_SIDE))
                 if stop_file.exists():
                     yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
                     return
                 yield status("Preparing …"), None, None, gr.update(interactive=False), visitor
-                settings = strength, bool(keep_colours), side, stop_file, steadiness, read_strokes(stroke_size)
+                settings = strength, bool(preserve_color), side, stop_file, smoothing, read_strokes(stroke_size)
                 for item in self.studio.video(path, visitor.video_file, *choice, *settings):
                     visitor.touch()
                     if isinstance(item, VideoFinished):
@@ -151,27 +151,27 @@ def build_video_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
                 source, styles = style_choice("video")
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", elem_id="video-strength")
             stroke_size = stroke_size_input("video-stroke-size")
-            keep_colours = gr.Checkbox(label="Keep the clip's colours", elem_id="video-keep-colours")
-            steadiness = gr.Slider(
+            preserve_color = gr.Checkbox(label="Preserve color", elem_id="video-preserve-color")
+            smoothing = gr.Slider(
                 0,
                 1,
-                value=STEADINESS,
+                value=SMOOTHING,
                 step=0.05,
-                label="Steadiness",
+                label="Smoothing",
                 info="How firmly the brushwork stays in place from frame to frame.",
-                elem_id="video-steadiness",
+                elem_id="video-smoothing",
             )
             side = gr.Slider(
                 MIN_VIDEO_SIDE,
                 MAX_VIDEO_SIDE,
                 value=DEFAULT_VIDEO_SIDE,
                 step=64,
-                label="Longest side to work at, in pixels",
-                info="The clip keeps its size. Twice the side shows finer strokes and takes four times as long.",
+                label="Max size, in pixels",
+                info="The longest side to work at; the clip keeps its size. Twice shows finer strokes in four times the time.",
                 elem_id="video-side",
             )
             with gr.Row():
-                run = gr.Button("Stylise clip", variant="primary", min_width=120, elem_id="video-run")
+                run = gr.Button("Stylize clip", variant="primary", min_width=120, elem_id="video-run")
                 stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="video-stop")
         with gr.Column(scale=6, min_width=320):
             progress = gr.HTML(IDLE, elem_id="video-status")
@@ -186,7 +186,7 @@ def build_video_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
                     alt_text="Current frame",
                 )
                 result = gr.Video(
-                    label="Stylised clip", elem_id="video-result", buttons=[], interactive=False, height=400, min_width=220
+                    label="Stylized clip", elem_id="video-result", buttons=[], interactive=False, height=400, min_width=220
                 )
             download = gr.DownloadButton("Download the clip", interactive=False, elem_id="video-download")
 
@@ -199,7 +199,7 @@ def build_video_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> No
         progress,
         IDLE,
         visitor,
-        inputs=[clip, styles, source, strength, keep_colours, steadiness, side, visitor, stroke_size],
+        inputs=[clip, styles, source, strength, preserve_color, smoothing, side, visitor, stroke_size],
         outputs=[progress, preview, result, download, visitor],
         api_name="video",
     )

@@ -1,4 +1,4 @@
-"""Clips in: frames as a player shows them, with their times, and packets of sound, from a file that may be hostile or broken."""
+"""Reads clips that may be broken or hostile: frames as a player shows them, with their times, and packets of sound."""
 
 import os
 from collections.abc import Iterator

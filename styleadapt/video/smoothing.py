@@ -1,9 +1,9 @@
-"""Temporal consistency: a stylised frame takes over its predecessor where the film itself has only moved."""
+"""Reduces flicker: where the source video has only moved, a stylized frame takes over its predecessor."""
 
 import cv2
 import numpy as np
 
-# Measured on the clips of scripts/benchmark_video.py, as docs/video.md tells.
+# Measured on the clips of benchmarks/benchmark_video.py, as docs/video.md tells.
 FLOW_SIDE = 320
 MOTION_ERROR = 12.0
 MOST_DETAIL = 0.3
@@ -12,7 +12,7 @@ _LEAST_FLOW_SIDE = 32
 
 
 class TemporalSmoother:
-    """Steadies stylised frames, one after the other, as motion-compensated recursive averaging.
+    """Steadies stylized frames, one after the other, as motion-compensated recursive averaging.
 
     Optical flow between two frames of the film (dense inverse search, Kroeger et al., arXiv 1603.03590, on frames of 320 px)
     carries the previous result to where its parts are now. Per pixel, c = exp(-(e / 12)^2) says how far that is to be trusted,
@@ -43,20 +43,20 @@ class TemporalSmoother:
         self._before: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __call__(self, photo: np.ndarray, painted: np.ndarray) -> np.ndarray:
-        """The next frame of the film and its stylisation, both `(H, W, 3)` uint8 and of the size of the first; the result."""
+        """The next frame of the film and its stylization, both `(H, W, 3)` uint8 and of the size of the first; the result."""
         if self.smoothing == 0:
             return painted
-        grey = cv2.resize(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), _flow_size(photo), interpolation=cv2.INTER_AREA)
+        gray = cv2.resize(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), _flow_size(photo), interpolation=cv2.INTER_AREA)
         if self._before is None:
-            self._before = photo, painted, grey
+            self._before = photo, painted, gray
             return painted
-        photo_before, result_before, grey_before = self._before
-        places = _places(self._flow.calc(grey, grey_before, None), photo.shape[:2])  # type: ignore[call-overload]  # takes None
+        photo_before, result_before, gray_before = self._before
+        places = _places(self._flow.calc(gray, gray_before, None), photo.shape[:2])  # type: ignore[call-overload]  # takes None
         carried = cv2.remap(result_before, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         moved = cv2.remap(photo_before, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         weight = self.smoothing * _trust(photo, moved, places)
         result = painted + weight[..., None] * (carried.astype(np.float32) - painted)
-        self._before = photo, _levels(result), grey
+        self._before = photo, _levels(result), gray
         return _with_detail_of(painted, result)
 
 

@@ -1,4 +1,4 @@
-"""Clips out: frames are encoded as they come, sound is passed through, and the file appears whole or not at all."""
+"""Writes clips: encodes frames as they come, copies the sound, and saves the file atomically."""
 
 import contextlib
 import os

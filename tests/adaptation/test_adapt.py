@@ -96,7 +96,7 @@ def test_the_noise_is_shifted_while_training_and_stands_still_in_checks(tiny_mod
     monkeypatch.setattr(StyleNoise, "forward", lambda self, *a: modes.append(self.training) or forward(self, *a))
     run(tiny_models, steps=1)
     noises = sum(isinstance(m, StyleNoise) for m in tiny_models["generator"].modules())
-    checks = 3  # before the first step, after the last, and for memorisation
+    checks = 3  # before the first step, after the last, and for memorization
     assert modes.count(True) == noises and modes.count(False) == checks * noises * 4
 
 
@@ -198,7 +198,7 @@ def test_correspondence_compares_a_batch_with_what_the_source_makes_of_it(tiny_m
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd"])
-def test_other_optimisers_train_too(tiny_models, optimizer):
+def test_other_optimizers_train_too(tiny_models, optimizer):
     adapter = run(tiny_models, steps=8, config=replace(FAST, optimizer=optimizer))
     assert not torch.equal(adapter.code, adapter.start_code)
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from styleadapt.adapters.adapter import StyleAdapter
+from styleadapt.adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
 from styleadapt.errors import AdapterError
+
+from ..server.hostile_adapters import join, split
 
 
 @pytest.fixture
@@ -30,6 +32,44 @@ def test_save_and_load_keep_everything(adapter, tmp_path):
         assert getattr(again, field) == getattr(adapter, field)
     torch.testing.assert_close(again.code, adapter.code, atol=2e-3, rtol=2e-3)
     assert {k: tuple(v.shape) for k, v in again.deltas.items()} == {k: tuple(v.shape) for k, v in adapter.deltas.items()}
+
+
+class GeneratorAdapter(Adapter):
+    """An adapter of a family that the library does not know, with no style code."""
+
+    kind = "generator"
+    pipeline_name = "GenerationPipeline"
+    card_call = "pipe(seed=0)"
+    scores_are = "lower is better"
+
+
+@pytest.mark.parametrize("of_kind", [RestorationAdapter, GeneratorAdapter])
+def test_an_adapter_of_another_kind_has_no_style_code(of_kind, adapter, tmp_path):
+    made = of_kind(adapter.deltas, "abc", "user/base", {"rank": 2}, {"fid": 3.5}, images=4, steps=5, seconds=6.5)
+    again = of_kind.load(made.save(tmp_path / "a.safetensors"))
+    assert (again.base, again.base_name, again.config, again.scores) == ("abc", "user/base", {"rank": 2}, {"fid": 3.5})
+    assert (again.images, again.steps, again.seconds) == (4, 5, 6.5) and set(again.deltas) == set(adapter.deltas)
+    card = made.model_card("user/a")
+    assert f"A {of_kind.kind} adapter" in card and f"import {of_kind.pipeline_name}" in card and of_kind.card_call in card
+
+
+def test_a_file_of_another_kind_is_refused_naming_both(adapter, tmp_path):
+    file = RestorationAdapter(adapter.deltas, "abc").save(tmp_path / "a.safetensors")
+    with pytest.raises(AdapterError, match="a.safetensors is an adapter of the kind 'restoration', expected the kind 'style'"):
+        StyleAdapter.load(file)
+    with pytest.raises(AdapterError, match="of the kind 'style', expected the kind 'restoration'"):
+        RestorationAdapter.load(adapter.save(tmp_path / "b.safetensors"))
+
+
+def test_a_file_without_a_kind_is_a_style_adapter(adapter, tmp_path):
+    file = adapter.save(tmp_path / "new.safetensors")
+    header, data = split(file.read_bytes())
+    assert header["__metadata__"].pop("kind") == "style"
+    (tmp_path / "old.safetensors").write_bytes(join(header, data))
+    old, new = StyleAdapter.load(tmp_path / "old.safetensors"), StyleAdapter.load(file)
+    assert old.kind == "style" and torch.equal(old.code, new.code) and torch.equal(old.start_code, new.start_code)
+    with pytest.raises(AdapterError, match="of the kind 'style'"):
+        RestorationAdapter.load(tmp_path / "old.safetensors")
 
 
 def test_only_safetensors_names(adapter, tmp_path):

@@ -72,7 +72,7 @@ def test_deltas_that_fit_pass():
         ({"c.lora_A.weight": (2, 5, 3, 3)}, "no `lora_B` beside it"),
         ({"c.lora_B.weight": (6, 2, 1, 1)}, "no `lora_A` beside it"),
         ({"c.lora_A.weight": (2, 5, 3, 3), "c.lora_B.weight": (6, 3, 1, 1)}, "`c.lora_A.weight` is"),
-        ({"c.lora_A.weight": (1, 60000), "c.lora_B.weight": (60000, 1)}, "the generator's `c.weight` is"),
+        ({"c.lora_A.weight": (1, 60000), "c.lora_B.weight": (60000, 1)}, "the network's `c.weight` is"),
         ({"c.lora_A.weight": (), "c.lora_B.weight": ()}, "`c.lora_A.weight` is"),
         ({"d.bias.delta": (6,)}, "changes nothing"),
         ({"surprise": (6,)}, "changes nothing"),

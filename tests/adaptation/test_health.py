@@ -30,7 +30,7 @@ def test_a_sound_adaptation_is_good_throughout_and_asks_for_nothing():
     [
         ("Style gained", "style_after", 0.094, 0.099, "s!"),
         ("Content kept", "content_after", 0.92, 1.19, "c!"),
-        ("Memorisation", "memorization", 0.2, 0.37, "m!"),
+        ("Memorization", "memorization", 0.2, 0.37, "m!"),
     ],
 )
 def test_each_figure_is_graded_and_a_bad_one_alone_has_its_suggestion(figure, score, fair, bad, suggestion):
@@ -50,7 +50,7 @@ def test_a_style_that_was_lost_is_said_to_be_farther():
     [
         ({k: v for k, v in SOUND.items() if k != "memorization"}, ["Style gained", "Content kept"]),
         ({"style_before": 0.1, "style_after": 0.07}, ["Style gained"]),
-        ({**SOUND, "style_before": 0.0, "content_before": 2.1}, ["Memorisation"]),
+        ({**SOUND, "style_before": 0.0, "content_before": 2.1}, ["Memorization"]),
         ({}, []),
     ],
 )
@@ -73,7 +73,7 @@ def test_the_more_of_one_picture_is_in_all_results_the_more_variety_is_lost():
     assert lost == sorted(lost) and lost[2] == pytest.approx(0.5, abs=0.1)
 
 
-def test_texture_strength_and_colour_are_no_loss_of_variety():
+def test_texture_strength_and_color_are_no_loss_of_variety():
     photos = maps(3, 0)
     assert lost_variety([{"deep": 5 * p["deep"] + 2} for p in photos], photos, ("deep",)) < 1e-3
 

@@ -33,10 +33,10 @@ def test_every_form_trains_the_discriminator_and_reaches_the_generator(tiny_mode
 
 @pytest.mark.parametrize("penalty", [{"r1_gamma": 100.0}, {"r2_gamma": 100.0}, {"gp_weight": 100.0}])
 def test_penalties_change_what_the_discriminator_learns(tiny_models, penalty):
-    plain, penalised = (
+    plain, penalized = (
         dict(play(tiny_models, r1_every=1, **options)[0].discriminator.named_parameters()) for options in ({}, penalty)
     )
-    assert any(not torch.equal(plain[n], penalised[n]) for n in plain)
+    assert any(not torch.equal(plain[n], penalized[n]) for n in plain)
 
 
 def test_ada_raises_its_probability_when_the_discriminator_is_sure(tiny_models):

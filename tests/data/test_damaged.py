@@ -10,7 +10,7 @@ from styleadapt.data.damaged import DamagedPhotos, DamageMix, as_tensor, damage,
 from ..conftest import smooth_noise
 
 PHOTOS = [SimpleNamespace(image=smooth_noise((90, 70), seed)) for seed in range(3)]
-ONLY = {"noise": 0.0, "jpeg": 0.0, "blur": 0.0, "clean": 0.0, "grey": 0.0, "stored": 0.0, "poisson": 0.0}
+ONLY = {"noise": 0.0, "jpeg": 0.0, "blur": 0.0, "clean": 0.0, "gray": 0.0, "stored": 0.0, "poisson": 0.0}
 
 
 def image(side=64):
@@ -58,16 +58,16 @@ def test_shares_are_kept():
     assert jpeg == pytest.approx(0.2, abs=0.05) and blurred == pytest.approx(0.15, abs=0.05)
 
 
-def test_stored_noise_is_what_a_file_holds_and_grey_noise_is_the_same_in_all_channels():
+def test_stored_noise_is_what_a_file_holds_and_gray_noise_is_the_same_in_all_channels():
     rng = np.random.default_rng(2)
     stored = damage(image(), only("noise", sigma=(50, 50), stored=1.0), rng).damaged
     assert stored.min() >= 0 and stored.max() <= 255 and np.array_equal(stored, stored.round())
     assert damage(image(), only("noise", sigma=(50, 50)), rng).damaged.max() > 255
     for kind in ("noise", "jpeg", "blur"):
-        grey = damage(image(), only(kind, grey=1.0), rng)
-        assert grey.damaged.shape == grey.clean.shape == (64, 64, 3)
-        assert np.array_equal(grey.damaged[..., 0], grey.damaged[..., 2])
-        assert np.array_equal(grey.clean[..., :1], luminance(image()))
+        gray = damage(image(), only(kind, gray=1.0), rng)
+        assert gray.damaged.shape == gray.clean.shape == (64, 64, 3)
+        assert np.array_equal(gray.damaged[..., 0], gray.damaged[..., 2])
+        assert np.array_equal(gray.clean[..., :1], luminance(image()))
 
 
 def test_crops_are_pieces_of_the_photo_and_small_photos_are_enlarged():

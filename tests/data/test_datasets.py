@@ -29,7 +29,7 @@ def test_the_short_side_sets_how_much_is_seen():
     assert spans[64] > 1.9 and spans[256] == pytest.approx(0.5, abs=0.05)
 
 
-def test_jitter_changes_colours_within_range():
+def test_jitter_changes_colors_within_range():
     image = torch.rand(3, 16, 16) * 2 - 1
     results = [jitter_colors(image, np.random.default_rng(seed)) for seed in range(8)]
     assert all(r.shape == image.shape and r.abs().max() <= 1 for r in results)

@@ -14,7 +14,7 @@ from styleadapt.augment.diffaugment import (
 
 
 def test_saturation_by_hand():
-    """A pixel (0.9, 0.3, 0) has the mean 0.4: factor 2 gives (1.4, 0.2, -0.4), factor 0 grey."""
+    """A pixel (0.9, 0.3, 0) has the mean 0.4: factor 2 gives (1.4, 0.2, -0.4), factor 0 gray."""
     pixel = torch.tensor([0.9, 0.3, 0.0]).view(1, 3, 1, 1).expand(2, 3, 1, 1)
     changed = adjust_saturation(pixel, torch.tensor([2.0, 0.0]).view(2, 1, 1, 1)).flatten(1)
     torch.testing.assert_close(changed, torch.tensor([[1.4, 0.2, -0.4], [0.4, 0.4, 0.4]]))
@@ -28,7 +28,7 @@ def test_contrast_by_hand():
 
 
 def test_color_stays_within_its_ranges():
-    """On a grey image saturation and contrast change nothing, which leaves the brightness: uniform in [-0.5, 0.5]."""
+    """On a gray image saturation and contrast change nothing, which leaves the brightness: uniform in [-0.5, 0.5]."""
     torch.manual_seed(0)
     offsets = random_color(torch.zeros(2000, 3, 2, 2))
     assert torch.equal(offsets, offsets[:, :1, :1, :1].expand_as(offsets))
@@ -52,7 +52,7 @@ def test_translation_moves_whole_pixels_and_fills_with_zero():
 
 
 def test_cutout_removes_a_rectangle_of_half_the_sides_at_most():
-    """Centred inside, 4 x 6 of 8 x 12; at a corner a quarter of that at the least."""
+    """Centered inside, 4 x 6 of 8 x 12; at a corner a quarter of that at the least."""
     torch.manual_seed(0)
     images = random_cutout(torch.ones(500, 2, 8, 12))
     removed = (images == 0).sum((2, 3))
@@ -97,5 +97,5 @@ def test_half_precision_and_channels_last_are_kept():
 def test_an_empty_policy_is_none_and_an_unknown_name_is_refused():
     images = torch.rand(1, 3, 4, 4)
     assert diff_augment(images, "") is images and parse_policy("") == ()
-    with pytest.raises(ValueError, match="'colour' in 'colour,cutout' is unknown; allowed: color"):
-        diff_augment(images, "colour,cutout")
+    with pytest.raises(ValueError, match="'color' in 'color,cutout' is unknown; allowed: color"):
+        diff_augment(images, "color,cutout")

@@ -4,18 +4,18 @@ import pytest
 from styleadapt.drawn import drawing
 
 
-def test_coordinates_are_pixel_centres():
+def test_coordinates_are_pixel_centers():
     x, y = drawing.coordinates(4)
     assert x[2].tolist() == y[:, 2].tolist() == [0.125, 0.375, 0.625, 0.875]
 
 
-def test_ramp_goes_from_the_first_colour_to_the_last_and_clips():
+def test_ramp_goes_from_the_first_color_to_the_last_and_clips():
     low, middle, high = drawing.ramp(np.array([-3.0, 0.5, 9.0]), "black", "white")
     assert low.tolist() == [0, 0, 0] and high.tolist() == [1, 1, 1]
     assert abs(middle[0] - 0.5) < 0.01
 
 
-def test_noise_is_centred_and_smooth():
+def test_noise_is_centered_and_smooth():
     values = drawing.noise(np.random.default_rng(0), 96, 6)
     assert values.shape == (96, 96) and abs(values.mean()) < 0.2 and 0.2 < values.std() < 1
     assert np.abs(np.diff(values)).max() < 0.35

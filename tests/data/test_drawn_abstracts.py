@@ -19,7 +19,7 @@ def test_palettes_change_with_the_seed():
     assert len(set(hues)) == 3
 
 
-def test_planes_are_quieter_in_colour_than_shapes():
+def test_planes_are_quieter_in_color_than_shapes():
     def chroma(image):
         pixels = np.asarray(image, float)
         return (pixels.max(2) - pixels.min(2)).mean()

@@ -5,12 +5,12 @@ from styleadapt.drawn.paintings import pointillism, swirls, watercolor
 
 
 def local_contrast(image):
-    """Mean distance of pixels to their neighbour two pixels on, in levels."""
+    """Mean distance of pixels to their neighbor two pixels on, in levels."""
     pixels = np.asarray(image, float)
     return np.abs(pixels[:, 2:] - pixels[:, :-2]).mean()
 
 
-def test_dabs_of_pure_colour_are_rougher_than_washes():
+def test_dabs_of_pure_color_are_rougher_than_washes():
     assert local_contrast(pointillism(256, 0)) > 2 * local_contrast(watercolor(256, 0))
 
 

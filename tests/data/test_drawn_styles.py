@@ -26,9 +26,9 @@ def test_a_style_looks_alike_at_every_size(name):
 
 @pytest.mark.parametrize("name", STYLES)
 def test_tones_are_rich(name):
-    grey = np.asarray(draw_style(name, 128).convert("L"))
-    low, high = np.percentile(grey, (5, 95))
-    counts = np.bincount(grey.ravel() // 16, minlength=16) / grey.size
+    gray = np.asarray(draw_style(name, 128).convert("L"))
+    low, high = np.percentile(gray, (5, 95))
+    counts = np.bincount(gray.ravel() // 16, minlength=16) / gray.size
     assert high - low > 90
     assert (counts > 0.01).sum() >= 8
     assert counts.max() < 0.6

@@ -5,13 +5,13 @@ from styleadapt.drawn.tiles import mosaic, stained_glass
 
 
 def edges(image):
-    grey = np.asarray(image.convert("L"), float)
-    return np.hypot(*np.gradient(grey))
+    gray = np.asarray(image.convert("L"), float)
+    return np.hypot(*np.gradient(gray))
 
 
 def test_glass_is_held_by_dark_lead():
-    grey = np.asarray(stained_glass(256, 0).convert("L"))
-    assert 0.05 < (grey < 40).mean() < 0.4
+    gray = np.asarray(stained_glass(256, 0).convert("L"))
+    assert 0.05 < (gray < 40).mean() < 0.4
 
 
 def test_glass_glows_between_the_lead():

@@ -37,9 +37,9 @@ def picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
 
-def png(width: int, height: int, bits: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+def png(width: int, height: int, bits: int, color: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG by hand; `rows` come with their filter bytes."""
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
@@ -131,9 +131,9 @@ class TestSources:
 class TestModes:
     @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBX", "YCbCr", "HSV", "LAB", "CMYK", "P"])
     def test_opaque_modes(self, mode):
-        grey = load_image(Image.new("RGB", (3, 2), "white").convert(mode))
-        assert grey.mode == "RGB"
-        assert min(low for low, _ in grey.getextrema()) >= 253
+        gray = load_image(Image.new("RGB", (3, 2), "white").convert(mode))
+        assert gray.mode == "RGB"
+        assert min(low for low, _ in gray.getextrema()) >= 253
 
     @pytest.mark.parametrize("mode", ["LA", "La", "RGBA", "RGBa", "PA"])
     def test_alpha_modes(self, mode):
@@ -143,12 +143,12 @@ class TestModes:
         assert loaded.mode == "RGBA"
         assert np.abs(np.array(pixels(loaded)[0]) - (200, 200, 200, 128)).max() <= 2
 
-    def test_16_bit_grey_png_is_scaled(self):
+    def test_16_bit_gray_png_is_scaled(self):
         values = [0, 128, 129, 257, 32768, 65535]
         data = png(6, 1, 16, 0, b"\0" + struct.pack(">6H", *values))
         assert pixels(load_image(data)) == [[round(v / 257)] * 3 for v in values]
 
-    def test_16_bit_colour_png(self):
+    def test_16_bit_color_png(self):
         assert pixels(load_image(png(1, 1, 16, 2, b"\0" + struct.pack(">3H", 0, 0x8080, 65535)))) == [[0, 128, 255]]
 
     @pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
@@ -200,18 +200,18 @@ class TestModes:
             (16, struct.pack(">2H", 2570, 2571), 2571, [10, 10]),
         ],
     )
-    def test_transparent_grey(self, bits, row, key, shown):
+    def test_transparent_gray(self, bits, row, key, shown):
         data = png(2, 1, bits, 0, b"\0" + row, (b"tRNS", struct.pack(">H", key)))
         assert pixels(load_image(data)) == [[shown[0]] * 3 + [255], [shown[1]] * 3 + [0]]
 
     @pytest.mark.parametrize(("bits", "sample"), [(8, "B"), (16, "H")])
-    def test_transparent_colour(self, bits, sample):
+    def test_transparent_color(self, bits, sample):
         top = 2**bits - 1
         row = struct.pack(f">6{sample}", top, 0, top, top, 0, 0)
         data = png(2, 1, bits, 2, b"\0" + row, (b"tRNS", struct.pack(">3H", top, 0, 0)))
         assert pixels(load_image(data)) == [[255, 0, 255, 255], [255, 0, 0, 0]]
 
-    def test_colour_profile_is_applied(self):
+    def test_color_profile_is_applied(self):
         source = Image.new("RGBA", (1, 1), (255, 0, 0, 7))
         loaded = load_image(encoded(source, "PNG", icc_profile=swapped_profile()))
         red, green, blue, alpha = loaded.getpixel((0, 0))
@@ -225,8 +225,8 @@ class TestModes:
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         for profile in (srgb, b"broken", srgb[:200]):
             assert np.array_equal(load_image(encoded(Image.fromarray(picture), "PNG", icc_profile=profile)), picture)
-        grey = Image.new("L", (1, 1), 90)
-        assert pixels(load_image(encoded(grey, "PNG", icc_profile=swapped_profile()))) == [[90] * 3]
+        gray = Image.new("L", (1, 1), 90)
+        assert pixels(load_image(encoded(gray, "PNG", icc_profile=swapped_profile()))) == [[90] * 3]
 
 
 class TestOrientation:
@@ -262,27 +262,27 @@ class TestOrientation:
 
 
 class TestFrames:
-    COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+    COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
 
     @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
     def test_choice(self, kind, tmp_path):
-        frames = [Image.new("RGB", (4, 4), colour) for colour in self.COLOURS]
+        frames = [Image.new("RGB", (4, 4), color) for color in self.COLORS]
         path = tmp_path / "moving.img"
         options = {"lossless": True} if kind == "WEBP" else {}
         path.write_bytes(encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options))
-        assert open_image(path).getpixel((1, 1)) == self.COLOURS[0]
-        for n, colour in enumerate(self.COLOURS):
-            assert load_image(path, frame=n).convert("RGB").getpixel((1, 1)) == colour
+        assert open_image(path).getpixel((1, 1)) == self.COLORS[0]
+        for n, color in enumerate(self.COLORS):
+            assert load_image(path, frame=n).convert("RGB").getpixel((1, 1)) == color
         assert refusal(path, frame=3) == f"{path} has no frame 3, only 3, counted from 0"
         assert refusal(path, frame=-1).startswith(f"{path} has no frame -1")
 
     def test_pil_image_stays_where_it_stands(self):
-        frames = [Image.new("RGB", (4, 4), colour) for colour in self.COLOURS]
+        frames = [Image.new("RGB", (4, 4), color) for color in self.COLORS]
         with Image.open(io.BytesIO(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))) as source:
-            assert load_image(source, frame=2).convert("RGB").getpixel((0, 0)) == self.COLOURS[2]
+            assert load_image(source, frame=2).convert("RGB").getpixel((0, 0)) == self.COLORS[2]
             assert source.tell() == 0
             source.seek(1)
-            assert load_image(source).convert("RGB").getpixel((0, 0)) == self.COLOURS[1]
+            assert load_image(source).convert("RGB").getpixel((0, 0)) == self.COLORS[1]
 
     def test_still_image_has_one(self, picture):
         assert "has no frame 1, only 1" in refusal(encoded(Image.fromarray(picture), "JPEG"), frame=1)
@@ -386,7 +386,7 @@ class TestAlpha:
         data = encoded(Image.fromarray(picture), "JPEG")
         assert np.array_equal(open_image(data), Image.open(io.BytesIO(data)))
 
-    def test_split_keeps_hidden_colours(self):
+    def test_split_keeps_hidden_colors(self):
         source = Image.fromarray(np.random.default_rng(2).integers(0, 256, (4, 4, 4), np.uint8))
         rgb, alpha = split_alpha(source)
         rgb.putalpha(alpha)

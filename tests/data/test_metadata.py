@@ -62,7 +62,7 @@ def test_exif_comes_over_upright_between_all_formats(photo, kind, suffix, tmp_pa
 
 
 def wide_gamut_profile() -> bytes:
-    """sRGB's profile with red and green exchanged: whoever ignores it shows wrong colours, plainly."""
+    """sRGB's profile with red and green exchanged: whoever ignores it shows wrong colors, plainly."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile.replace(b"rXYZ", b"....", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"....", b"gXYZ", 1)
 
@@ -77,7 +77,7 @@ def test_a_photo_with_a_profile_becomes_a_tagged_srgb_picture(photo, suffix, tmp
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(out.info["icc_profile"])))
         assert "sRGB" in name
     difference = np.abs(np.asarray(load_image(tmp_path / f"out{suffix}"), int) - np.asarray(shown, int))
-    assert difference.mean() < 3, "a viewer shows the colours that were shown before"
+    assert difference.mean() < 3, "a viewer shows the colors that were shown before"
 
 
 def test_a_photo_without_metadata_gets_none(photo):

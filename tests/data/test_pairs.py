@@ -28,7 +28,7 @@ def test_an_unreadable_style_gives_way_to_another(pairs, image_folders):
     assert len(styles) > 1 and 1 <= len(pairs.styles.unreadable) <= 2
 
 
-def test_colours_are_changed_where_it_is_asked_for(image_folders):
+def test_colors_are_changed_where_it_is_asked_for(image_folders):
     photos, styles = map(open_source, image_folders)
     makers = [PairMaker(photos, 32, (40, 60), (40, 60), jitter) for jitter in (0.0, 1.0)]
     plain, changed = (make(styles[0], np.random.default_rng(0))["style"] for make in makers)

@@ -25,8 +25,8 @@ def test_item_n_depends_on_seed_and_n_alone(image_folders):
 
 
 def test_images_of_the_domains_meet_in_every_combination():
-    grey = [SimpleNamespace(image=Image.new("RGB", (20, 20), (level,) * 3)) for level in (0, 80, 160, 240)]
-    draws = UnpairedDataset(grey, grey[:3], 8)
+    gray = [SimpleNamespace(image=Image.new("RGB", (20, 20), (level,) * 3)) for level in (0, 80, 160, 240)]
+    draws = UnpairedDataset(gray, gray[:3], 8)
     pairs = {tuple(round(float(draws[n][key].mean()), 3) for key in ("a", "b")) for n in range(200)}
     assert len(pairs) == 12
 

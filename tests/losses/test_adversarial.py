@@ -6,7 +6,7 @@ import torch
 from styleadapt.losses.adversarial import (
     ADVERSARIAL_LOSSES,
     DECISION_BOUNDARY,
-    LABELLED,
+    LABELED,
     NEEDS_REAL,
     adversarial_losses,
     cam_loss,
@@ -75,9 +75,9 @@ def test_the_relativistic_mean_is_over_the_batch():
     assert float(loss) == pytest.approx((softplus(2) + softplus(0)) / 2 + (softplus(0) + softplus(2)) / 2)
 
 
-@pytest.mark.parametrize("form", sorted(LABELLED))
+@pytest.mark.parametrize("form", sorted(LABELED))
 def test_smoothed_labels_by_hand(form):
-    """Cross-entropy towards 0.8: 0.8 softplus(-x) + 0.2 softplus(x); least squares: (x - 0.8)^2. Fakes keep the label 0."""
+    """Cross-entropy toward 0.8: 0.8 softplus(-x) + 0.2 softplus(x); least squares: (x - 0.8)^2. Fakes keep the label 0."""
     discriminator, generator = adversarial_losses(form, label_smoothing=0.2)
     x = 1.5 if form == "relativistic" else 2.0
     real = (2 - 0.8) ** 2 if form == "lsgan" else 0.8 * softplus(-x) + 0.2 * softplus(x)

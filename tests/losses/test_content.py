@@ -10,7 +10,7 @@ def test_instance_normalize_gives_mean_0_variance_1():
     torch.testing.assert_close(y.var((2, 3), correction=0), torch.ones(2, 3), atol=1e-3, rtol=0)
 
 
-def test_content_ignores_colour_and_contrast_but_not_structure():
+def test_content_ignores_color_and_contrast_but_not_structure():
     f = torch.randn(1, 3, 12, 12)
     assert float(content_loss({"a": 2 * f + 1}, {"a": f}, ("a",))) < 1e-3
     torch.testing.assert_close(content_loss({"a": -f}, {"a": f}, ("a",)), torch.tensor([4.0]), atol=1e-2, rtol=0)

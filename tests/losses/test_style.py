@@ -66,7 +66,7 @@ def test_color_loss_takes_other_sizes_and_moves_colors():
     assert loss > 0 and x.grad.abs().sum() > 0
 
 
-def test_losses_pull_towards_the_style():
+def test_losses_pull_toward_the_style():
     torch.manual_seed(0)
     style = style_statistics({"a": torch.rand(1, 4, 8, 8)})
     x = torch.zeros(1, 4, 8, 8, requires_grad=True)

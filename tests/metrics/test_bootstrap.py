@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
-from styleadapt.metrics.bootstrap import _within, fid_interval, kid_interval, mean_interval
-from styleadapt.metrics.distribution import fid, kid
+from styleadapt.metrics.bootstrap import Interval, _within, frechet_interval, mean_interval, mmd_interval
+from styleadapt.metrics.distribution import frechet_distance, mmd
 
 
 def test_an_interval_of_a_mean_has_the_width_of_the_normal_one():
@@ -22,7 +23,7 @@ def test_seed_and_level():
         mean_interval([])
 
 
-@pytest.mark.parametrize(("interval_of", "distance"), [(fid_interval, fid), (kid_interval, kid)])
+@pytest.mark.parametrize(("interval_of", "distance"), [(frechet_interval, frechet_distance), (mmd_interval, mmd)])
 def test_intervals_of_distances_hold_what_other_sets_of_the_same_kind_give(interval_of, distance):
     """Forty independent pairs of sets: their distances spread about as widely as one pair's bootstrap says."""
     torch.manual_seed(0)
@@ -44,10 +45,18 @@ def test_a_kernel_distance_of_drawn_images_leaves_out_their_copies():
     drawn = [0, 0, 1, 3]
     pairs = [(i, j) for a, i in enumerate(drawn) for b, j in enumerate(drawn) if a != b and i != j]
     expected = sum((float(x[i] @ x[j]) / 2 + 1) ** 3 for i, j in pairs) / len(pairs)
-    counts = torch.tensor([[2.0, 1.0, 0.0, 1.0]], dtype=torch.float64)
-    assert float(_within(x, counts)) == pytest.approx(expected)
+    assert _within(((x @ x.T) / 2 + 1).pow(3).numpy(), np.array(drawn)) == pytest.approx(expected)
+
+
+def test_one_image_that_is_drawn_throughout_counts_as_the_set():
+    kernel = np.array([[9.0, 2.0], [4.0, 9.0]])
+    assert _within(kernel, np.array([1, 1])) == 3
+
+
+def test_one_value_is_sure_of_itself():
+    assert mean_interval([0.25]) == Interval(0.25, 0.25, 0.25)
 
 
 def test_two_images_are_enough():
-    interval = kid_interval(torch.randn(2, 3), torch.randn(2, 3), resamples=50)
+    interval = mmd_interval(torch.randn(2, 3), torch.randn(2, 3), resamples=50)
     assert interval.low <= interval.value <= interval.high

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from styleadapt.metrics.distribution import fid, kernel_distance, kid
+from styleadapt.metrics.distribution import frechet_distance, kernel_distance, mmd
 
 
 def test_it_is_the_sum_over_pairs():
-    """Against the definition, written as loops, on features that standardising leaves alone."""
+    """Against the definition, written as loops, on features that standardizing leaves alone."""
     torch.manual_seed(0)
     y = torch.randn(5, 3, dtype=torch.float64)
     y = (y - y.mean(0)) / y.std(0)
@@ -44,7 +44,7 @@ def test_one_image_is_no_distribution():
 def test_fid_of_gaussians_by_hand():
     """Two points each: means 0 and 3, variances 2 and 8, so 9 + 2 + 8 - 2 sqrt(16) = 11."""
     x, y = torch.tensor([[-1.0], [1.0]]), torch.tensor([[1.0], [5.0]])
-    assert fid(x, y) == pytest.approx(11)
+    assert frechet_distance(x, y) == pytest.approx(11)
 
 
 @pytest.mark.parametrize(("images", "channels"), [(12, 5), (6, 9)])
@@ -55,7 +55,7 @@ def test_fid_agrees_with_the_root_of_the_covariances_product(images, channels):
     x, y = torch.randn(images, channels), 2 * torch.randn(images + 3, channels) + 1
     s, r = (np.cov(z.double().numpy().T) for z in (x, y))
     expected = float((x.mean(0) - y.mean(0)).square().sum()) + np.trace(s + r - 2 * sqrtm(s @ r).real)
-    assert fid(x, y) == pytest.approx(expected, rel=1e-4)
+    assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-4)
 
 
 class Identity(torch.nn.Module):
@@ -79,14 +79,14 @@ def test_fid_and_kid_agree_with_torchmetrics():
     torch.manual_seed(0)
     x, y = torch.randn(40, 6), torch.rand(40, 6) * 2 + 0.5
     metric = fids.FrechetInceptionDistance(feature=Identity(), input_img_size=(6, 1, 1)).set_dtype(torch.float64)
-    assert fid(x, y) == pytest.approx(float(of_torchmetrics(metric, x.double(), y.double())), rel=1e-4)
+    assert frechet_distance(x, y) == pytest.approx(float(of_torchmetrics(metric, x.double(), y.double())), rel=1e-4)
     # a subset of all images is the whole set
     metric = kids.KernelInceptionDistance(feature=Identity(), subsets=1, subset_size=40)
     mean, _ = of_torchmetrics(metric, x, y)
-    assert kid(x, y) == pytest.approx(float(mean), rel=1e-4)
+    assert mmd(x, y) == pytest.approx(float(mean), rel=1e-4)
 
 
-@pytest.mark.parametrize("distance", [fid, kid, kernel_distance])
+@pytest.mark.parametrize("distance", [frechet_distance, mmd, kernel_distance])
 def test_equal_sets_order_and_symmetry(distance):
     torch.manual_seed(0)
     x, y = torch.randn(60, 4), torch.randn(60, 4) + 0.5
@@ -94,10 +94,10 @@ def test_equal_sets_order_and_symmetry(distance):
     assert distance(x.flip(0), y[torch.randperm(60)]) == pytest.approx(distance(x, y), rel=1e-9)
     if distance is not kernel_distance:
         assert distance(y, x) == pytest.approx(distance(x, y), rel=1e-6)
-    if distance is fid:
-        assert fid(x, x) == pytest.approx(0, abs=1e-9)
+    if distance is frechet_distance:
+        assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
 
 
 def test_embeddings_of_different_backbones_do_not_fit():
     with pytest.raises(ValueError, match="3 and 4 numbers"):
-        fid(torch.zeros(5, 3), torch.zeros(5, 4))
+        frechet_distance(torch.zeros(5, 3), torch.zeros(5, 4))

@@ -6,7 +6,7 @@ from PIL import Image
 from styleadapt.metrics.backbones import load_backbone
 from styleadapt.metrics.evaluation import (
     Picture,
-    art_fid_figure,
+    art_figure,
     distribution_figures,
     few_shot_figures,
     flicker_figures,
@@ -47,15 +47,17 @@ def test_pictures_like_the_reference_are_nearer_as_a_set(backbone, photos):
     reference = [stripes(64, 6 + 2 * i) for i in range(4)]
     near = [stripes(64, 7 + 2 * i) for i in range(4)]
     ours, none = (by_name(distribution_figures(backbone, outputs, reference)) for outputs in (near, photos))
-    for name in ("fid", "kid", "kernel_distance"):
+    for name in ("frechet_distance", "mmd", "kernel_distance"):
         assert ours[name].value < none[name].value and ours[name].backbone == "embedded"
     itself = by_name(distribution_figures(backbone, reference, reference[::-1]))
-    assert itself["fid"].value == pytest.approx(0, abs=1e-6)
+    assert itself["frechet_distance"].value == pytest.approx(0, abs=1e-6)
 
 
-def test_art_fid_names_both_networks():
-    same = art_fid_figure([Figure("lpips", 0.25, "embedded"), Figure("fid", 7.0, "embedded")])
-    assert same.value == 10 and same.backbone == "embedded"
+def test_a_product_of_distances_names_both_networks():
+    found = [Figure("perceptual", 0.25, "embedded"), Figure("frechet_distance", 7.0, "embedded"), Figure("fid", 3.0, "inception")]
+    same = art_figure(found, "art_distance", "perceptual", "frechet_distance")
+    assert (same.name, same.value, same.backbone) == ("art_distance", 10, "embedded")
+    assert art_figure(found, "artfid", "perceptual", "fid").backbone == "embedded and inception"
 
 
 def test_a_model_that_repeats_a_shot_is_found_out(backbone, photos):

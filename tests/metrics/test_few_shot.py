@@ -32,7 +32,7 @@ def test_single_outputs_have_no_diversity():
         intra_cluster_diversity(torch.zeros(3, 2), torch.zeros(2, 2))
 
 
-def test_copies_are_nearer_than_the_neighbour_of_what_they_copy():
+def test_copies_are_nearer_than_the_neighbor_of_what_they_copy():
     among = torch.tensor([[0.0, 0.5, 0.9], [0.5, 0.0, 0.2], [0.9, 0.2, 0.0]])
     to_training = torch.tensor([[0.4, 0.9, 0.9], [0.6, 0.9, 0.9], [0.9, 0.3, 0.9], [0.9, 0.9, 0.1]])
     found = memorization(to_training, among)
@@ -42,7 +42,7 @@ def test_copies_are_nearer_than_the_neighbour_of_what_they_copy():
     assert shuffled == found
 
 
-def test_one_training_image_has_no_neighbour():
+def test_one_training_image_has_no_neighbor():
     found = memorization(torch.tensor([[0.25], [0.75]]), torch.zeros(1, 1))
     assert found.nearest == 0.5 and math.isnan(found.copied)
     with pytest.raises(ValueError, match="2 training images"):

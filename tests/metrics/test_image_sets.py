@@ -30,7 +30,7 @@ def test_batches_do_not_matter():
 
 
 def test_resizing_does_not_alias():
-    """Black and white columns of one pixel are grey at a third of the size; every third column alone would be striped."""
+    """Black and white columns of one pixel are gray at a third of the size; every third column alone would be striped."""
     columns = Image.new("RGB", (96, 96))
     columns.paste((255, 255, 255), (0, 0, 96, 96), Image.frombytes("L", (96, 96), bytes([0, 255] * 48) * 96))
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from styleadapt.metrics.perceptual import art_fid, perceptual_distance
+from styleadapt.metrics.perceptual import art_distance, perceptual_distance
 
 
 def maps(*values):
@@ -23,6 +23,6 @@ def test_each_image_of_a_batch_has_its_own():
     torch.testing.assert_close(both, alone)
 
 
-def test_art_fid_is_1_at_best_and_grows_with_either_distance():
-    assert art_fid(0, 0) == 1
-    assert art_fid(0.5, 3) == 6 and art_fid(0.6, 3) > 6 < art_fid(0.5, 4)
+def test_art_distance_is_1_at_best_and_grows_with_either_distance():
+    assert art_distance(0, 0) == 1
+    assert art_distance(0.5, 3) == 6 and art_distance(0.6, 3) > 6 < art_distance(0.5, 4)

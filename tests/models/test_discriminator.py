@@ -35,7 +35,7 @@ def test_logits_depend_on_the_claimed_style(discriminator):
     assert not torch.allclose(one, other)
 
 
-def test_convolutions_are_spectrally_normalised(discriminator):
+def test_convolutions_are_spectrally_normalized(discriminator):
     for _ in range(50):
         discriminator(torch.randn(1, 3, 64, 64), torch.randn(1, 16))
     for scale in (discriminator.local_scale, discriminator.global_scale):

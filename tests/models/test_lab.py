@@ -20,7 +20,7 @@ def test_there_and_back():
 
 
 @pytest.mark.parametrize("level", [-1.0, 0.0, 0.7])
-def test_grey_has_no_color(level):
+def test_gray_has_no_color(level):
     assert rgb_to_lab(torch.full((1, 3, 1, 1), level))[:, 1:].abs().max() < 0.02
 
 

@@ -17,7 +17,7 @@ def test_channel_moments_of_a_constant_map_have_no_negative_variance():
 
 
 def _reference_adalin(layer: AdaLIN, x, code):
-    """The textbook form: both normalisations written out, then mixed."""
+    """The textbook form: both normalizations written out, then mixed."""
     gamma, beta = layer.affine(code).chunk(2, 1)
     instance = (x - x.mean((2, 3), keepdim=True)) / torch.sqrt(x.var((2, 3), keepdim=True, correction=0) + layer.eps)
     whole = (x - x.mean((1, 2, 3), keepdim=True)) / torch.sqrt(x.var((1, 2, 3), keepdim=True, correction=0) + layer.eps)

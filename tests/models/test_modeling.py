@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
 )
 
 from styleadapt.errors import ModelFileNotFoundError, ModelLoadError
-from styleadapt.models import modeling
+from styleadapt.models import checkpoint_files, modeling
 from styleadapt.models.generator import StyleGenerator
 from styleadapt.models.modeling import StyleAdaptModel
 
@@ -236,8 +236,8 @@ def test_damaged_config(folder, content):
         ({"extra": torch.ones(2)}, ("1 keys unexpected: extra (2,)",)),
         ({"linear__weight": torch.ones(3, 5)}, ("linear.weight expected (3, 4), found (3, 5)",)),
         ({"center": torch.ones(1)}, ("center expected (3,), found (1,)",)),
-        ({"count": torch.ones(())}, ("count expected torch.int64, found torch.float32",)),
-        ({"center": torch.ones(3, dtype=torch.int8)}, ("center expected torch.float32, found torch.int8",)),
+        ({"count": torch.ones(())}, ("count expected torch.int64, found F32",)),
+        ({"center": torch.ones(3, dtype=torch.int8)}, ("center expected torch.float32, found I8",)),
         ({"linear__weight": torch.full((3, 4), torch.nan)}, ("`linear.weight` holds NaN",)),
         ({"center": torch.full((3,), -torch.inf)}, ("`center` holds NaN or infinity",)),
         (dict.fromkeys("abcdef", torch.ones(1)), ("6 keys unexpected: a (1,), b (1,), c (1,) and 3 more",)),
@@ -356,7 +356,7 @@ def test_hub_failures(monkeypatch, failure, kind, part):
         raise failure
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(modeling, "hf_hub_download", download)
+    monkeypatch.setattr(checkpoint_files, "hf_hub_download", download)
     refusal("owner/name", "owner/name", part, error=kind)
 
 
@@ -367,7 +367,7 @@ def test_weights_come_from_the_commit_of_the_config(monkeypatch, cache, toy):
         asked.append((repo_id, filename, revision, token))
         return str(cache / "models--owner--name" / "snapshots" / COMMIT / subfolder / filename)
 
-    monkeypatch.setattr(modeling, "hf_hub_download", download)
+    monkeypatch.setattr(checkpoint_files, "hf_hub_download", download)
     assert_same(Toy.from_pretrained("owner/name", subfolder="toy", revision="main", token="secret"), toy)
     assert asked == [("owner/name", "config.json", "main", "secret"), ("owner/name", WEIGHTS, COMMIT, "secret")]
 

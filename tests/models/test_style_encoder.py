@@ -41,7 +41,7 @@ def test_every_size_gives_a_code(encoder, size):
     assert code.shape == (1, 16) and code.isfinite().all()
 
 
-def test_calibration_standardises_the_statistics(encoder):
+def test_calibration_standardizes_the_statistics(encoder):
     statistics = encoder.channel_statistics(encoder.trunk(torch.rand(8, 3, 64, 64) * 2 - 1))
     encoder.calibrate(statistics)
     standard = (statistics - encoder.center) / encoder.spread

@@ -3,8 +3,7 @@ import torch
 
 from styleadapt.models.ugatit import UGATITDiscriminator, UGATITGenerator, _Moments, _UpConv
 from styleadapt.models.ugatit_checkpoint import NETWORKS, load_ugatit_checkpoint
-
-from .ugatit_reference import (
+from ugatit_networks import (
     discriminator_state,
     official_checkpoint,
     official_discriminator,

@@ -8,8 +8,7 @@ import torch
 from styleadapt.errors import ModelFileNotFoundError, ModelLoadError
 from styleadapt.models.ugatit import UGATITDiscriminator, UGATITGenerator
 from styleadapt.models.ugatit_checkpoint import NETWORKS, load_ugatit_checkpoint
-
-from .ugatit_reference import discriminator_state, official_checkpoint, official_discriminator, official_generator
+from ugatit_networks import discriminator_state, official_checkpoint, official_discriminator, official_generator
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from styleadapt import AdapterError, StyleAdapter, StyleTransferPipeline
+from styleadapt import AdapterError, RestorationAdapter, StyleAdapter, StyleTransferPipeline
 
 from ..conftest import smooth_noise
 from .adapted import adapted, difference
@@ -56,6 +56,25 @@ def test_an_adapter_for_another_base_is_refused_naming_both(tiny_pipe):
     stranger = StyleTransferPipeline(tiny_pipe.generator, tiny_pipe.style_encoder)
     with pytest.raises(AdapterError, match=f"{adapter.base}.*{stranger.fingerprint}"):
         stranger.load_adapter(adapter)
+
+
+def test_an_adapter_of_another_kind_is_refused_by_name(tiny_pipe, tmp_path):
+    adapter = RestorationAdapter({}, tiny_pipe.fingerprint)
+    with pytest.raises(AdapterError, match="kind 'restoration', and StyleTransferPipeline takes the kind 'style'"):
+        tiny_pipe.load_adapter(adapter)
+    with pytest.raises(AdapterError, match="kind 'restoration', expected the kind 'style'"):
+        tiny_pipe.load_adapter(adapter.save(tmp_path / "a.safetensors"))
+    assert not tiny_pipe.get_active_adapters()
+
+
+def test_checking_an_adapter_loads_nothing(tiny_pipe):
+    adapter = adapted(tiny_pipe)
+    tiny_pipe.unload_adapters()
+    tiny_pipe.check_adapter(adapter)
+    with pytest.raises(AdapterError, match="style code"):
+        tiny_pipe.check_adapter(StyleAdapter(**{**vars(adapter), "code": torch.zeros(1, 3)}))
+    with pytest.raises(ValueError, match="loaded: none"):
+        tiny_pipe.set_adapters(["adapted"])
 
 
 def test_misshapen_deltas_are_refused_and_nothing_is_loaded(tiny_pipe):

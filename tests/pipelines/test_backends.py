@@ -34,7 +34,7 @@ def save_onnx(file, nodes, inputs, output, constants=()):
 
 @pytest.fixture
 def folder(tmp_path):
-    """An export whose style code is the style's mean colour, and whose generator adds the code to the photo."""
+    """An export whose style code is the style's mean color, and whose generator adds the code to the photo."""
     picture = ["b", 3, "h", "w"]
     mean = [
         (
@@ -48,9 +48,9 @@ def folder(tmp_path):
         ("Flatten", ["mean"], ["code"]),
     ]
     save_onnx(tmp_path / "style_encoder.onnx", mean, [("images", picture)], ("code", ["b", CODE_DIM]), [("sides", [2, 3])])
-    add = [("Unsqueeze", ["code", "sides"], ["colour"]), ("Add", ["photo", "colour"], ["stylised"])]
+    add = [("Unsqueeze", ["code", "sides"], ["color"]), ("Add", ["photo", "color"], ["stylized"])]
     inputs = [("photo", picture), ("code", ["b", CODE_DIM])]
-    save_onnx(tmp_path / "generator.onnx", add, inputs, ("stylised", picture), [("sides", [2, 3])])
+    save_onnx(tmp_path / "generator.onnx", add, inputs, ("stylized", picture), [("sides", [2, 3])])
     for name in ("generator", "style_encoder"):
         openvino.save_model(openvino.Core().read_model(tmp_path / f"{name}.onnx"), tmp_path / f"{name}.xml")
     index = {"_class_name": "StyleTransferPipeline"}
@@ -89,7 +89,7 @@ def test_the_networks_are_run_on_any_size_and_mode(folder, photo, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_several_threads_may_stylise_at_once(folder, backend):
+def test_several_threads_may_stylize_at_once(folder, backend):
     pipe = load(folder, backend)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda level: pipe(red(level), style=red(140)).images[0].getpixel((0, 0))[0], range(100, 132)))
@@ -162,7 +162,7 @@ def test_another_network_is_refused(folder, backend, suffix):
 def test_a_generator_for_other_codes_is_refused(folder):
     picture = ["b", 3, "h", "w"]
     inputs = [("photo", picture), ("code", ["b", 7])]
-    save_onnx(folder / "generator.onnx", [("Identity", ["photo"], ["stylised"])], inputs, ("stylised", picture))
+    save_onnx(folder / "generator.onnx", [("Identity", ["photo"], ["stylized"])], inputs, ("stylized", picture))
     with pytest.raises(ModelLoadError, match=r"it has .*code \(any, 7\).* expected .*code \(any, 3\)"):
         load(folder, "onnx")
 

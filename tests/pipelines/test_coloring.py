@@ -19,10 +19,10 @@ def lightness(pixels):
 def test_the_lightness_stays_and_bands_leave_no_seam(size, monkeypatch):
     torch.manual_seed(0)
     colorizer, trunk = Colorizer(width=8, code_dim=4).eval(), EfficientNetLite0().eval()
-    grey = np.asarray(smooth_noise(size, 0).convert("L").convert("RGB"), np.float32) / 510 - 0.25
-    whole = color_photo(colorizer, trunk, grey)
-    assert whole.shape == grey.shape and np.abs(whole - whole.mean(-1, keepdims=True)).max() > 1e-3
+    gray = np.asarray(smooth_noise(size, 0).convert("L").convert("RGB"), np.float32) / 510 - 0.25
+    whole = color_photo(colorizer, trunk, gray)
+    assert whole.shape == gray.shape and np.abs(whole - whole.mean(-1, keepdims=True)).max() > 1e-3
     inside = torch.from_numpy((np.abs(whole) < 0.99).all(-1))
-    assert (lightness(whole) - lightness(grey))[inside].abs().max() < 0.1
+    assert (lightness(whole) - lightness(gray))[inside].abs().max() < 0.1
     monkeypatch.setattr(coloring, "_BAND", 7)
-    assert np.abs(color_photo(colorizer, trunk, grey) - whole).max() < 1e-4
+    assert np.abs(color_photo(colorizer, trunk, gray) - whole).max() < 1e-4

@@ -9,7 +9,7 @@ SCRIPT = """
 import sys
 from PIL import Image
 from styleadapt import StyleTransferPipeline
-from styleadapt.metrics.race import own_peak_mb
+from styleadapt.devices.memory import own_peak_mb
 
 width, height = map(int, sys.argv[1:])
 photo = Image.linear_gradient("L").resize((width, height)).convert("RGB")

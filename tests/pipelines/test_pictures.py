@@ -23,7 +23,7 @@ def test_8_bits_come_back_as_they_were(mode):
         source.putalpha(Image.fromarray(RNG.integers(0, 256, (14, 20), np.uint8)))
     picture, result = returned(source)
     assert result.mode == mode and np.array_equal(np.asarray(result), np.asarray(source))
-    assert picture.pixels.shape == (14, 20, 3) and picture.grey == mode.startswith("L") and not picture.deep
+    assert picture.pixels.shape == (14, 20, 3) and picture.gray == mode.startswith("L") and not picture.deep
 
 
 @pytest.mark.parametrize("shape", [(14, 20), (14, 20, 3), (14, 20, 4)])
@@ -37,7 +37,7 @@ def test_16_bits_come_back_as_they_were_from_a_file_and_from_an_array(shape, tmp
         assert isinstance(result, Image.Image) == (len(shape) == 2)
 
 
-def test_grey_of_16_bits_in_pillow():
+def test_gray_of_16_bits_in_pillow():
     levels = RNG.integers(0, 65536, (5, 4), np.uint16)
     _, result = returned(Image.fromarray(levels))
     assert result.mode == "I;16" and np.array_equal(np.asarray(result), levels)

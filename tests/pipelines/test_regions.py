@@ -16,10 +16,10 @@ def left_half(size=SIZE) -> Image.Image:
     return mask
 
 
-def laid_over(ground: int, levels, masks, feather=0.0) -> np.ndarray:
-    """Plain pictures of grey `levels` laid over each other, `(H, W)`."""
+def laid_over(ground: int, levels, masks, mask_feather=0.0) -> np.ndarray:
+    """Plain pictures of gray `levels` laid over each other, `(H, W)`."""
     result = Image.new("L", SIZE, ground)
-    for level, opacity in zip(levels, region_opacities(masks, SIZE, feather)):
+    for level, opacity in zip(levels, region_opacities(masks, SIZE, mask_feather)):
         result = Image.composite(Image.new("L", SIZE, level), result, opacity)
     return np.asarray(result, float)
 
@@ -72,14 +72,14 @@ def test_equal_pictures_stay_to_the_bit_and_uncovered_ground_too():
     assert (found[:, :30] == 10).all() and (found[:, 30:] == 200).all()
 
 
-@pytest.mark.parametrize("feather", [0.1, 0.3])
-def test_a_border_is_as_wide_as_the_feather_says(feather):
+@pytest.mark.parametrize("mask_feather", [0.1, 0.3])
+def test_a_border_is_as_wide_as_the_feather_says(mask_feather):
     size = (400, 20)
-    row = np.asarray(region_opacities([left_half(size)], size, feather)[0])[10].astype(int)
+    row = np.asarray(region_opacities([left_half(size)], size, mask_feather)[0])[10].astype(int)
     assert (np.diff(row) <= 0).all() and row[0] == 255 and row[-1] == 0
     assert abs(int(row[199]) + int(row[200]) - 255) <= 2
     slope = ((row > 0) & (row < 255)).sum()
-    assert 0.75 * feather * 400 <= slope <= feather * 400 + 4
+    assert 0.75 * mask_feather * 400 <= slope <= mask_feather * 400 + 4
 
 
 def test_a_mask_of_any_size_is_stretched_to_the_photo():

@@ -82,7 +82,7 @@ def test_fidelity_mixes_the_weights_of_both_networks(pipe, photo):
         pipe(photo, fidelity=0.5)
 
 
-def test_alpha_grey_and_16_bits_are_kept(pipe, photo):
+def test_alpha_gray_and_16_bits_are_kept(pipe, photo):
     photo.putalpha(Image.linear_gradient("L").resize(photo.size))
     result = pipe(photo, "denoise", 25).images[0]
     assert result.mode == "RGBA" and np.array_equal(array(result.getchannel("A")), array(photo.getchannel("A")))

@@ -82,8 +82,8 @@ def test_alpha_comes_back_untouched(tiny_pipe, painting):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16", "RGBA"])
 def test_every_mode_is_taken(tiny_pipe, painting, mode):
-    grey = smooth_noise((40, 30), 0).convert("L")
-    photo = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    gray = smooth_noise((40, 30), 0).convert("L")
+    photo = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257) if mode == "I;16" else gray.convert(mode)
     result = tiny_pipe(photo, style=painting).images[0]
     assert result.size == (40, 30) and result.mode in ("RGB", "RGBA")
 
@@ -342,7 +342,7 @@ def test_a_style_image_is_encoded_once_for_all_calls_and_clones(tiny_pipe, photo
     assert seen == [1, 1, 1]
 
 
-def test_a_copy_of_a_used_pipeline_stylises_alike(tiny_pipe, photo, painting):
+def test_a_copy_of_a_used_pipeline_stylizes_alike(tiny_pipe, photo, painting):
     first = tiny_pipe(photo, style=painting).images[0]
     assert difference(copy.deepcopy(tiny_pipe)(photo, style=painting).images[0], first) == 0
 
@@ -376,7 +376,7 @@ def test_a_dtype_that_is_none_is_refused(tmp_path):
         StyleTransferPipeline.from_pretrained(tmp_path, dtype="half")
 
 
-def test_a_compiled_pipeline_stylises_adapts_saves_and_clones_as_before(tiny_pipe, photo, painting, tmp_path, monkeypatch):
+def test_a_compiled_pipeline_stylizes_adapts_saves_and_clones_as_before(tiny_pipe, photo, painting, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
     plain = tiny_pipe.clone()
     tiny_pipe.compile()

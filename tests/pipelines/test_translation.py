@@ -77,8 +77,8 @@ def test_lists_and_paths(pipe, photo, tmp_path):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16", "RGBA"])
 def test_every_mode_is_taken(pipe, mode):
-    grey = smooth_noise((40, 30), 0).convert("L")
-    photo = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    gray = smooth_noise((40, 30), 0).convert("L")
+    photo = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257) if mode == "I;16" else gray.convert(mode)
     image = pipe(photo).images[0]
     assert image.size == (40, 30) and image.mode in ("RGB", "RGBA")
 

@@ -20,7 +20,7 @@ from .conftest import Copy
 from .made_clips import clip, shown, sound_packets
 
 
-def test_a_clip_is_stylised_frame_by_frame_and_steadied(tiny_pipe, tmp_path, painting):
+def test_a_clip_is_stylized_frame_by_frame_and_steadied(tiny_pipe, tmp_path, painting):
     source = clip(tmp_path / "in.mp4")
     results = {}
     for smoothing in (0.0, 0.9):
@@ -89,10 +89,10 @@ def test_a_turned_clip_is_brought_upright(copied, tmp_path, rotation):
         assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - upright).mean() < 6
 
 
-def test_colours_are_kept(copied, tmp_path):
+def test_colors_are_kept(copied, tmp_path):
     pixels = np.zeros((48, 64, 3), np.uint8)
-    for column, colour in enumerate([(230, 30, 30), (30, 200, 40), (40, 50, 220), (200, 200, 200)]):
-        pixels[:, 16 * column : 16 * column + 16] = colour
+    for column, color in enumerate([(230, 30, 30), (30, 200, 40), (40, 50, 220), (200, 200, 200)]):
+        pixels[:, 16 * column : 16 * column + 16] = color
     target, _ = copied(clip(tmp_path / "in.mp4", frames=2, pixels=pixels))
     frame = shown(target)[0][1].astype(int)
     assert np.abs(frame[:, 4::16] - pixels[:, 4::16]).max() < 10
@@ -100,14 +100,14 @@ def test_colours_are_kept(copied, tmp_path):
 
 @pytest.mark.parametrize("size", [(33, 21), (1, 1), (2, 3)])
 def test_an_odd_side_is_made_even_by_repeating_its_edge(copied, tmp_path, size):
-    colours = [(250, 0, 0), (0, 0, 250)]
-    images = [Image.new("RGB", size, colour) for colour in colours]
+    colors = [(250, 0, 0), (0, 0, 250)]
+    images = [Image.new("RGB", size, color) for color in colors]
     images[0].save(tmp_path / "in.gif", save_all=True, append_images=images[1:], duration=100)
     target, summary = copied(tmp_path / "in.gif")
     even = tuple(side + side % 2 for side in size)
     assert (summary.width, summary.height) == even
-    for (_, pixels), colour in zip(shown(target), colours, strict=True):
-        assert np.abs(pixels.astype(int) - colour).max() < 16
+    for (_, pixels), color in zip(shown(target), colors, strict=True):
+        assert np.abs(pixels.astype(int) - color).max() < 16
 
 
 def test_an_animation_with_transparency_keeps_its_pace_on_white(copied, tmp_path):

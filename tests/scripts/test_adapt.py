@@ -12,7 +12,7 @@ def test_adapt_then_stylize_with_the_adapter(command, repo, painting, image_fold
     done = command("adapt", *style, "--steps", 2, "--output", adapter, *base, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert "2 steps" in done.stdout and "style" in done.stdout and adapter.stat().st_size < 1 << 20
-    assert all(f"\n{figure}: " in done.stdout for figure in ("Style gained", "Content kept", "Memorisation"))
+    assert all(f"\n{figure}: " in done.stdout for figure in ("Style gained", "Content kept", "Memorization"))
     options = ("--adapter", adapter, "--adapter_weight", 0.5, "--output", tmp_path / "o.png", *base)
     done = command("stylize", "--content", tmp_path / "p.png", *options)
     assert done.returncode == 0, done.stderr

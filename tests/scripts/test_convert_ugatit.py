@@ -3,8 +3,7 @@ from PIL import Image
 
 from styleadapt import TranslationPipeline
 from styleadapt.images.images import image_to_tensor
-
-from ..models.ugatit_reference import NETWORKS, official_checkpoint, reference_generator
+from ugatit_networks import NETWORKS, official_checkpoint, reference_generator
 
 
 def test_an_official_checkpoint_becomes_a_repo_that_translates_as_the_reference(command, photo, tmp_path):

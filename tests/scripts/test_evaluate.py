@@ -8,6 +8,9 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
+from styleadapt.cli import measuring
+from styleadapt.metrics.report import Figure
+
 from ..conftest import smooth_noise, stripes
 from ..tiny_restoration import tiny_restoration
 from .conftest import ROOT
@@ -57,7 +60,7 @@ def test_a_model_s_pictures_and_the_same_again_as_ready_pictures(command, evalua
     assert "1 left out" in done.stderr and "3.png" in done.stderr
     report = scores_of(tmp_path / "a")
     figures = report["figures"]["zero-shot"]
-    assert {"gram", "content", "cfsd", "lpips", "ssim", "psnr", "fid", "kid", "artfid"} <= figures.keys()
+    assert {"gram", "content", "cfsd", "perceptual", "ssim", "psnr", "frechet_distance", "mmd", "art_distance"} <= figures.keys()
     assert all(f["backbone"] == "embedded" for name, f in figures.items() if name not in ("ssim", "psnr"))
     assert figures["gram"]["low"] < figures["gram"]["value"] < figures["gram"]["high"]
     assert set(report["pictures"]["zero-shot"]) == {f"{p}__{s}" for p in "012" for s in ("stripes", "lines")}
@@ -113,9 +116,19 @@ def test_ready_frames_of_one_style(evaluate, ready, tmp_path):
     assert figures["content"]["value"] == 0 and figures["ssim"]["value"] == pytest.approx(1)
     assert figures["flicker"]["value"] == figures["flicker_of_photos"]["value"] == pytest.approx(0, abs=1e-6)
     # equal pictures have no noise, and a single style is no distribution
-    assert figures["psnr"]["value"] is None and "fid" not in figures
+    assert figures["psnr"]["value"] is None and "frechet_distance" not in figures
     reasons = " ".join(report["skipped"].values())
     assert "stray.png matches no photo" in reasons and "other proportions" in reasons and "2 left out" in done.stderr
+
+
+def test_published_figures_stand_beside_ours_under_their_own_names(monkeypatch, evaluate, folders, repo, tmp_path):
+    monkeypatch.setattr(measuring, "lpips_figure", lambda outputs, photos, seed: Figure("lpips", 0.5, "lpips-alex"))
+    monkeypatch.setattr(measuring, "fid_figure", lambda outputs, styles: Figure("fid", len(styles), "inception"))
+    done = evaluate("--model", repo, *folders, *SMALL, "--published", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    figures = scores_of(tmp_path / "out")["figures"]["zero-shot"]
+    assert {name: figures[name]["value"] for name in ("lpips", "fid", "artfid")} == {"lpips": 0.5, "fid": 2, "artfid": 4.5}
+    assert figures["artfid"]["backbone"] == "lpips-alex and inception" and figures["perceptual"]["backbone"] == "embedded"
 
 
 def test_help_tells_how_to_reproduce_the_table(evaluate):

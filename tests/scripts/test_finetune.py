@@ -20,7 +20,7 @@ def test_bad_sources_end_with_one_line(command, repo, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("--losses", "{gram: -1}"), "error: `losses.gram` is -1"),
+        (("--losses", "{gram: -1}"), "error: the weight of `gram` is -1.0"),
         (("--hub_token", "hf_secret"), "sign in with `hf auth login` or set HF_TOKEN"),
         (("--num_train_epochs", "3"), "set `max_train_steps`"),
         (("--mixed_precision", "fp8"), "error: `mixed_precision` is 'fp8'; allowed: no, bf16, fp16"),

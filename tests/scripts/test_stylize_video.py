@@ -4,7 +4,7 @@ from PIL import Image
 from ..pipelines.made_clips import clip, shown, sound_packets
 
 
-def test_a_clip_is_stylised_with_its_sound(command, repo, painting, tmp_path):
+def test_a_clip_is_stylized_with_its_sound(command, repo, painting, tmp_path):
     painting.save(tmp_path / "style.png")
     source = clip(tmp_path / "in.mp4")
     done = command(
@@ -18,7 +18,7 @@ def test_a_clip_is_stylised_with_its_sound(command, repo, painting, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_clip_is_stylised_by_a_compiled_generator(command, repo, painting, tmp_path):
+def test_a_clip_is_stylized_by_a_compiled_generator(command, repo, painting, tmp_path):
     painting.save(tmp_path / "style.png")
     done = command(
         "stylize_video", "--content", clip(tmp_path / "in.mp4"), "--style", tmp_path / "style.png", "--compile",

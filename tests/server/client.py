@@ -71,8 +71,8 @@ class Client:
         with self.http.stream("GET", f"/gradio_api/call/{api}/{asked.json()['event_id']}") as events:
             return _last(events.read().decode())
 
-    def stylise(self, photo: str | dict | None, style: str | dict | None, **given: Any) -> Answer:
-        return self.call("stylise", photo=as_file(photo), styles=[{"image": as_file(style), "caption": None}], **given)
+    def stylize(self, photo: str | dict | None, style: str | dict | None, **given: Any) -> Answer:
+        return self.call("stylize", image=as_file(photo), style=[{"image": as_file(style), "caption": None}], **given)
 
     def fetch(self, file: dict) -> bytes:
         """The contents of a file that a call returned."""

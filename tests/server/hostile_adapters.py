@@ -133,6 +133,8 @@ HEADERS: dict[str, Callable[[bytes], bytes]] = {
     "metadata that is a list": _of_metadata(adapter="[]"),
     "metadata of depth": _of_metadata(adapter="[" * 100_000 + "]" * 100_000),
     "metadata of a long number": _of_metadata(adapter=f'{{"steps": {"9" * 5000}}}'),
+    "other kind": _of_metadata(kind="restoration"),
+    "kind of lines": _of_metadata(kind="line\n" * 100_000),
     "other format": _of_metadata(format="styleadapt-adapter-999"),
     "other base": _of_metadata(base="0" * 16, base_name="<b>/etc/passwd</b>"),
     "unknown field": _of_adapter(deltas={}),

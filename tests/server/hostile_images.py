@@ -17,7 +17,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, rows: bytes, *more: bytes) -> bytes:
-    """An 8-bit grey PNG of any claimed size around any compressed rows, with chunks of one's own."""
+    """An 8-bit gray PNG of any claimed size around any compressed rows, with chunks of one's own."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         [_chunk(b"IHDR", header), *more, _chunk(b"IDAT", zlib.compress(rows, 9)), _chunk(b"IEND", b"")]
@@ -43,7 +43,7 @@ def png_with_text_bomb() -> bytes:
 
 
 def png_with_profile_bomb() -> bytes:
-    """A small picture with a colour profile of 100 MB."""
+    """A small picture with a color profile of 100 MB."""
     return png(8, 8, b"\0" * 72, _chunk(b"iCCP", b"icc\0\0" + zlib.compress(b"a" * 100_000_000, 9)))
 
 
@@ -82,7 +82,7 @@ def tiff_loop() -> bytes:
 
 
 def _tiff_with(fields: dict[int, int], strip: bytes | None = None) -> bytes:
-    """A little-endian grey TIFF of 8 x 8 pixels with some of its fields written over, around `strip`."""
+    """A little-endian gray TIFF of 8 x 8 pixels with some of its fields written over, around `strip`."""
     strip = strip if strip is not None else bytes(64)
     entries = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: len(strip), **fields}
     directory = struct.pack("<H", len(entries)) + b"".join(

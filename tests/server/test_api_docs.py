@@ -17,7 +17,7 @@ BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re
 ADDRESS = "http://127.0.0.1:7860"
 SIZE = (96, 64)
 HAS_RESTORATION = (ASSETS / "restoration" / "model_index.json").is_file()
-FILES = {"photo", "styles", "mask", "reference", "inside", "outside", "photos", "clip", "file", "files"}
+FILES = {"image", "style", "styles", "mask", "reference", "inside", "outside", "photos", "clip", "file", "files"}
 
 
 def has_mcp() -> bool:
@@ -85,7 +85,7 @@ def test_the_example_of_mcp_runs(served, folder, monkeypatch, capsys):
     names = run([block for block in BLOCKS if "from mcp" in block], served, folder, monkeypatch)
     assert not names["result"].isError, names["result"].content
     assert "regions.png" in str(names["result"].content) and f"{SIZE[0]} × {SIZE[1]} px" in str(names["result"].content)
-    assert "'stylise'" in capsys.readouterr().out
+    assert "'stylize'" in capsys.readouterr().out
 
 
 def test_only_files_have_to_be_given(served):

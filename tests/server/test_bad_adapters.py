@@ -21,7 +21,7 @@ def load(client, data: bytes, name: str = "mine.safetensors"):
 
 def with_adapter(client):
     photo = client.upload(picture("teal", (64, 48)))
-    return client.stylise(photo, photo, source="My adapter")
+    return client.stylize(photo, photo, source="My adapter")
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ def pixels(client, answer) -> np.ndarray:
 
 
 def ask(served, number: int):
-    """One visitor's picture: a photo of its own size and colour, in a style of its own colour."""
+    """One visitor's picture: a photo of its own size and color, in a style of its own color."""
     with served.visit(f"crowd-{number}") as client:
         photo = client.upload(picture(color(number), (40 + number, 30 + 2 * number)), "photo.png")
         style = client.upload(picture(color(number + VISITORS // 2)), "style.png")
-        answer = client.stylise(photo, style)
+        answer = client.stylize(photo, style)
         return pixels(client, answer) if answer.ok else answer.text
 
 
@@ -48,13 +48,13 @@ def test_all_of_them_get_their_own_picture(served, alone):
 
 
 def test_a_photo_at_strength_nought_is_the_visitors_own(served):
-    def colour_of(number: int) -> tuple[int, ...]:
+    def color_of(number: int) -> tuple[int, ...]:
         with served.visit(f"own-{number}") as client:
             photo = client.upload(picture(color(number), (20, 20)))
-            return tuple(pixels(client, client.stylise(photo, photo, strength=0))[10, 10])
+            return tuple(pixels(client, client.stylize(photo, photo, strength=0))[10, 10])
 
     with ThreadPoolExecutor(VISITORS) as pool:
-        found = list(pool.map(colour_of, range(VISITORS)))
+        found = list(pool.map(color_of, range(VISITORS)))
     assert found == [color(number) for number in range(VISITORS)]
 
 
@@ -67,7 +67,7 @@ def test_an_adapter_is_its_owners_alone(served, adapter):
                 file = client.upload(adapter, "mine.safetensors", "application/octet-stream")
                 assert client.call("load_adapter", file=as_file(file)).ok
             photo = client.upload(picture())
-            answer = client.stylise(photo, photo, source="My adapter")
+            answer = client.stylize(photo, photo, source="My adapter")
             assert answer.ok or "no adapter" in answer.text, answer.text
             return answer.ok
 
@@ -79,13 +79,13 @@ def test_more_than_the_queue_holds_are_told_so(served):
     """And those who are in the queue still get their picture."""
     with served.visit("rush") as client:
         photo = as_file(client.upload(picture(size=(400, 400))))
-        body = {"data": [p["parameter_default"] for p in client.parameters["/stylise"]["parameters"]]}
+        body = {"data": [p["parameter_default"] for p in client.parameters["/stylize"]["parameters"]]}
         body["data"][:2] = [photo, [{"image": photo, "caption": None}]]
-        asked = [client.http.post("/gradio_api/call/stylise", json=body) for _ in range(50)]
+        asked = [client.http.post("/gradio_api/call/stylize", json=body) for _ in range(50)]
         waiting = [answer.json()["event_id"] for answer in asked if answer.status_code == 200]
         assert waiting
         for answer in asked:
             assert answer.status_code == 200 or (answer.status_code == 503 and FULL in answer.text), answer.text
         for event in waiting:
-            assert "event: complete" in client.http.get(f"/gradio_api/call/stylise/{event}").text
+            assert "event: complete" in client.http.get(f"/gradio_api/call/stylize/{event}").text
     assert len(waiting) < len(asked)

@@ -39,7 +39,7 @@ NAMES = {
 @pytest.mark.parametrize("path", SECRETS + SPELLINGS)
 def test_a_path_of_the_server_is_not_opened(client, path):
     good = client.upload(picture())
-    for answer in (client.stylise(path, good), client.stylise(good, path), client.call("load_adapter", file=as_file(path))):
+    for answer in (client.stylize(path, good), client.stylize(good, path), client.call("load_adapter", file=as_file(path))):
         assert not answer.ok
         assert not LEAK.search(answer.text), answer.text
 
@@ -51,26 +51,26 @@ def test_a_path_hidden_in_the_other_fields_is_not_opened(client):
         "orig_name": "/etc/passwd",
         "mime_type": "/etc/passwd",
     }
-    answer = client.stylise(photo, photo)
+    answer = client.stylize(photo, photo)
     assert "passwd" not in json.dumps(answer.data)
 
 
 def test_another_visitors_folder_is_not_opened(served, client):
     mine = client.upload(picture())
-    assert client.stylise(mine, mine).ok
-    kept = [path for path in served.files() if path.name == "stylised.png" and not path.is_relative_to(Path(mine).parents[1])]
+    assert client.stylize(mine, mine).ok
+    kept = [path for path in served.files() if path.name == "stylized.png" and not path.is_relative_to(Path(mine).parents[1])]
     assert kept
     for path in kept:
         assert client.http.get(f"/gradio_api/file={path}").status_code == 403
-        assert not client.stylise(str(path), mine).ok
+        assert not client.stylize(str(path), mine).ok
 
 
 def test_a_session_cannot_be_put_into_a_request(client):
     """The last input is the visitor's folder, and it is the server's to know."""
     good = as_file(client.upload(picture()))
     body = {"data": [good, [{"image": good}], "My adapter", 1, False, 1, {"folder": "/etc"}]}
-    given = len(client.parameters["/stylise"]["parameters"]) + 1
-    answer = client.call_with("stylise", {"data": (body["data"] + [{"folder": "/etc"}] * given)[:given]})
+    given = len(client.parameters["/stylize"]["parameters"]) + 1
+    answer = client.call_with("stylize", {"data": (body["data"] + [{"folder": "/etc"}] * given)[:given]})
     assert not answer.ok and not LEAK.search(answer.text)
 
 
@@ -97,7 +97,7 @@ def test_the_server_does_not_call_its_own_net(client, url):
             {**as_file(good), "path": address, "url": address},
             {"url": address, "meta": {"_type": "gradio.FileData"}},
         ):
-            answer = client.stylise(file, good)
+            answer = client.stylize(file, good)
             assert not answer.ok and not LEAK.search(answer.text)
             answer = client.call("load_adapter", file=as_file(file))
             assert not answer.ok and not LEAK.search(answer.text)
@@ -108,7 +108,7 @@ def test_the_server_does_not_call_its_own_net(client, url):
 
 def test_an_address_in_place_of_a_file_is_refused_in_a_line(client):
     address = "http://192.0.2.1/immense.png"
-    answer = client.stylise(address, client.upload(picture()))
+    answer = client.stylize(address, client.upload(picture()))
     assert not answer.ok and json.loads(answer.text)["error"]
 
 
@@ -122,8 +122,8 @@ def test_a_hostile_name_stays_a_name(served, client, name):
     assert cache.is_relative_to(served.temp) and Path(path).parents[1] == cache
     assert stored == (NAMES[name] or stored) and len(stored) < 256 and min(stored) >= " "
     assert all(new.is_relative_to(cache) for new in set(served.files()) - before)
-    assert client.stylise(path, good).ok
-    refused = client.stylise(client.upload(b"no picture", name), good)
+    assert client.stylize(path, good).ok
+    refused = client.stylize(client.upload(b"no picture", name), good)
     assert not refused.ok and "<script" not in refused.text and not LEAK.search(refused.text)
 
 

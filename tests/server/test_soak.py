@@ -22,12 +22,12 @@ def soak(served, requests: int, visitors: int, adapter: bytes, every: int) -> np
             color = (number % 256, number // 256, 128)
             photo = client.upload(picture(color, SIZE), "photo.png")
             style = client.upload(picture(color[::-1], SIZE), "style.png")
-            answer = client.stylise(photo, style)
+            answer = client.stylize(photo, style)
             assert answer.ok, answer.text
             if number % every == 0:
                 file = client.upload(adapter, f"{number}.safetensors", "application/octet-stream")
                 assert client.call("load_adapter", file=as_file(file)).ok
-                answer = client.stylise(photo, style, source="My adapter")
+                answer = client.stylize(photo, style, source="My adapter")
                 assert answer.ok, answer.text
             memory.append(served.memory())
     return np.array(memory)

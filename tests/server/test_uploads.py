@@ -60,7 +60,7 @@ def test_a_broken_form_is_refused(client, body):
     answer = client.http.post("/gradio_api/upload", content=body, headers=headers)
     assert answer.status_code == 200 or not LEAK.search(answer.text)
     good = client.upload(picture())
-    assert client.stylise(good, good).ok
+    assert client.stylize(good, good).ok
 
 
 def test_others_are_served_while_an_upload_drips(served, client):
@@ -69,7 +69,7 @@ def test_others_are_served_while_an_upload_drips(served, client):
         good = client.upload(picture())
         for connection in slow:
             connection.sendall(b"x")
-            assert client.stylise(good, good).ok
+            assert client.stylize(good, good).ok
     finally:
         for connection in slow:
             connection.close()

@@ -132,7 +132,7 @@ def test_enlarging_by_two_by_hand():
 
 
 def test_reducing_averages_and_reflects():
-    """Stripes 0 1 0 1 ... at half the size are grey (but where the border is doubled); a constant stays constant."""
+    """Stripes 0 1 0 1 ... at half the size are gray (but where the border is doubled); a constant stays constant."""
     stripes = (torch.arange(16) % 2).float().expand(1, 1, 16, 16)
     half = moved(stripes, scale=0.5)[..., 5:11]
     torch.testing.assert_close(half, torch.full_like(half, 0.5))
@@ -164,8 +164,8 @@ def test_images_stay_as_they_are_as_often_as_p_says(p):
     assert float(same.float().mean()) == pytest.approx(expected, abs=0.03)
 
 
-def test_colour_at_p_one_by_hand():
-    """A grey image keeps one value, (0 + b) c with b of deviation 0.2 and E[c^2] = exp(2 (0.5 ln 2)^2)."""
+def test_color_at_p_one_by_hand():
+    """A gray image keeps one value, (0 + b) c with b of deviation 0.2 and E[c^2] = exp(2 (0.5 ln 2)^2)."""
     torch.manual_seed(0)
     values = ada_augment(torch.zeros(4000, 3, 2, 2), 1.0)
     torch.testing.assert_close(values, values[:, :1, :1, :1].expand_as(values))

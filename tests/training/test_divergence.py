@@ -8,7 +8,7 @@ import torch
 from styleadapt.data.sources import open_folder
 from styleadapt.errors import DivergenceError
 from styleadapt.images.images import image_to_tensor
-from styleadapt.losses.adversarial import ADVERSARIAL_LOSSES, LABELLED, adversarial_losses
+from styleadapt.losses.adversarial import ADVERSARIAL_LOSSES, LABELED, adversarial_losses
 from styleadapt.losses.regularization import r1_penalty
 from styleadapt.models.discriminator import StyleDiscriminator
 from styleadapt.models.style_encoder import StyleEncoder
@@ -68,7 +68,7 @@ def test_a_critic_that_cannot_tell_has_not_collapsed():
 @pytest.mark.parametrize("form", sorted(ADVERSARIAL_LOSSES.keys() - {"wgan"}))
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_a_sure_discriminator_collapses_in_every_form_with_labels_smoothed_or_not(form, smoothing):
-    if smoothing and form not in LABELLED:
+    if smoothing and form not in LABELED:
         pytest.skip("it has no labels")
     logits = torch.zeros(2, 1, requires_grad=True)
     optimizer = torch.optim.Adam([logits], lr=0.1)

@@ -21,10 +21,10 @@ from styleadapt import StyleTransferPipeline
 from styleadapt.errors import ConfigError, DivergenceError
 from styleadapt.training.adversary import AdversarialConfig
 
-from .toy import TINY_STYLISATION, Toy, toy_trainer, train_toy, weights_of
+from .toy import TINY_STYLIZATION, Toy, toy_trainer, train_toy, weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = f"""{TINY_STYLISATION}max_train_steps: 6
+TINY = f"""{TINY_STYLIZATION}max_train_steps: 6
 lr_warmup_steps: 1
 checkpointing_steps: 2
 validation_steps: 0
@@ -311,7 +311,7 @@ def test_compiled_models_train_resume_and_are_saved_as_plain_ones(tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd", "adafactor", "schedule_free"])
-def test_every_optimiser_trains(tmp_path, optimizer):
+def test_every_optimizer_trains(tmp_path, optimizer):
     if optimizer == "schedule_free":
         pytest.importorskip("schedulefree")
     rates = {"learning_rate": 0.01, "lr_d": 0.01, "lr_scheduler": "linear_second_half"}

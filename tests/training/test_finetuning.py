@@ -178,7 +178,7 @@ def test_the_discriminator_may_come_from_elsewhere(settings, tmp_path):
         ({"ewc_weight": 1.0, "train_parameters": "lora"}, "`ewc_weight`"),
         ({"output": "lora"}, "allowed: model, adapter"),
         ({"dataset_name": "user/repo"}, "`train_data_dir`.*or by `dataset_name`"),
-        ({"paintings": ["a"]}, "unknown key `paintings`"),
+        ({"paintings": ["a"]}, "Option 'paintings' is not accepted"),
         ({"max_train_samples": 0}, "`max_train_samples` is 0"),
         ({"max_train_samples": 2, "streaming": True}, "`max_train_samples` cannot be drawn from a stream"),
     ],

@@ -118,7 +118,7 @@ def test_what_will_not_pass_is_explained_at_once(hub, run_folder, path, status, 
     assert (run_folder / "generator/config.json").is_file()
 
 
-def test_no_right_to_the_organisation(hub, run_folder):
+def test_no_right_to_the_organization(hub, run_folder):
     with pytest.raises(HubError, match="could not create others/monet: the token may not write there"):
         push(hub, run_folder, "others/monet")
 

@@ -63,7 +63,7 @@ def test_front_matter_and_sections(tmp_path):
         and "10 images, of which 2 could not be read" in training
         and "| `adv_loss` | hinge |" in training
     )
-    assert "shapes" in section(card, "Limitations") and "named no licence" in section(card, "Licence")
+    assert "shapes" in section(card, "Limitations") and "named no license" in section(card, "License")
 
 
 def test_the_least_that_is_known_makes_a_card(tmp_path):
@@ -72,7 +72,7 @@ def test_the_least_that_is_known_makes_a_card(tmp_path):
     assert "adapter" in card.data.tags and "not described" in card.text and "trained from nothing.\n" in card.text
     free = build_model_card(tmp_path, "user/monet", RunFacts(license="cc0-1.0", license_note="All images are our own."))
     assert free.data.license == "cc0-1.0" and free.data.get("license_name") is None
-    assert "`cc0-1.0`. All images are our own." in section(free, "Licence")
+    assert "`cc0-1.0`. All images are our own." in section(free, "License")
 
 
 def test_a_local_base_is_no_repo_and_its_path_stays_private(tmp_path):
@@ -80,7 +80,7 @@ def test_a_local_base_is_no_repo_and_its_path_stays_private(tmp_path):
     card = build_model_card(make_run(tmp_path, ADAPTER_FILE), "user/monet", RunFacts(base_model=str(base)))
     assert "fine-tuned from `base`" in card.text and "secret" not in str(card) and card.data.get("base_model") is None
     packaged = build_model_card(tmp_path, "user/monet", RunFacts(base_model=PACKAGED))
-    assert packaged.data.license_name == "research-non-commercial" and "non-commercial use" in section(packaged, "Licence")
+    assert packaged.data.license_name == "research-non-commercial" and "non-commercial use" in section(packaged, "License")
     assert "fine-tuned from `packaged weights`" in packaged.text and packaged.data.get("base_model") is None
     assert ".from_pretrained()\n" in snippet(packaged)
     assert '.from_pretrained("path/to/base")  # base, wherever you have it\n' in snippet(card)
@@ -103,8 +103,8 @@ def test_what_the_scores_are_of_is_said_and_no_more(tmp_path):
 
 
 def test_what_the_model_does_is_said_at_the_top(tmp_path):
-    card = build_model_card(make_run(tmp_path, "model_index.json"), "user/base", RunFacts(purpose="It stylises."))
-    assert "# base\n\nModel for `styleadapt`, trained from nothing. It stylises.\n" in card.text
+    card = build_model_card(make_run(tmp_path, "model_index.json"), "user/base", RunFacts(purpose="It stylizes."))
+    assert "# base\n\nModel for `styleadapt`, trained from nothing. It stylizes.\n" in card.text
 
 
 def test_table_cells_hold_any_value(tmp_path):
@@ -143,7 +143,7 @@ def test_the_snippet_runs_as_printed(published, kind):
         (published / "base").rename(published / "user/base")
     exec(compile(snippet(card), "README.md", "exec"), {})
     size = Image.open(Path(__file__).parents[2] / "styleadapt/assets/photos/cat.jpg").size
-    assert Image.open("stylised.png").size == size
+    assert Image.open("stylized.png").size == size
     assert ("load_adapter" in snippet(card)) == (kind == "adapter")
 
 

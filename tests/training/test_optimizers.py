@@ -13,7 +13,7 @@ LIBRARIES = {"prodigy": "prodigyopt", "schedule_free": "schedulefree", "lion": "
 
 @pytest.fixture(params=OPTIMIZERS)
 def available(request) -> str:
-    """Every optimiser whose library is here."""
+    """Every optimizer whose library is here."""
     if request.param in LIBRARIES:
         pytest.importorskip(LIBRARIES[request.param])
     return request.param
@@ -130,7 +130,7 @@ def test_prodigy_refuses_rates_it_cannot_use():
         build_optimizer("prodigy", weights, lr=1e-3)
 
 
-def test_averaged_weights_leaves_plain_optimisers_alone_and_survives_errors():
+def test_averaged_weights_leaves_plain_optimizers_alone_and_survives_errors():
     optimizer = build_optimizer("adamw", [torch.nn.Parameter(torch.ones(1))], lr=0.1)
     with pytest.raises(KeyError), averaged_weights(optimizer):
         raise KeyError
@@ -141,7 +141,7 @@ def test_an_unknown_name_lists_the_known_ones():
         build_optimizer("adamm", [torch.nn.Parameter(torch.ones(1))], lr=0.1)
 
 
-def test_settings_that_are_out_of_range_name_the_optimiser():
+def test_settings_that_are_out_of_range_name_the_optimizer():
     with pytest.raises(ConfigError, match="'adam' refuses its settings"):
         build_optimizer("adam", [torch.nn.Parameter(torch.ones(1))], lr=0.1, betas=(1.5, 0.9))
 

@@ -53,7 +53,7 @@ def test_adalin_is_rho_and_the_layers_that_drive_it(generator):
 
 
 def test_adalin_of_u_gat_it_takes_gamma_and_beta_along():
-    """There the two come from layers of the generator, or are parameters beside the normalisation."""
+    """There the two come from layers of the generator, or are parameters beside the normalization."""
     model = nn.ModuleDict({"gamma": nn.Linear(2, 2, bias=False), "conv": nn.Conv2d(2, 2, 1), "norm": nn.Module()})
     model["norm"].rho = nn.Parameter(torch.ones(2))
     assert select_parameters(model, "adalin") == ["gamma.weight", "norm.rho"]
@@ -179,7 +179,7 @@ def test_the_default_targets_are_the_full_convolutions():
     assert target_layers(model) == ["1"]
 
 
-def test_layers_that_are_parametrised_already_are_no_targets():
+def test_layers_that_are_parametrized_already_are_no_targets():
     model = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1)), nn.Conv2d(4, 4, 1))
     assert target_layers(model) == ["1"]
 

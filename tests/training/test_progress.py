@@ -117,10 +117,13 @@ def test_a_checkpoint_without_settings_and_progress_is_resumed(tmp_path):
 
 
 def test_every_setting_that_a_run_has_is_compared(tmp_path):
-    config = RunConfig(seed=3)
-    config.train_parameters = "adalin"
+    class Config(RunConfig):
+        fixed_settings = ("train_parameters",)
+        train_parameters = "adalin"
+
+    config = Config(seed=3)
     write_settings(tmp_path, config, processes=2)
-    require_same_settings(tmp_path, RunConfig(seed=3, learning_rate=1.0), processes=2)
+    require_same_settings(tmp_path, Config(seed=3, learning_rate=1.0), processes=2)
     with pytest.raises(ConfigError, match="`num_processes` is 1, but .* was made with 2"):
         require_same_settings(tmp_path, config, processes=1)
     config.train_parameters = "lora"

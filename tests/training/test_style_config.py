@@ -9,11 +9,11 @@ from styleadapt.training.config import build_config
     "values, message",
     [
         ({"painting_weights": [1.0, 2.0]}, "`painting_weights`"),
-        ({"losses": {"gram": "a lot"}}, "`losses.gram` is 'a lot'; it must be a number, 0 or more"),
-        ({"losses": {"gram": [1]}}, r"`losses.gram` is \[1\]"),
-        ({"losses": {"color": True}}, "`losses.color` is True"),
-        ({"losses": {"tone": -1}}, "`losses.tone` is -1"),
-        ({"losses": {"gramm": 1}}, "unknown loss gramm; known: color, content, gram"),
+        ({"losses": {"gram": "a lot"}}, "`losses.gram`: Expected a float. Got value: a lot"),
+        ({"losses": {"gram": [1]}}, r"`losses.gram`: .* Got value: \[1\]"),
+        ({"losses": {"color": True}}, "`losses.color`: .* Got value: True"),
+        ({"losses": {"tone": -1}}, "the weight of `tone` is -1.0; it must be a number, 0 or more"),
+        ({"losses": {"gramm": 1}}, "does not accept option 'gramm'; did you mean `gram`"),
         ({"cam_weight": -1.0}, "`cam_weight` is -1.0"),
         ({"generator": {"chanels": [8, 16]}}, "unknown key `chanels` in `generator`; did you mean `channels`"),
         ({"style_encoder": {"width": 8}}, "unknown key `width` in `style_encoder`; known keys: code_dim, hidden_dim"),
@@ -31,4 +31,4 @@ def test_bad_values_are_refused(image_folders, values, message):
 
 def test_a_loss_weight_may_be_written_as_yaml_reads_it():
     config = build_config(StylizationConfig, {"photos": "a", "paintings": ["b"], "losses": {"gram": "1e-3", "tone": 0}})
-    assert config.loss_weights().gram == 0.001 and config.loss_weights().tone == 0
+    assert config.losses.gram == 0.001 and config.losses.tone == 0

@@ -108,7 +108,12 @@ def test_the_adversarial_loss_waits_for_its_step(image_folders, tiny_models, bat
     task = StylizationTask(config(image_folders, adv_start=100), tiny_models)
     state = task.forward(batch, 0)
     assert "g_adv" not in task.generator_loss(state, 0)[1]
-    assert task.discriminator_loss(state, 0)[1] == {}
+    discriminator, generator = task.phases()
+    assert [step for step in (0, 100, 101, 102) if discriminator.due(step)] == [101, 102] and generator.due(0)
+
+
+def test_without_an_adversarial_loss_the_generator_plays_alone(image_folders, tiny_models):
+    assert [phase.name for phase in StylizationTask(config(image_folders, adv_weight=0.0), tiny_models).phases()] == ["generator"]
 
 
 def test_a_few_steps_lower_the_loss(image_folders, tiny_models, batch):

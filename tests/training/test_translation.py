@@ -10,8 +10,7 @@ from styleadapt.models.ugatit_checkpoint import NETWORKS, _discriminator_keys, _
 from styleadapt.tasks import translation
 from styleadapt.tasks.translation import UnpairedConfig, UnpairedTask, build_dataset, build_models
 from styleadapt.training.config import build_config
-
-from .ugatit_reference import ReferenceLoop
+from ugatit_loop import ReferenceLoop
 
 TINY = {"resolution": 32, "channels": 4, "blocks": 1, "n_layers_global": 5, "n_layers_local": 4, "light": True}
 
@@ -192,7 +191,7 @@ def test_rho_is_clipped_before_use(task, tmp_path):
     assert float(TranslationPipeline.from_pretrained(tmp_path).generator_b2a.decoder[0].norm1.rho.min()) == 0
 
 
-def test_a_few_steps_lower_what_the_generators_minimise(task):
+def test_a_few_steps_lower_what_the_generators_minimize(task):
     """On ramps, which a network of a few channels can learn to copy."""
     task.config = config(cam_weight=0.0)
     ramp = torch.linspace(-1, 1, 32).expand(1, 3, 32, 32)

@@ -8,9 +8,10 @@ import torch
 
 from styleadapt.training.config import RunConfig, build_config
 from styleadapt.training.engine import Trainer
+from styleadapt.training.phases import adversarial_phases
 
 # of the shapes of a base training, for the real task
-TINY_STYLISATION = """
+TINY_STYLIZATION = """
 generator: {channels: [8, 16], blocks: [1, 1], half_channels: 4, full_channels: 4, code_dim: 16}
 style_encoder: {code_dim: 16, hidden_dim: 8}
 discriminator: {channels: [4, 8], code_dim: 16}
@@ -33,6 +34,9 @@ class Toy:
         self.scores = iter(())
         self.validated = []
         self.d_adv = None
+
+    def phases(self):
+        return adversarial_phases(self)
 
     def rate_factor(self, parameter):
         return 1.0

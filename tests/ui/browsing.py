@@ -12,7 +12,7 @@ expect = sync_api.expect
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 1000
 TABS = {
-    "Stylise": "stylize",
+    "Stylize": "stylize",
     "Regions": "regions",
     "Batch": "batch",
     "Video": "video",
@@ -44,8 +44,8 @@ def upload(page, where, path):
     expect(page.locator(f"{where} img[src*='{path.name}']")).to_be_visible()
 
 
-def stylise(page):
-    """Press Stylise and wait for a result that differs from the one on the page."""
+def stylize(page):
+    """Press Stylize and wait for a result that differs from the one on the page."""
     result = page.locator("#stylize-result img").last
     before = result.get_attribute("src")
     page.locator("#stylize-run").click()

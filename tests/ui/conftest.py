@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt import StyleAdapter
+from styleadapt import AdapterError, StyleAdapter
 from styleadapt.images.images import load_image
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
@@ -73,7 +73,7 @@ class FakeAdapter:
 
 @dataclass
 class FakePipeline:
-    """Paints a photo in the mean colour of its style. `steps` is how long an adaptation would take unless stopped."""
+    """Paints a photo in the mean color of its style. `steps` is how long an adaptation would take unless stopped."""
 
     steps: int = 5
     color: tuple[int, int, int] | None = None
@@ -127,18 +127,22 @@ class FakePipeline:
             strip.paste(picture, (position * width, 0))
         return strip
 
-    def adapt(self, paintings, max_seconds=60, callback=None) -> FakeAdapter:
+    def adapt(self, styles, max_seconds=60, callback=None) -> FakeAdapter:
         progress = FakeProgress(0, self.steps)
         while progress.step < self.steps and not progress.stopped:
             progress.step += 1
             if self.on_step:
                 self.on_step(progress.step)
             callback(progress)
-        self.color = _mean(paintings[0])
+        self.color = _mean(styles[0])
         return FakeAdapter(self.color, progress.step)
 
+    def check_adapter(self, adapter) -> None:
+        if adapter.base != "fake":
+            raise AdapterError(f"the adapter was made for the base {adapter.base}")
+
     def load_adapter(self, adapter, name) -> None:
-        """A `StyleAdapter` whose style code is a colour, its file, or a file of JSON with a colour."""
+        """A `StyleAdapter` whose style code is a color, its file, or a file of JSON with a color."""
         if isinstance(adapter, Path) and adapter.read_bytes().startswith(b'{"color"'):
             self.color = tuple(json.loads(adapter.read_text())["color"])
         else:
@@ -216,7 +220,7 @@ def styles(tmp_path) -> list[tuple[str, None]]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Where the real app is served, with the packaged weights of stylisation, and untrained ones of restoration."""
+    """Where the real app is served, with the packaged weights of stylization, and untrained ones of restoration."""
     if not (resources.files("styleadapt") / "assets" / "weights" / "model_index.json").is_file():
         pytest.skip("needs the packaged weights")
     from styleadapt.ui import build_app, launch_options

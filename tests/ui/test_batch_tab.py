@@ -37,7 +37,7 @@ def test_a_batch_shows_its_progress_and_ends_with_a_zip_file(events, photos, sty
     assert "0 of 2 photos" in text and "<progress" in text
     assert [name for _, name in pictures] == ["sea.jpg", "hill.png"]
     assert file.get("value") is None
-    assert "2 of 2 photos are stylised" in last and same is visitor
+    assert "2 of 2 photos are stylized" in last and same is visitor
     assert [(picture.size, name) for picture, name in shown] == [((30, 20), "sea.jpg"), ((30, 20), "hill.png")]
     assert download["value"] == visitor.zip_file and download["interactive"]
     assert zipfile.ZipFile(visitor.zip_file).namelist() == ["sea.jpg", "hill.png"]
@@ -55,7 +55,7 @@ def test_stop_keeps_the_pictures_that_are_ready(events, photos, styles, visitor)
     next(run), next(run), next(run)
     assert "keeping the pictures that are ready" in events.stop(visitor)
     *_, (text, _, download, _) = run
-    assert "Stopped. 1 of 2 photos are stylised." in text
+    assert "Stopped. 1 of 2 photos are stylized." in text
     assert download["interactive"]
     assert "nothing to stop" in events.stop(visitor)
 
@@ -72,7 +72,7 @@ def test_bad_files_are_listed_and_quoted_safely(events, photos, styles, visitor,
     bad = tmp_path / "<b>.png"
     bad.write_bytes(b"junk")
     *_, (text, *_) = _batch(events, [photos[0], str(bad)], styles, visitor)
-    assert "1 of 2 photos are stylised" in text
+    assert "1 of 2 photos are stylized" in text
     assert "<li>&lt;b&gt;.png: is not an image" in text
     assert str(tmp_path) not in text
 
@@ -130,5 +130,5 @@ def test_the_api_is_named_documented_and_one_at_a_time(studio, visitors):
     assert set(app.get_api_info()["named_endpoints"]) == {"/batch"}
     [function] = [function for function in app.fns.values() if function.api_name == "batch"]
     assert (function.concurrency_limit, function.concurrency_id) == (1, "cpu")
-    for parameter in ("photos", "styles", "source", "strength", "keep_colours", "stroke_size"):
+    for parameter in ("photos", "style", "source", "strength", "preserve_color", "stroke_size"):
         assert f"{parameter}:" in function.fn.__doc__

@@ -16,7 +16,7 @@ def app(pipeline, visitors):
 def test_the_public_api_is_named_and_documented(app):
     endpoints = app.get_api_info()["named_endpoints"]
     assert set(endpoints) == {
-        "/stylise",
+        "/stylize",
         "/refine",
         "/strip",
         "/regions",
@@ -41,7 +41,7 @@ def test_the_queue_is_limited(app):
     assert app._queue.max_size
     classes = {function.api_name: (function.concurrency_id, function.concurrency_limit) for function in app.fns.values()}
     assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == classes["assets"] == ("cpu", 1)
-    assert classes["stylise"] == classes["strip"] == classes["regions"] == classes["restore"] == ("stylise", 1)
+    assert classes["stylize"] == classes["strip"] == classes["regions"] == classes["restore"] == ("stylize", 1)
 
 
 def test_the_canvas_has_the_first_photo_from_the_beginning(app):

@@ -5,23 +5,23 @@ import zipfile
 import av
 from PIL import Image
 
-from .browsing import download, expect, needs_chromium, open_tab, paint_stroke, stylise, upload, wait_for_canvas
+from .browsing import download, expect, needs_chromium, open_tab, paint_stroke, stylize, upload, wait_for_canvas
 
 pytestmark = needs_chromium
 
 
-def test_a_photo_is_uploaded_stylised_and_downloaded_in_its_size(visit, picture):
+def test_a_photo_is_uploaded_stylized_and_downloaded_in_its_size(visit, picture):
     page = visit()
     upload(page, "#stylize-photo", picture)
     upload(page, "#stylize-styles", picture)
-    stylise(page)
+    stylize(page)
     expect(page.locator("#stylize-note")).to_contain_text("203 × 117 px")
     file = download(page, "#stylize-download")
-    assert file.suggested_filename == "stylised.png"
+    assert file.suggested_filename == "stylized.png"
     assert Image.open(file.path()).size == (203, 117)
 
 
-def test_a_click_on_an_example_stylises_it(visit):
+def test_a_click_on_an_example_stylizes_it(visit):
     page = visit()
     page.locator("#example-photos button").nth(1).click()
     expect(page.locator("#stylize-note")).to_contain_text("px in")
@@ -45,12 +45,12 @@ def test_a_bad_file_is_answered_with_a_plain_line(visit, tmp_path):
 def test_two_styles_are_blended_by_their_shares(visit, picture):
     page = visit()
     upload(page, "#stylize-styles", picture)
-    expect(page.get_by_label("Shares of the style images")).to_be_visible()
-    page.get_by_label("Shares of the style images").fill("3")
+    expect(page.get_by_label("Style weights")).to_be_visible()
+    page.get_by_label("Style weights").fill("3")
     page.locator("#stylize-run").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("2 numbers")
-    page.get_by_label("Shares of the style images").fill("3, 1")
-    stylise(page)
+    page.get_by_label("Style weights").fill("3, 1")
+    stylize(page)
 
 
 def test_strengths_are_compared_side_by_side(visit, picture):
@@ -91,13 +91,13 @@ def test_the_canvas_opens_with_the_photo(visit):
     wait_for_canvas(page)
 
 
-def test_the_regions_tab_takes_the_photo_of_the_stylise_tab_when_it_is_first_opened(visit, picture, tmp_path):
+def test_the_regions_tab_takes_the_photo_of_the_stylize_tab_when_it_is_first_opened(visit, picture, tmp_path):
     page = visit()
     open_tab(page, "Regions")
     upload(page, "#regions-photo", picture)
     other = tmp_path / "other.png"
     Image.new("RGB", (90, 60), "teal").save(other)
-    open_tab(page, "Stylise")
+    open_tab(page, "Stylize")
     upload(page, "#stylize-photo", other)
     open_tab(page, "Regions")
     expect(page.locator("#regions-photo img[src*='upload.png']")).to_be_visible()
@@ -135,14 +135,14 @@ def test_a_batch_is_downloaded_as_one_file(visit, picture, tmp_path):
     page.locator("#batch-photos input[type=file]").set_input_files([picture, bad])
     expect(page.locator("#batch-photos")).to_contain_text("bad")
     page.locator("#batch-run").click()
-    expect(page.locator("#batch-status")).to_contain_text("1 of 2 photos are stylised")
+    expect(page.locator("#batch-status")).to_contain_text("1 of 2 photos are stylized")
     expect(page.locator("#batch-status")).to_contain_text("bad.png")
     expect(page.locator("#batch-pictures img").first).to_be_visible()
     with zipfile.ZipFile(download(page, "#batch-download").path()) as archive:
         assert archive.namelist() == ["upload.png"]
 
 
-def test_a_clip_is_stylised_played_and_downloaded(visit, tmp_path):
+def test_a_clip_is_stylized_played_and_downloaded(visit, tmp_path):
     clip = tmp_path / "clip.mp4"
     save_clip(clip)
     page = visit()
@@ -173,7 +173,7 @@ def test_an_adaptation_in_progress_does_not_keep_a_picture_waiting(visit, pictur
     busy.locator("#adapt-run").click()
     expect(busy.locator("#adapt-status")).to_contain_text("s left")
     upload(other, "#stylize-photo", picture)
-    stylise(other)
+    stylize(other)
     expect(busy.locator("#adapt-stop")).to_be_enabled()
     busy.locator("#adapt-stop").click()
     expect(busy.locator("#adapt-status")).to_contain_text("ready")
@@ -197,7 +197,7 @@ def test_an_adaptation_is_watched_stopped_used_and_loaded_by_its_owner_alone(vis
     assert file.suggested_filename.endswith(".safetensors")
     page.locator("#adapt-use").click()
     expect(page.get_by_label("My adapter")).to_be_checked()
-    stylise(page)
+    stylize(page)
 
     other = visit()
     other.get_by_label("My adapter").check()
@@ -211,10 +211,10 @@ def test_an_adaptation_is_watched_stopped_used_and_loaded_by_its_owner_alone(vis
     expect(other.locator("#adapt-status")).to_contain_text("loaded")
     expect(other.locator("#adapt-status")).to_contain_text("Style gained")
     other.locator("#adapt-use").click()
-    stylise(other)
+    stylize(other)
     other.get_by_label("Both").check()
-    other.get_by_label("range slider for Blend").fill("0.25")
-    stylise(other)
+    other.get_by_label("range slider for Adapter blend").fill("0.25")
+    stylize(other)
 
 
 def test_a_painted_hole_is_filled_and_the_rest_stays(visit, tmp_path):

@@ -106,7 +106,7 @@ def test_pictures_and_thumbnails_are_told_apart_by_their_names(visit):
     expect(page.locator("#example-photos").get_by_role("button", name="cat", exact=True)).to_be_visible()
 
 
-def test_a_photo_is_stylised_with_the_keyboard_alone(visit):
+def test_a_photo_is_stylized_with_the_keyboard_alone(visit):
     page = visit(viewport=SIZES["desk"])
     page.locator("#example-photos button").nth(1).focus()
     for _ in range(100):

@@ -30,8 +30,8 @@ def photos(tmp_path):
     return paths
 
 
-def _run(pipeline, photos, visit, paintings=PAINTINGS, adapter_file=None):
-    return batch_live(pipeline, photos, paintings, adapter_file, 1.0, False, visit / "all.zip", visit / "stop")
+def _run(pipeline, photos, visit, styles=PAINTINGS, adapter_file=None):
+    return batch_live(pipeline, photos, styles, adapter_file, 1.0, False, visit / "all.zip", visit / "stop")
 
 
 def _pictures(file):

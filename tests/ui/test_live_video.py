@@ -67,9 +67,9 @@ def visit(tmp_path):
     return folder
 
 
-def _run(pipeline, visit, paintings=PAINTINGS, adapter_file=None):
+def _run(pipeline, visit, styles=PAINTINGS, adapter_file=None):
     return video_live(
-        pipeline, visit / "in", visit / "out.mp4", paintings, adapter_file, 0.5, True, 256, visit / "stop", smoothing=0.75
+        pipeline, visit / "in", visit / "out.mp4", styles, adapter_file, 0.5, True, 256, visit / "stop", smoothing=0.75
     )
 
 

@@ -132,7 +132,7 @@ def test_fidelity_is_clamped_and_changes_the_picture(events, old_photo, visitor)
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"photo": None}, "Choose a photo first"),
+        ({"image": None}, "Choose a photo first"),
         ({"task": "inpaint"}, "Paint over what is to be filled"),
         ({"task": "denoise", "level": "lots"}, "the level is 'lots'; give a number, or auto"),
         ({"task": "denoise", "level": "300"}, "up to 255"),
@@ -146,7 +146,7 @@ def test_fidelity_is_clamped_and_changes_the_picture(events, old_photo, visitor)
 )
 def test_what_does_not_go_together_is_answered_in_one_line(events, old_photo, mask, photo, visitor, given, message):
     files = {"mask": mask, "photo": photo}
-    settings = {"photo": old_photo, "task": "denoise", "level": "auto", "mask": None, **given}
+    settings = {"image": old_photo, "task": "denoise", "level": "auto", "mask": None, **given}
     settings["mask"] = files.get(settings["mask"])
     with pytest.raises(gr.Error, match=message) as caught:
         events.restore(**settings, fidelity=1.0, visitor=visitor)

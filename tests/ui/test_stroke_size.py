@@ -24,6 +24,6 @@ def test_programs_may_give_any_share():
 
 def test_every_function_that_paints_knows_it(pipeline, visitors):
     endpoints = build_app(lambda: pipeline, visitors).get_api_info()["named_endpoints"]
-    for name in ("/stylise", "/refine", "/strip", "/regions", "/batch", "/video"):
+    for name in ("/stylize", "/refine", "/strip", "/regions", "/batch", "/video"):
         [found] = [p for p in endpoints[name]["parameters"] if p["parameter_name"] == "stroke_size"]
         assert found["parameter_has_default"] and found["parameter_default"] == "auto"

@@ -64,15 +64,15 @@ def test_a_clip_is_watched_and_can_be_played_and_downloaded(events, clip, styles
 
 def test_the_settings_arrive(events, work, clip, styles, visitor):
     list(_video(events, clip, styles, visitor))
-    [painting], adapter_file, strength, keep, side, _, steadiness, strokes = work.arguments
+    [painting], adapter_file, strength, keep, side, _, smoothing, strokes = work.arguments
     assert painting.size == (64, 64) and adapter_file is None
-    assert (strength, keep, side, steadiness, strokes) == (0.5, True, 256, 0.75, "auto")
+    assert (strength, keep, side, smoothing, strokes) == (0.5, True, 256, 0.75, "auto")
 
 
 def test_settings_are_clamped(events, work, clip, styles, visitor):
     list(events.video(clip, styles, STYLE_IMAGES, 40, None, -3, 100_000, visitor))
-    _, _, strength, keep, side, _, steadiness, _ = work.arguments
-    assert (strength, keep, side, steadiness) == (1, False, video_tab.MAX_VIDEO_SIDE, 0)
+    _, _, strength, keep, side, _, smoothing, _ = work.arguments
+    assert (strength, keep, side, smoothing) == (1, False, video_tab.MAX_VIDEO_SIDE, 0)
     list(events.video(clip, styles, STYLE_IMAGES, 1, False, 0.9, 512, visitor, "0.02"))
     assert work.arguments[-1] == 0.02
 
@@ -135,8 +135,8 @@ def test_texts():
     assert "sound. &lt;b&gt;.mp4 is damaged" in finished_text(replace(SUMMARY, damage=damage))
 
 
-def test_the_steadiness_is_that_of_the_library():
-    assert video_tab.STEADINESS == SMOOTHING
+def test_the_smoothing_is_that_of_the_library():
+    assert video_tab.SMOOTHING == SMOOTHING
 
 
 def test_the_api_is_named_documented_and_one_at_a_time(studio, visitors):
@@ -145,5 +145,5 @@ def test_the_api_is_named_documented_and_one_at_a_time(studio, visitors):
     assert set(app.get_api_info()["named_endpoints"]) == {"/video"}
     [function] = [function for function in app.fns.values() if function.api_name == "video"]
     assert (function.concurrency_limit, function.concurrency_id) == (1, "cpu")
-    for parameter in ("clip", "styles", "source", "strength", "keep_colours", "steadiness", "longest_side", "stroke_size"):
+    for parameter in ("clip", "style", "source", "strength", "preserve_color", "smoothing", "max_size", "stroke_size"):
         assert f"{parameter}:" in function.fn.__doc__

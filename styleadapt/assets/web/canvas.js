@@ -14,7 +14,7 @@ function opaque(context, width, height) {
 }
 
 /**
- * The result in `context`, which is empty and of the photo's size: with the photo's transparency, and with its colours mixed in
+ * The result in `context`, which is empty and of the photo's size: with the photo's transparency, and with its colors mixed in
  * at a strength below one half.
  *
  * @param photo an image, and `painted` one of any size whose transparency does not matter.
@@ -24,7 +24,7 @@ export function finish(context, photo, painted, strength) {
   const share = Math.min(1, 2 * strength);
   if (share < 1) {
     context.drawImage(photo, 0, 0);
-    // The colours alone are mixed; where the photo shows through, its transparency would count twice.
+    // The colors alone are mixed; where the photo shows through, its transparency would count twice.
     opaque(context, width, height);
   }
   context.globalAlpha = share;

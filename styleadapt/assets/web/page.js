@@ -18,7 +18,7 @@ function canvasOf(width, height) {
   return context;
 }
 
-/** The colours of a picture at another size; on white where it is transparent and `background` says so. */
+/** The colors of a picture at another size; on white where it is transparent and `background` says so. */
 function pixelsOf(image, [width, height], background) {
   const context = canvasOf(width, height);
   if (background) {
@@ -89,7 +89,7 @@ async function choose(kind) {
   }
 }
 
-async function stylise() {
+async function stylize() {
   const run = ++runs;
   const start = performance.now();
   setBusy(true);
@@ -127,7 +127,7 @@ async function stylise() {
 for (const kind of ["photo", "style"]) $(kind).addEventListener("change", () => choose(kind));
 $("strength").addEventListener("input", () => { $("strength-value").textContent = `${$("strength").value} %`; });
 $("stop").addEventListener("click", () => { stop(); say("Stopped."); });
-$("form").addEventListener("submit", (event) => { event.preventDefault(); stylise(); });
+$("form").addEventListener("submit", (event) => { event.preventDefault(); stylize(); });
 
 try {
   ownCode = (await (await fetch("models/model_index.json")).json())._style_code ?? null;

@@ -25,10 +25,10 @@ async function encode(image) {
 /**
  * @param photo at the size to work at, and `photoForCode` at the size the style encoder reads, both ImageData.
  * @param style ImageData of the style image, or null for `ownCode`, the style of the model.
- * @param strength in (0, 1]: below 1 the style code moves towards the photo's own.
+ * @param strength in (0, 1]: below 1 the style code moves toward the photo's own.
  * @param strokeSize a share of the photo's longer side, or "auto".
  */
-async function stylise({ photo, photoForCode, style, ownCode, strength, strokeSize }) {
+async function stylize({ photo, photoForCode, style, ownCode, strength, strokeSize }) {
   let code = Float32Array.from(style ? await encode(style) : ownCode);
   if (strength < 1) {
     const start = await encode(photoForCode);
@@ -37,14 +37,14 @@ async function stylise({ photo, photoForCode, style, ownCode, strength, strokeSi
   const generator = await network("generator");
   const paint = async (image) => {
     const inputs = { photo: tensor(image), code: new ort.Tensor("float32", code, [1, code.length]) };
-    return new ImageData(toBytes((await generator.run(inputs)).stylised.data), image.width, image.height);
+    return new ImageData(toBytes((await generator.run(inputs)).stylized.data), image.width, image.height);
   };
   return paintInLevels(photo, paint, strokeLevels(photo.width, photo.height, strokeSize));
 }
 
 self.onmessage = async ({ data }) => {
   try {
-    self.postMessage({ image: await stylise(data) });
+    self.postMessage({ image: await stylize(data) });
   } catch (error) {
     self.postMessage({ error: String(error?.message ?? error) });
   }

@@ -1,0 +1,1 @@
+from ..scripts.conftest import command, refusal, repo  # noqa: F401
