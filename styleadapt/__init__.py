@@ -25,6 +25,8 @@ _PUBLIC = {
     "RestorationProgress": "pipelines.restoration",
     "RestorationAdaptationConfig": "adaptation.restoring",
     "RestorationAdaptationProgress": "adaptation.restoring",
+    "GameAssetPipeline": "pipelines.game_assets",
+    "GameAssetOutput": "pipelines.game_assets",
     "GenerationPipeline": "pipelines.generation",
     "GenerationOutput": "pipelines.generation",
     "DiscriminatorClassifier": "pipelines.classification",
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
     from .pipelines.classification import ClassificationOutput, DiscriminatorClassifier
+    from .pipelines.game_assets import GameAssetOutput, GameAssetPipeline
     from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline

@@ -12,6 +12,7 @@ from accelerate import PartialState
 from PIL import Image
 
 from ..images.images import ImageSource, load_image
+from ..pipelines.loading_checks import StrictPipeline
 from ..pipelines.picture_files import PictureResult
 from ..pipelines.restoration import RestorationPipeline, RestorationProgress, Task
 from .manifest import Entry
@@ -112,7 +113,7 @@ def photo_restorer(
     return make
 
 
-def fingerprint_of(pipe: RestorationPipeline) -> str:
+def fingerprint_of(pipe: StrictPipeline) -> str:
     """Hashes the weights of a pipeline to sixteen hexadecimal digits, the same at every precision that holds them."""
     digest = hashlib.sha256()
     for name, model in sorted(pipe.components.items()):

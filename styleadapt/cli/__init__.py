@@ -16,6 +16,7 @@ COMMANDS = {
     "restore": "clean damaged photos: noise, JPEG artifacts, blur, holes, missing colors",
     "augment": "give a classifier's training images random styles, in a folder or a data set of their own",
     "generate": "make pictures from noise: single ones, sheets, tiles, and clips from one to another",
+    "assets": "give the sprites, sheets and textures of a game one style, and keep them usable",
     "export": "write a pipeline for ONNX Runtime and OpenVINO, and a page that works in the browser",
     "evaluate": "measure stylized or restored pictures",
     "convert": "turn a checkpoint of U-GAT-IT or StyleGAN2 into a model repo",

@@ -68,6 +68,16 @@ class Visitor:
         return self.folder / "stylized.zip"
 
     @property
+    def assets_file(self) -> Path:
+        """Where the pictures of a set of game assets go."""
+        return self.folder / "assets.zip"
+
+    @property
+    def animation_file(self) -> Path:
+        """Where the animation of that set goes."""
+        return self.folder / "animation.webp"
+
+    @property
     def video_file(self) -> Path:
         """Path of the stylized clip."""
         return self.folder / "stylized.mp4"
@@ -132,8 +142,9 @@ class Visitor:
         """
         self.stop()
         restored = self.folder.glob("restored.*")
-        pictures = (self.picture_file, self.strip_file, self.regions_file, self.generated_file)
-        for file in (*pictures, *restored, self.zip_file, self.video_file, self.way_file):
+        pictures = (self.picture_file, self.strip_file, self.regions_file, self.generated_file, *restored)
+        sets = (self.zip_file, self.video_file, self.way_file, self.assets_file, self.animation_file)
+        for file in (*pictures, *sets):
             file.unlink(missing_ok=True)
 
     def remove(self) -> None:

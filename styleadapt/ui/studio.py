@@ -1,4 +1,4 @@
-"""Runs the pipelines for the interface: pictures, strips, regions, batches, clips, adaptation and restoration.
+"""Runs the pipelines for the interface: pictures, strips, regions, batches, sets, clips, adaptation and restoration.
 
 Stylizing and restoring leave nothing of a visitor in the shared pipelines. An adapter would, and is worn by a copy.
 """
@@ -19,6 +19,7 @@ from styleadapt.pipelines.strokes import StrokeSize
 from styleadapt.ui.gpu import FORKS, on_gpu
 from styleadapt.ui.limits import (
     GPU_START_SECONDS,
+    MAX_ASSET_PIXELS,
     MAX_PIXELS,
     MAX_VIDEO_FRAMES,
     MAX_WORK_SIDE,
@@ -27,6 +28,7 @@ from styleadapt.ui.limits import (
     gpu_seconds,
 )
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
+from styleadapt.ui.live_assets import AssetsFinished, AssetsReport, assets_live
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
 from styleadapt.ui.live_domain import DomainFinished, DomainReport, domain_live
 from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
@@ -113,6 +115,8 @@ class Studio:
         )
         self.adapt = on_gpu(self._adapt, duration=lambda styles, photo, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
         self.batch = on_gpu(self._batch, duration=lambda photos, *_: gpu_seconds(MAX_WORK_SIDE**2 / 1e6, len(photos)))
+        # small pieces are painted at 16 times their pixels, and a part of them once more before
+        self.assets = on_gpu(self._assets, duration=gpu_seconds(MAX_ASSET_PIXELS / 1e6, passes=17))
         self.video = on_gpu(self._video, duration=_video_seconds)
         # of the largest photo: this one alone is given as a file
         self._generate_on_gpu = on_gpu(self._generate, duration=2 * GPU_START_SECONDS)
@@ -195,6 +199,10 @@ class Studio:
     def _batch(self, *arguments, **options) -> Iterator[BatchReport | BatchFinished]:
         """Stylize many photos; see `batch_live`."""
         yield from batch_live(self.pipeline, *arguments, **options)
+
+    def _assets(self, *arguments, **options) -> Iterator[AssetsReport | AssetsFinished]:
+        """Stylize a set of game assets; see `assets_live`."""
+        yield from assets_live(self.pipeline, *arguments, **options)
 
     def _video(self, *arguments, **options) -> Iterator[VideoReport | VideoFinished]:
         """Stylize a clip; see `video_live`."""
