@@ -7,9 +7,10 @@ import torch
 from diffusers.utils import BaseOutput
 
 from ..data.square_crops import middle_square
-from ..images.images import ImageSource, image_to_tensor, open_image
+from ..images.images import image_to_tensor, open_image
 from ..models.gan import GANDiscriminator
 from ..models.stylegan2 import StyleGAN2Discriminator
+from .image_io import ImageLike, as_list
 from .latents import check_class_names
 from .loading_checks import StrictPipeline
 
@@ -59,26 +60,25 @@ class DiscriminatorClassifier(StrictPipeline):
     @property
     def classes(self) -> list[str]:
         """Names of the classes."""
-        return self.config.classes
+        return self.config["classes"]
 
     @torch.inference_mode()
-    def __call__(self, images: ImageSource | Sequence[ImageSource], top_k: int = 5) -> list[ClassificationOutput]:
+    def __call__(self, images: ImageLike | Sequence[ImageLike], top_k: int = 5) -> list[ClassificationOutput]:
         """Classifies images, each by the middle square of it, at the discriminator's resolution.
 
         Args:
-            images: one image (PIL, array, path or bytes) or several.
+            images: one image (PIL, array, tensor or path) or several.
             top_k: how many classes to name of each, at most.
 
         Raises:
             ImageError: an image cannot be read.
-            ValueError: `top_k` is below 1.
+            ValueError: no image, or `top_k` is below 1.
         """
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise ValueError(f"`top_k` is {top_k!r}; it must be a whole number from 1")
-        sources = list(images) if isinstance(images, (list, tuple)) else [images]
         size, device = self.discriminator.config.resolution, self.discriminator.device
         results = []
-        for source in sources:
+        for source in as_list(images, "images"):
             batch = image_to_tensor(middle_square(open_image(source), size)).to(device, self.discriminator.dtype)
             best = self.discriminator.class_probabilities(batch)[0].topk(min(top_k, len(self.classes)))
             names = [self.classes[n] for n in best.indices.tolist()]

@@ -60,7 +60,6 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         frames = pipe.interpolate(3, 14, steps=30).images
     """
 
-    generator: StyleGAN2Generator | PGGANGenerator | GANGenerator
     adapter_class = GeneratorAdapter
     component_classes = {"generator": (StyleGAN2Generator, PGGANGenerator, GANGenerator)}
     model_cpu_offload_seq = "generator"  # type: ignore[assignment]  # diffusers types it None

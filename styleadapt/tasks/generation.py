@@ -317,18 +317,20 @@ class GenerationTask:
         """Share of the labeled validation images, or up to `SCORED` training images, whose class the discriminator gets wrong."""
         c = self.config
         classifier = DiscriminatorClassifier(copy.deepcopy(self.models["discriminator"]), self.classes)
+        table: Any = build_dataset(c).images
         if c.validation_data_dir:
-            table = open_source(c.validation_data_dir, label_column="label", minimum=1)
-            assert isinstance(table, ImageTable)
+            table = open_source(c.validation_data_dir, label_column="label")
+        assert isinstance(table, ImageTable)
+        labels = table.labels()
+        chosen = [n for n, label in enumerate(labels) if label >= 0]
+        if c.validation_data_dir:
             unknown = sorted({*(table.label_names or ())} - {*self.classes})
             if unknown:
                 raise ConfigError(f"`validation_data_dir` has classes that the training images have not: {', '.join(unknown)}")
-            chosen = [n for n, label in enumerate(table.labels()) if label >= 0]
-            names = [(table.label_names or ())[table.labels()[n]] for n in chosen]
         else:
-            table = build_dataset(c).images  # type: ignore[assignment]  # a table, which `build_dataset` opens
-            chosen = [n for n, label in enumerate(table.labels()) if label >= 0][:SCORED]
-            names = [self.classes[table.labels()[n]] for n in chosen]
+            chosen = chosen[:SCORED]
+        own = table.label_names or self.classes
+        names = [own[labels[n]] for n in chosen]
         wrong = 0
         for start in range(0, len(chosen), 64):
             part = chosen[start : start + 64]
