@@ -52,8 +52,7 @@ class StylePainter:
         if self._generator is None:
             self._generator = StyleGenerator.from_pretrained(str(WEIGHTS), subfolder="generator")
             self._generator.requires_grad_(False)
-            # not `model.to`, which is ModelMixin's and knows no memory format by type
-            nn.Module.to(self._generator, memory_format=torch.channels_last)
+            self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps it
         if self._generator.device != device:
             nn.Module.to(self._generator, device)
         return self._generator
