@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -49,7 +50,7 @@ def write_pictures(pictures: Sequence[Image.Image], target: Path, rate: int = 24
 
         container, codec = _ENCODERS[target.suffix.lower()]
         with av.open(data, "w", format=container) as out:
-            stream = out.add_stream(codec, rate=rate, options={"crf": "16"})
+            stream: Any = out.add_stream(codec, rate=rate, options={"crf": "16"})
             (stream.width, stream.height), stream.pix_fmt = sizes.pop(), "yuv420p"
             for picture in pictures:
                 out.mux(stream.encode(av.VideoFrame.from_image(picture.convert("RGB"))))
