@@ -14,6 +14,7 @@ _PUBLIC = {
     "StyleTransferOutput": "pipelines.style_transfer",
     "Adapter": "adapters.adapter",
     "StyleAdapter": "adapters.adapter",
+    "StyleAugment": "augment.style_augment",
     "RestorationAdapter": "adapters.adapter",
     "GeneratorAdapter": "adapters.adapter",
     "AdapterError": "errors",
@@ -22,8 +23,14 @@ _PUBLIC = {
     "RestorationPipeline": "pipelines.restoration",
     "RestorationOutput": "pipelines.restoration",
     "RestorationProgress": "pipelines.restoration",
+    "RestorationAdaptationConfig": "adaptation.restoring",
+    "RestorationAdaptationProgress": "adaptation.restoring",
+    "GameAssetPipeline": "pipelines.game_assets",
+    "GameAssetOutput": "pipelines.game_assets",
     "GenerationPipeline": "pipelines.generation",
     "GenerationOutput": "pipelines.generation",
+    "DiscriminatorClassifier": "pipelines.classification",
+    "ClassificationOutput": "pipelines.classification",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
@@ -50,8 +57,10 @@ if TYPE_CHECKING:
     from .adaptation.adapt import AdaptationProgress
     from .adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
+    from .adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress
     from .adaptation.settings import AdaptationConfig
     from .adapters.adapter import Adapter, GeneratorAdapter, RestorationAdapter, StyleAdapter
+    from .augment.style_augment import StyleAugment
     from .errors import AdapterError
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
@@ -62,6 +71,8 @@ if TYPE_CHECKING:
     from .models.style_encoder import StyleEncoder
     from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.classification import ClassificationOutput, DiscriminatorClassifier
+    from .pipelines.game_assets import GameAssetOutput, GameAssetPipeline
     from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline

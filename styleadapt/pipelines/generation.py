@@ -1,4 +1,4 @@
-"""The generation pipeline: pictures from noise, and ways through the space of pictures."""
+"""The generation pipeline: makes pictures from noise, mixes them, and interpolates between them."""
 
 import copy
 import os
@@ -16,11 +16,13 @@ from ..adaptation.refinement_budget import RefinementBudget
 from ..adapters.adapter import PACKAGED, GeneratorAdapter
 from ..errors import ModelLoadError
 from ..images.images import image_to_tensor, open_image
+from ..models.gan import GANGenerator
+from ..models.pggan import PGGANGenerator
 from ..models.stylegan2 import StyleGAN2Generator
 from .adapters import AdapterMixin
 from .image_io import ImageLike, OutputType, as_list, check_output_type
 from .latent_space import GenerationOutput, LatentLike, LatentSpaceMixin
-from .latents import Label, Labels, check_num_images, check_seed, check_truncation, read_labels
+from .latents import Label, Labels, check_class_names, check_num_images, check_seed, check_truncation, read_labels
 from .loading_checks import StrictPipeline
 
 _STARTS = 32  # drawn pictures, of which a search begins with the nearest
@@ -58,21 +60,19 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         frames = pipe.interpolate(3, 14, steps=30).images
     """
 
-    generator: StyleGAN2Generator
     adapter_class = GeneratorAdapter
-    component_classes = {"generator": StyleGAN2Generator}
+    component_classes = {"generator": (StyleGAN2Generator, PGGANGenerator, GANGenerator)}
     model_cpu_offload_seq = "generator"  # type: ignore[assignment]  # diffusers types it None
 
-    def __init__(self, generator: StyleGAN2Generator, classes: list[str] | None = None, tileable: bool | None = None):
+    def __init__(
+        self,
+        generator: StyleGAN2Generator | PGGANGenerator | GANGenerator,
+        classes: list[str] | None = None,
+        tileable: bool | None = None,
+    ):
         super().__init__()
-        num_classes = getattr(generator.config, "num_classes", 0)
         if classes is not None:
-            named = isinstance(classes, (list, tuple)) and all(isinstance(name, str) and name for name in classes)
-            if not named or len(set(classes)) != len(classes) or len(classes) != num_classes:
-                raise ValueError(
-                    f"`classes` must be {num_classes} different names, as many as the generator has classes, got {classes!r:.200}"
-                )
-            classes = list(classes)
+            classes = check_class_names(classes, getattr(generator.config, "num_classes", 0))
         self.register_modules(generator=generator)
         tileable = getattr(generator, "tileable", False) if tileable is None else tileable
         self.register_to_config(classes=classes, tileable=bool(tileable))

@@ -11,7 +11,7 @@ from diffusers.utils import BaseOutput
 from PIL import Image
 
 from ..images.images import tensor_to_image
-from ..models.stylegan2 import StyleGAN2Generator, mix_styles
+from ..models.stylegan2 import mix_styles
 from .image_io import OutputType, as_output, check_output_type
 from .latents import Labels, check_num_images, check_seed, check_truncation, drawn_latents, read_labels, read_tensor, spherical
 
@@ -41,7 +41,7 @@ class LatentSpaceMixin:
     """For a pipeline with a `generator` from noise: a model whose call takes latents `(B, latent_dim)` and labels and gives an
     output with `sample`, and that may have codes, as `StyleGAN2Generator` has."""
 
-    generator: StyleGAN2Generator
+    generator: Any
     config: Any
 
     @property

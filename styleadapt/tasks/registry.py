@@ -1,4 +1,4 @@
-"""Finding a family's training task by its name."""
+"""Finds a family's training task by its name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

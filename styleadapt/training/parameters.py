@@ -161,8 +161,8 @@ def merged(model: M) -> M:
 
 
 def adapter_deltas(model: nn.Module, source: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What training changed, in the form that `adapters.adapter.StyleAdapter` holds: LoRA's factors as
-    `X.lora_A.weight` and `X.lora_B.weight`, everything else that trains as `X.weight.delta`.
+    """Returns what training changed, in the form that `adapters.adapter.StyleAdapter` holds: LoRA's factors as `X.lora_A.weight`
+    and `X.lora_B.weight`, everything else that trains as `X.weight.delta`.
 
     Args:
         model: in training, with or without low-rank changes.

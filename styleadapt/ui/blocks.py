@@ -1,4 +1,4 @@
-"""Builds the whole interface, seven tabs around three pipelines, and sets how it is served."""
+"""Builds the whole interface, eight tabs around three pipelines, and sets how it is served."""
 
 import importlib.util
 import os
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from styleadapt.ui.adapt_tab import AdaptTab, build_adapt_tab
+from styleadapt.ui.assets_tab import build_assets_tab
 from styleadapt.ui.batch_tab import build_batch_tab
 from styleadapt.ui.disk import housekeeping, own_cache
 from styleadapt.ui.examples import serve_examples
@@ -79,6 +80,8 @@ def build_app(
                 build_batch_tab(studio, visitors, visitor)
             with gr.Tab("Video", id="video", elem_id="tab-video"):
                 build_video_tab(studio, visitors, visitor)
+            with gr.Tab("Assets", id="assets", elem_id="tab-assets"):
+                build_assets_tab(studio, visitors, visitor)
             with gr.Tab("Adapt", id="adapt", elem_id="tab-adapt") as adapt_page:
                 adapt = build_adapt_tab(studio, visitors, visitor)
             with gr.Tab("Restore", id="restore", elem_id="tab-restore") as restore_page:

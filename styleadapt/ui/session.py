@@ -32,7 +32,7 @@ class Visitor:
 
     @property
     def adapter_file(self) -> Path:
-        """Where the visitor's adapter is, once there is one."""
+        """Path of the visitor's adapter, once there is one."""
         return self.folder / "my-style.safetensors"
 
     @property
@@ -41,21 +41,21 @@ class Visitor:
 
     @property
     def picture_file(self) -> Path:
-        """Where the full-size picture goes. The next one replaces it, so a visitor holds one at a time."""
+        """Path of the full-size picture. The next one replaces it, so a visitor holds one at a time."""
         return self.folder / "stylized.png"
 
     @property
     def strip_file(self) -> Path:
-        """Where the strip of strengths goes."""
+        """Path of the strip of strengths."""
         return self.folder / "strengths.png"
 
     @property
     def regions_file(self) -> Path:
-        """Where the full-size picture of the Regions tab goes."""
+        """Path of the full-size picture of the Regions tab."""
         return self.folder / "regions.png"
 
     def restored_file(self, suffix: str) -> Path:
-        """Where the restored photo goes, of the kind that `suffix` names, such as ".jpg". One of another kind is removed."""
+        """Path of the restored photo, of the kind that `suffix` names, such as ".jpg". One of another kind is removed."""
         file = self.folder / f"restored{suffix}"
         for earlier in self.folder.glob("restored.*"):
             if earlier != file:
@@ -64,12 +64,22 @@ class Visitor:
 
     @property
     def zip_file(self) -> Path:
-        """Where a batch's pictures go."""
+        """Path of the ZIP file of a batch."""
         return self.folder / "stylized.zip"
 
     @property
+    def assets_file(self) -> Path:
+        """Where the pictures of a set of game assets go."""
+        return self.folder / "assets.zip"
+
+    @property
+    def animation_file(self) -> Path:
+        """Where the animation of that set goes."""
+        return self.folder / "animation.webp"
+
+    @property
     def video_file(self) -> Path:
-        """Where the stylized clip goes."""
+        """Path of the stylized clip."""
         return self.folder / "stylized.mp4"
 
     @property
@@ -132,8 +142,9 @@ class Visitor:
         """
         self.stop()
         restored = self.folder.glob("restored.*")
-        pictures = (self.picture_file, self.strip_file, self.regions_file, self.generated_file)
-        for file in (*pictures, *restored, self.zip_file, self.video_file, self.way_file):
+        pictures = (self.picture_file, self.strip_file, self.regions_file, self.generated_file, *restored)
+        sets = (self.zip_file, self.video_file, self.way_file, self.assets_file, self.animation_file)
+        for file in (*pictures, *sets):
             file.unlink(missing_ok=True)
 
     def remove(self) -> None:

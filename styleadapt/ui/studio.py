@@ -1,4 +1,4 @@
-"""Runs the pipelines for the interface: pictures, strips, regions, batches, clips, adaptation and restoration.
+"""Runs the pipelines for the interface: pictures, strips, regions, batches, sets, clips, adaptation and restoration.
 
 Stylizing and restoring leave nothing of a visitor in the shared pipelines. An adapter would, and is worn by a copy.
 """
@@ -19,6 +19,7 @@ from styleadapt.pipelines.strokes import StrokeSize
 from styleadapt.ui.gpu import FORKS, on_gpu
 from styleadapt.ui.limits import (
     GPU_START_SECONDS,
+    MAX_ASSET_PIXELS,
     MAX_PIXELS,
     MAX_VIDEO_FRAMES,
     MAX_WORK_SIDE,
@@ -27,21 +28,22 @@ from styleadapt.ui.limits import (
     gpu_seconds,
 )
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
+from styleadapt.ui.live_assets import AssetsFinished, AssetsReport, assets_live
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
 from styleadapt.ui.live_domain import DomainFinished, DomainReport, domain_live
 from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
+from styleadapt.ui.live_restoration import RestorationFinished, RestorationReport, restore_live
 from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
 from styleadapt.ui.uploads import fit
 from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
     from styleadapt import GenerationPipeline, RestorationPipeline, StyleTransferPipeline
-    from styleadapt.pipelines.picture_files import PictureResult
 
 
 @dataclass(frozen=True)
 class Look:
-    """Where a style comes from: style images, an adapter, or both.
+    """The source of a style: style images, an adapter, or both.
 
     Parameters:
         styles: the style images; None for the adapter's style alone.
@@ -83,7 +85,7 @@ def load_packaged_generation() -> "GenerationPipeline":
 
 
 class Studio:
-    """What events call. Images go in and come out as PIL images of the same size.
+    """Runs the models for the events. Images go in and come out as PIL images of the same size.
 
     Parameters:
         load: makes the pipeline all visitors share, which then moves to the GPU if there is one. It runs in a thread, so that the
@@ -113,6 +115,8 @@ class Studio:
         )
         self.adapt = on_gpu(self._adapt, duration=lambda styles, photo, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
         self.batch = on_gpu(self._batch, duration=lambda photos, *_: gpu_seconds(MAX_WORK_SIDE**2 / 1e6, len(photos)))
+        # small pieces are painted at 16 times their pixels, and a part of them once more before
+        self.assets = on_gpu(self._assets, duration=gpu_seconds(MAX_ASSET_PIXELS / 1e6, passes=17))
         self.video = on_gpu(self._video, duration=_video_seconds)
         # of the largest photo: this one alone is given as a file
         self._generate_on_gpu = on_gpu(self._generate, duration=2 * GPU_START_SECONDS)
@@ -135,7 +139,7 @@ class Studio:
         return self._load_generation()
 
     def first_look(self, photo: Image.Image, painting: Image.Image) -> Image.Image:
-        """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
+        """Paint `photo` in the style of `painting` on the CPU, for the picture that the page opens with."""
         return _paint(self._loading.result().on_cpu, photo, Look([painting]))
 
     def _stylize(
@@ -196,12 +200,16 @@ class Studio:
         """Stylize many photos; see `batch_live`."""
         yield from batch_live(self.pipeline, *arguments, **options)
 
+    def _assets(self, *arguments, **options) -> Iterator[AssetsReport | AssetsFinished]:
+        """Stylize a set of game assets; see `assets_live`."""
+        yield from assets_live(self.pipeline, *arguments, **options)
+
     def _video(self, *arguments, **options) -> Iterator[VideoReport | VideoFinished]:
         """Stylize a clip; see `video_live`."""
         yield from video_live(self.pipeline, *arguments, **options)
 
-    def restore(self, photo: Path, **options: Any) -> "tuple[PictureResult, dict[str, float]]":
-        """The photo in a file, restored, and the damage that was assumed.
+    def restore(self, photo: Path, stop_file: Path, **options: Any) -> Iterator[RestorationReport | RestorationFinished]:
+        """The photo in a file, restored; see `restore_live`.
 
         Parameters:
             photo: the file, which is read as it is: no other tab keeps 16 bits, or gray.
@@ -209,11 +217,13 @@ class Studio:
         """
         # loaded here, since what is loaded on a borrowed GPU's process goes with it
         _ = self.restoration
-        return self._restore_on_gpu(photo, options)
+        yield from self._restore_on_gpu(photo, stop_file, options)
 
-    def _restore(self, photo: Path, options: dict[str, Any]) -> "tuple[PictureResult, dict[str, float]]":
-        restored = self.restoration.to(usable_device())(photo, **options)
-        return restored.images[0], restored.levels[0]
+    def _restore(
+        self, photo: Path, stop_file: Path, options: dict[str, Any]
+    ) -> Iterator[RestorationReport | RestorationFinished]:
+        pipe = self.restoration.to(usable_device())
+        yield from restore_live(lambda callback: pipe(photo, **options, callback=callback), stop_file)
 
     def generate(self, make: str, *arguments: Any, domain: Path | None, weight: float, **options: Any) -> list[Image.Image]:
         """Pictures from noise.

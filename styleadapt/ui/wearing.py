@@ -1,4 +1,4 @@
-"""The shared pipeline as it is, or a copy of it that wears a visitor's adapter."""
+"""Gives the shared pipeline, or a copy of it with a visitor's adapter."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar

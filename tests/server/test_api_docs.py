@@ -17,7 +17,7 @@ BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re
 ADDRESS = "http://127.0.0.1:7860"
 SIZE = (96, 64)
 HAS_RESTORATION = (ASSETS / "restoration" / "model_index.json").is_file()
-FILES = {"image", "style", "styles", "mask", "reference", "inside", "outside", "photos", "clip", "file"}
+FILES = {"image", "style", "styles", "mask", "reference", "inside", "outside", "photos", "clip", "file", "files"}
 
 
 def has_mcp() -> bool:

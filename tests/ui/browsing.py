@@ -11,7 +11,15 @@ expect = sync_api.expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 1000
-TABS = {"Stylize": "stylize", "Regions": "regions", "Batch": "batch", "Video": "video", "Adapt": "adapt", "Restore": "restore"}
+TABS = {
+    "Stylize": "stylize",
+    "Regions": "regions",
+    "Batch": "batch",
+    "Video": "video",
+    "Assets": "assets",
+    "Adapt": "adapt",
+    "Restore": "restore",
+}
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 

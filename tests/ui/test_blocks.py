@@ -23,6 +23,7 @@ def test_the_public_api_is_named_and_documented(app):
         "/regions",
         "/batch",
         "/video",
+        "/assets",
         "/adapt",
         "/restore",
         "/stop",
@@ -45,7 +46,7 @@ def test_the_public_api_is_named_and_documented(app):
 def test_the_queue_is_limited(app):
     assert app._queue.max_size
     classes = {function.api_name: (function.concurrency_id, function.concurrency_limit) for function in app.fns.values()}
-    assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == ("cpu", 1)
+    assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == classes["assets"] == ("cpu", 1)
     assert classes["stylize"] == classes["strip"] == classes["regions"] == classes["restore"] == ("stylize", 1)
     assert classes["generate"] == classes["mix"] == classes["interpolate"] == ("stylize", 1)
     assert classes["adapt_generator"] == ("cpu", 1)
