@@ -36,7 +36,7 @@ from .significance import Difference, holm, mean_accuracy, paired_difference
 
 FOLDS = 5
 REFERENCE = "jitter"
-# of StyleAugment where classifiers are to see things in other kinds of pictures: more of it than where its default keeps every label
+# of StyleAugment where classifiers are to see things in other kinds of pictures: more than the default, which keeps labels clear
 STRONG: dict[str, Any] = {"p": 0.8, "strength": (0.4, 1.0)}
 # after the second and the third stage, at a quarter and an eighth of the image
 _MIXED_LAYERS = ("blocks.2", "blocks.4")
