@@ -20,7 +20,7 @@ class RaceError(StyleAdaptError, RuntimeError):
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured of one way.
+    """The times that were measured of one way.
 
     Args:
         seconds: of each counted call, in order.

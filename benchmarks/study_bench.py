@@ -128,7 +128,7 @@ class Bench:
 
 
 def picture_name(row: dict[str, Any]) -> str:
-    """What the strip of a run's pictures is called, without its ending; it begins with `picture_prefix`."""
+    """Returns the file name, without its ending, of a run's strip of pictures. It begins with `picture_prefix`."""
     return picture_prefix(row["factor"], row["arm"], row["artist"]) + f"{row['shots']}-shot_seed{row['seed']}_{row['seconds']:g}s"
 
 

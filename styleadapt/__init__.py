@@ -14,21 +14,29 @@ _PUBLIC = {
     "StyleTransferOutput": "pipelines.style_transfer",
     "Adapter": "adapters.adapter",
     "StyleAdapter": "adapters.adapter",
+    "StyleAugment": "augment.style_augment",
     "RestorationAdapter": "adapters.adapter",
+    "GeneratorAdapter": "adapters.adapter",
     "AdapterError": "errors",
     "TranslationPipeline": "pipelines.translation",
     "TranslationOutput": "pipelines.translation",
     "RestorationPipeline": "pipelines.restoration",
     "RestorationOutput": "pipelines.restoration",
     "RestorationProgress": "pipelines.restoration",
+    "RestorationAdaptationConfig": "adaptation.restoring",
+    "RestorationAdaptationProgress": "adaptation.restoring",
     "GameAssetPipeline": "pipelines.game_assets",
     "GameAssetOutput": "pipelines.game_assets",
     "GenerationPipeline": "pipelines.generation",
     "GenerationOutput": "pipelines.generation",
+    "DiscriminatorClassifier": "pipelines.classification",
+    "ClassificationOutput": "pipelines.classification",
     "stylize_video": "pipelines.video",
     "VideoError": "errors",
     "AdaptationConfig": "adaptation.settings",
     "AdaptationProgress": "adaptation.adapt",
+    "GeneratorAdaptationConfig": "adaptation.generator_adaptation",
+    "GeneratorAdaptationProgress": "adaptation.generator_adaptation",
     "RefinementConfig": "adaptation.refinement",
     "RefinementProgress": "adaptation.refinement",
     "StyleGenerator": "models.generator",
@@ -47,9 +55,12 @@ __all__ = sorted(_PUBLIC)
 if TYPE_CHECKING:
     # ruff: noqa: F401
     from .adaptation.adapt import AdaptationProgress
+    from .adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress
     from .adaptation.refinement import RefinementConfig, RefinementProgress
+    from .adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress
     from .adaptation.settings import AdaptationConfig
-    from .adapters.adapter import Adapter, RestorationAdapter, StyleAdapter
+    from .adapters.adapter import Adapter, GeneratorAdapter, RestorationAdapter, StyleAdapter
+    from .augment.style_augment import StyleAugment
     from .errors import AdapterError
     from .images.images import ImageError
     from .models.discriminator import StyleDiscriminator
@@ -60,6 +71,7 @@ if TYPE_CHECKING:
     from .models.style_encoder import StyleEncoder
     from .models.stylegan2 import StyleGAN2Generator
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
+    from .pipelines.classification import ClassificationOutput, DiscriminatorClassifier
     from .pipelines.game_assets import GameAssetOutput, GameAssetPipeline
     from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress

@@ -2,7 +2,7 @@
 
 
 class StyleAdaptError(Exception):
-    """What the library raises itself; each error below is one of Python's own kinds as well."""
+    """Base of all errors that the library raises itself. Each of them is one of Python's own kinds as well."""
 
 
 class ImageError(StyleAdaptError, ValueError):
@@ -52,3 +52,7 @@ class ManifestError(StyleAdaptError, ValueError):
 
 class HubError(StyleAdaptError, RuntimeError):
     """A run that could not be published: says what failed, why, and what to do. The run itself is safe on disk."""
+
+
+class RestorationStopped(StyleAdaptError):
+    """A callback has ended a call of the restoration pipeline."""

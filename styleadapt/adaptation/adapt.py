@@ -38,15 +38,14 @@ from ..training.optimizers import build_optimizer
 from .crops import PhotoCrops
 from .discriminator_game import Opponent
 from .health import lost_variety
+from .loop import Moment, check_budget, keep_best
 from .schedules import rate_factor
 from .settings import AdaptationConfig
-
-_REPORT_EVERY = 5  # steps; about a second on two cores
 
 
 @dataclass
 class AdaptationProgress:
-    """What the callback of an adaptation is given: before the first step, every few steps, and at every check.
+    """The progress of an adaptation, which its callback gets before the first step, every few steps, and at every check.
 
     Args:
         step: steps done.
@@ -65,20 +64,12 @@ class AdaptationProgress:
     _stop: Callable[[], None] = field(repr=False)
 
     def preview(self, photo: Image.Image) -> Image.Image:
-        """`photo` (RGB), stylized by the state so far."""
+        """Returns `photo` (RGB) as the present state stylizes it."""
         return self._preview(photo)
 
     def stop(self) -> None:
         """Ends the adaptation after this step; the best state so far is kept."""
         self._stop()
-
-
-def check_budget(max_seconds: float, steps: int | None) -> None:
-    """Raises ValueError for a budget that is not positive."""
-    if steps is not None and steps < 1:
-        raise ValueError(f"`steps` is {steps}; it must be 1 at least")
-    if steps is None and not max_seconds > 0:
-        raise ValueError(f"`max_seconds` is {max_seconds}; it must be greater than 0")
 
 
 def adapt(
@@ -116,73 +107,45 @@ def adapt(
     check_budget(max_seconds, steps)
     started = clock()
     run = _Adaptation(generator, style_encoder, discriminator, styles, photos, seed, config or AdaptationConfig())
-    tick = clock()
-    figures = first = run.check()
-    check_seconds = clock() - tick
-    if not math.isfinite(first["objective"]):
-        raise AdapterError("the style loss is not finite; are the model's weights and the style images sound?")
-    best, best_deltas, best_figures, misses = first["objective"], run.average(), first, 0
-    stopped = False
 
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-
-    def report(left: float, fraction: float) -> None:
+    def report(moment: Moment) -> None:
         if callback is not None:
-            seconds = clock() - started
+            figures = (moment.figures["style"], moment.figures["content"])
             callback(
                 AdaptationProgress(
-                    step, seconds, max(left, 0.0), fraction, figures["style"], figures["content"], run.preview, stop
+                    moment.step, moment.seconds, moment.seconds_left, moment.fraction, *figures, run.preview, moment.stop
                 )
             )
 
-    step, loop_started = 0, clock()
-    report(max_seconds if steps is None else math.inf, 0.0)
-    while not stopped and (step < steps if steps is not None else True):
-        elapsed = clock() - started
-        per_step = (clock() - loop_started) / max(step, 1)
-        left = (steps - step) * per_step if steps is not None else max_seconds - elapsed
-        # a check and the look at memorization, which takes as long, are still to come
-        if steps is None and step and left < per_step + 2 * check_seconds:
-            break
-        fraction = step / steps if steps is not None else min(elapsed / max_seconds, 1.0)
-        run.step(step, fraction)
-        step += 1
-        checked = step % run.config.check_every == 0
-        if checked:
-            tick = clock()
-            figures = run.check()
-            check_seconds = clock() - tick
-            if not math.isfinite(figures["objective"]):
-                break
-            if figures["objective"] < best:
-                best, best_deltas, best_figures, misses = figures["objective"], run.average(), figures, 0
-            else:
-                misses += 1
-                stopped = misses >= run.config.patience
-        if checked or step % _REPORT_EVERY == 0:
-            report(left, fraction)
-    figures = run.check()
-    if math.isfinite(figures["objective"]) and figures["objective"] < best:
-        best_deltas, best_figures = run.average(), figures
+    outcome = keep_best(
+        run,
+        max_seconds=max_seconds,
+        steps=steps,
+        check_every=run.config.check_every,
+        patience=run.config.patience,
+        report=report,
+        started=started,
+        clock=clock,
+    )
+    if not math.isfinite(outcome.first["objective"]):
+        raise AdapterError("the style loss is not finite; are the model's weights and the style images sound?")
     scores = {
-        "style_before": first["style"],
-        "style_after": best_figures["style"],
-        "content_before": first["content"],
-        "content_after": best_figures["content"],
-        "memorization": run.memorization(best_deltas),
+        "style_before": outcome.first["style"],
+        "style_after": outcome.figures["style"],
+        "content_before": outcome.first["content"],
+        "content_after": outcome.figures["content"],
+        "memorization": run.memorization(outcome.best),
     }
-    code = best_deltas.pop("code")
+    code = outcome.best.pop("code")
     return StyleAdapter(
-        deltas=best_deltas,
+        deltas=outcome.best,
         code=code,
         start_code=run.start_code.cpu(),
         base=base,
         config=asdict(run.config),
         scores=scores,
         images=len(styles),
-        steps=step,
+        steps=outcome.steps,
         seconds=round(clock() - started, 2),
     )
 

@@ -29,7 +29,8 @@ class PhotoCrops:
         self.rng = np.random.default_rng(seed)
 
     def cut(self, count: int) -> list[torch.Tensor]:
-        """`count` crops `(1, 3, size, size)` in [-1, 1]. Photos that cannot be read are left out, with a warning that names them.
+        """Draws `count` crops `(1, 3, size, size)` in [-1, 1]. Photos that cannot be read are left out, with a warning that names
+        them.
 
         Raises:
             ImageError: no photo can be read.

@@ -11,7 +11,7 @@ from ..losses.content import content_loss
 
 @dataclass(frozen=True)
 class Advice:
-    """What a user can do about a bad figure in the place where it is shown: a sentence for each."""
+    """Advice for the user about each kind of bad figure, a sentence each, in the words of the interface that shows it."""
 
     style: str
     content: str
@@ -78,7 +78,7 @@ def health(scores: Mapping[str, float], advice: Advice) -> list[Finding]:
 def lost_variety(
     outputs: Sequence[Mapping[str, torch.Tensor]], photos: Sequence[Mapping[str, torch.Tensor]], layers: tuple[str, ...]
 ) -> float:
-    """How much less the results of different photos differ from one another than the photos do.
+    """Computes how much less the results of different photos differ from one another than the photos do.
 
     A model that has learned its few training images by heart draws the same thing again, whatever it is given. Ojha et al. (arXiv
     2104.06820, section 4) measure that as the mean distance of pairs of results around one training image, which is 0 for a

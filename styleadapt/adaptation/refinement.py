@@ -83,7 +83,7 @@ class RefinementConfig:
 
 @dataclass
 class RefinementProgress:
-    """What the callback of a refinement is given: before the first step, and after every one.
+    """The progress of a refinement, which its callback gets before the first step, and after every one.
 
     Args:
         step: steps done.

@@ -23,8 +23,8 @@ class RefinementBudget:
 
     @classmethod
     def read(cls, value: int | float | str | None, name: str = "`refine`") -> "RefinementBudget | None":
-        """What a user asks for: an integer is a number of steps, any other number is seconds; as text "200" and "60s". None for
-        no refinement, which is what None and 0 ask for.
+        """Reads a budget as a user gives it: an integer is a number of steps, any other number is seconds; as text "200" and
+        "60s". None for no refinement, which is what None and 0 ask for.
 
         Args:
             name: what an error message calls the value.
@@ -97,12 +97,12 @@ class LevelTimer:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return self.clock() - self.started
 
     @property
     def seconds_left(self) -> float:
-        """Estimated to the end; infinite before the first of a number of steps."""
+        """Estimated seconds to the end; infinite before the first of a number of steps."""
         if self.budget.seconds is not None:
             return max(self.budget.seconds - self.seconds, 0.0)
         if math.isnan(self.per_step):
@@ -112,7 +112,7 @@ class LevelTimer:
 
     @property
     def fraction(self) -> float:
-        """Of the whole work, 0 to 1."""
+        """Fraction of the whole work that is done, 0 to 1."""
         if self.budget.seconds is not None:
             return min(self.seconds / self.budget.seconds, 1.0)
         done, whole = self._work()
@@ -120,7 +120,7 @@ class LevelTimer:
 
     @property
     def fraction_of_level(self) -> float:
-        """Of the work of the level, 0 to 1."""
+        """Fraction of the work of the present level that is done, 0 to 1."""
         if self.budget.steps is not None:
             return self.done / self.steps[self.level]
         return min((self.seconds - self.begun) / max(self.ends[self.level] - self.begun, 1e-9), 1.0)

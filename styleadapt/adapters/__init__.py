@@ -1,0 +1,1 @@
+"""The file format of style adapters, and the deltas that they hold."""

@@ -219,6 +219,20 @@ class RestorationAdapter(Adapter):
     scores_are = "higher is better"
 
 
+class GeneratorAdapter(Adapter):
+    """A domain of pictures for a generator from noise: what `GenerationPipeline.adapt` returns.
+
+    Its `scores` are `style_before` and `style_after`, Gram distances of pictures to the nearest of the images, where lower is
+    better, and `diversity_before` and `diversity_after`, mean perceptual distances between two pictures, where higher is.
+    """
+
+    kind = "generator"
+    pipeline_name = "GenerationPipeline"
+    card_call = 'pipe(num_images=1, seed=0).images[0].save("picture.png")'
+    tags = ("image-generation",)
+    scores_are = "style: lower is better, diversity: higher"
+
+
 def _brief(text: object) -> str:
     """A line for a message, of text from a stranger's file, which may be of any length."""
     return " ".join(str(text).split())[:200]

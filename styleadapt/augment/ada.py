@@ -62,7 +62,7 @@ class AdaptiveProbability:
         self._step_sums = row if self._step_sums is None else self._step_sums + row
 
     def update(self, reduce: Callable[[torch.Tensor], torch.Tensor] | None = None) -> float:
-        """Call once an optimizer step, on all processes; adjusts p every `interval` of them.
+        """Adjusts p every `interval` calls. Call it once in each optimizer step, on all processes.
 
         Args:
             reduce: adds a tensor up over all processes, such as `lambda t: accelerator.reduce(t, "sum")`.
@@ -85,7 +85,7 @@ class AdaptiveProbability:
         return self.p
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs to go on exactly, after an `update`; the same on all processes."""
+        """Returns all that a resumed run needs to continue exactly, after an `update`. It is the same on all processes."""
         sums = None if self._sums is None else self._sums.tolist()
         return {"p": self.p, "overfitting": self.overfitting, "steps": self._steps, "sums": sums}
 

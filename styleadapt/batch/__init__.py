@@ -1,0 +1,1 @@
+"""Work on folders and data sets of photos: sources, results, manifests."""

@@ -22,7 +22,7 @@ _PART_FILES = "manifest.part-*.jsonl"
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one photo.
+    """The outcome of one photo.
 
     Args:
         number, input, version: of the photo, see `photo_sources.Photo`.
@@ -119,7 +119,7 @@ class Manifest:
 
 
 def fingerprint(settings: dict[str, Any]) -> str:
-    """Twelve hexadecimal digits that stand for settings.
+    """Hashes settings to twelve hexadecimal digits.
 
     >>> fingerprint({"strength": 1.0}) == fingerprint({"strength": 0.5})
     False

@@ -22,10 +22,12 @@ class PhotoData:
     Args:
         encoded: path of its file, or the file's bytes.
         columns: what else its row holds in text, numbers and truth values; class labels by name.
+        copy: tells several results of one photo apart, where its maker draws numbers.
     """
 
     encoded: str | bytes
     columns: dict[str, Any] = field(default_factory=dict)
+    copy: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from PIL import Image
 from ..images.images import ImageSource, load_image
 from ..pipelines.loading_checks import StrictPipeline
 from ..pipelines.picture_files import PictureResult
-from ..pipelines.restoration import RestorationPipeline, Task
+from ..pipelines.restoration import RestorationPipeline, RestorationProgress, Task
 from .manifest import Entry
 from .photo_sources import Photo
 from .stylizing import BatchProgress, make_pictures
@@ -48,7 +48,7 @@ def restore_photos(
         mask: of `"inpaint"`, one for all photos, which then must have its size; without one the holes are where they are
             transparent.
         format, metadata, overwrite, callback, state: as of `batch.make_pictures`. With "keep" a color photo of 16 bits a
-            channel becomes a PNG file of 16 bits.
+            channel becomes a file of 16 bits, TIFF if it was one, else PNG.
 
     Returns:
         In the main process the entries of all photos; in the others an empty list.
@@ -68,7 +68,7 @@ def restore_photos(
         "reference": _content(reference),
     }
     return make_pictures(
-        make,
+        lambda data: make(data.encoded),
         photos,
         output_dir,
         settings,
@@ -87,8 +87,10 @@ def photo_restorer(
     fidelity: float = 1.0,
     mask: ImageSource | None = None,
     reference: ImageSource | None = None,
+    callback: Callable[[RestorationProgress], object] | None = None,
 ) -> Callable[[str | bytes], PictureResult]:
-    """What restores a photo that is given by its path or as its file's bytes; arguments as of `restore_photos`.
+    """Returns a function that restores a photo, given as a path or as the bytes of its file. Its arguments are those of
+    `restore_photos`, and the callback is that of the pipeline.
 
     Raises:
         ValueError: arguments that do not go together, or that these weights cannot follow.
@@ -106,13 +108,13 @@ def photo_restorer(
 
     def make(encoded: str | bytes) -> PictureResult:
         # as a path it is never an address
-        return pipe(encoded if isinstance(encoded, bytes) else Path(encoded), **options).images[0]
+        return pipe(encoded if isinstance(encoded, bytes) else Path(encoded), **options, callback=callback).images[0]
 
     return make
 
 
 def fingerprint_of(pipe: StrictPipeline) -> str:
-    """Sixteen hexadecimal digits that tell a pipeline's weights from others, at whatever precision they are held."""
+    """Hashes the weights of a pipeline to sixteen hexadecimal digits, the same at every precision that holds them."""
     digest = hashlib.sha256()
     for name, model in sorted(pipe.components.items()):
         if model is None:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ..images.images import load_image
 from ..images.metadata import ImageMetadata, read_metadata
-from ..pipelines.picture_files import PictureResult, has_alpha, picture_size, save_picture
+from ..pipelines.picture_files import DEEP_FORMATS, PictureResult, has_alpha, picture_size, save_picture
 from .manifest import Entry, Manifest, fingerprint, prepare_folder
 from .photo_sources import Photo, PhotoData
 from .result_names import FORMATS, ResultNames, result_suffix
@@ -78,7 +78,7 @@ def stylize_photos(
     Returns, raises: as `make_pictures`.
     """
     return make_pictures(
-        lambda encoded: render(load_image(encoded)),
+        lambda data: render(load_image(data.encoded)),
         photos,
         output_dir,
         settings,
@@ -92,7 +92,7 @@ def stylize_photos(
 
 
 def make_pictures(
-    make: Callable[[str | bytes], PictureResult],
+    make: Callable[[PhotoData], PictureResult],
     photos: Iterable[Photo],
     output_dir: str | os.PathLike,
     settings: dict[str, Any],
@@ -107,7 +107,7 @@ def make_pictures(
     """Makes a picture of each photo of a source, in a folder, under the photos' names.
 
     Args:
-        make: makes the picture of a photo that is given by its path or as its file's bytes.
+        make: makes the picture of a photo.
         photos: `FolderPhotos`, `DatasetPhotos`, `StreamedPhotos` or another iterable.
         output_dir: folder for the results, `settings.json` and `manifest.jsonl`; shared by all processes.
         settings: what `make` and the source depend on, in plain JSON values.
@@ -185,7 +185,7 @@ def save_result(
 class _Run:
     """What is the same for all photos."""
 
-    make: Callable[[str | bytes], PictureResult]
+    make: Callable[[PhotoData], PictureResult]
     folder: Path
     subfolder: str
     settings: str
@@ -212,11 +212,12 @@ class _Run:
         try:
             data = photo.read()
             source = read_metadata(data.encoded)
-            picture = self.make(data.encoded)
+            picture = self.make(data)
             source_suffix = Path(data.encoded).suffix if isinstance(data.encoded, str) else ""
             suffix = result_suffix(self.format, source, source_suffix, has_alpha(picture))
-            # no other format keeps all of its bits
-            output = stem + (".png" if self.format == "keep" and isinstance(picture, np.ndarray) else suffix)
+            # other formats do not keep all of its bits
+            shallow = suffix.lower() not in DEEP_FORMATS and self.format == "keep" and isinstance(picture, np.ndarray)
+            output = stem + (".png" if shallow else suffix)
             save_result(picture, self.folder / output, source, self.metadata, data.encoded)
         # what is wrong with one photo, or with its size; a defect of the program is neither
         except (ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:

@@ -14,6 +14,8 @@ COMMANDS = {
     "stylize": "give photos, a folder, a data set or a clip the style of an image or of an adapter",
     "adapt": "learn a style from one or a few images, and write it as an adapter file",
     "restore": "clean damaged photos: noise, JPEG artifacts, blur, holes, missing colors",
+    "augment": "give a classifier's training images random styles, in a folder or a data set of their own",
+    "generate": "make pictures from noise: single ones, sheets, tiles, and clips from one to another",
     "assets": "give the sprites, sheets and textures of a game one style, and keep them usable",
     "export": "write a pipeline for ONNX Runtime and OpenVINO, and a page that works in the browser",
     "evaluate": "measure stylized or restored pictures",

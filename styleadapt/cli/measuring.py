@@ -135,7 +135,7 @@ def few_shot_files(args: argparse.Namespace) -> tuple[list[Path], list[Path]]:
 
 
 def plan(args: argparse.Namespace, shots: list[Path], skipped: dict[str, str]) -> list[Pair]:
-    """Which pictures are measured. A few-shot model knows one style, whose shots the pictures are held against in turn."""
+    """Returns the pairs to measure. A few-shot model knows one style, whose shots the pictures are held against in turn."""
     photos = list_images(args.photos)
     styles = shots or ([Path(args.styles)] if Path(args.styles).is_file() else list_images(args.styles))
     if args.outputs:
@@ -168,7 +168,7 @@ class Squares:
         self._opened: dict[Path, Image.Image | None] = {}
 
     def open(self, path: Path) -> Image.Image | None:
-        """None if it cannot be read."""
+        """Opens the image as a square; returns None if it cannot be read."""
         if path not in self._opened:
             try:
                 image = open_image(path)
@@ -180,7 +180,7 @@ class Squares:
         return self._opened[path]
 
     def open_all(self, paths: Sequence[Path]) -> list[Image.Image]:
-        """Those that can be read.
+        """Opens those of the images that can be read.
 
         Raises:
             ValueError: there are some, and none can be read.
@@ -249,7 +249,7 @@ def model_pictures(
 
 
 def write_scores(args, report, cost, scores, skipped) -> None:
-    """scores.json. All of it but `cost` is the same when the run is repeated with the same settings and versions."""
+    """Writes scores.json. All of it except `cost` is the same when the run is repeated with the same settings and versions."""
     packages = (
         "torch",
         "numpy",

@@ -86,7 +86,7 @@ def stylize_collection(args: argparse.Namespace) -> int:
 
 
 def name_targets(photos: list[Path], output: str, many: bool) -> list[Path]:
-    """Where each result goes; photos of the same name in different folders keep apart.
+    """Returns the path of each result. Photos of the same name in different folders get different names.
 
     Args:
         photos: the files to be stylized.

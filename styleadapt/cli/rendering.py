@@ -42,7 +42,8 @@ def load_pipeline(args: argparse.Namespace, device: torch.device) -> StyleTransf
 
 
 def make_render(args: argparse.Namespace, pipe: StyleTransferPipeline, bar: tqdm) -> Render:
-    """What makes a result of a photo; a style or a mask that cannot be used is refused here, before the first photo.
+    """Returns the function that stylizes a photo. It refuses a style or a mask that cannot be used at once, before the first
+    photo.
 
     Args:
         bar: it tells how a refinement goes.

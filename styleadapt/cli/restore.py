@@ -6,11 +6,12 @@
     styleadapt restore photos/ -o clean/ --task jpeg
     styleadapt restore user/photos -o clean/ --split test
 
-One photo goes to the file OUT. A folder, and a data set of the Hub, go to the folder OUT, which must be new, empty, or of a run
-that was stopped: sub-folders, names, formats and metadata are kept, and `manifest.jsonl` has a line for every photo. The same
-command goes on where a run stopped: what is done is skipped, and photos that failed, or whose files have changed, are made again.
-Other settings are refused; `--overwrite` makes all anew. Images that are read are never overwritten. Photos that fail are listed
-at the end; the exit status is then 1. `accelerate launch` divides a folder or a data set among processes.
+One photo goes to the file OUT; Ctrl-C ends the work, and nothing is written. A folder, and a data set of the Hub, go to the
+folder OUT, which must be new, empty, or of a run that was stopped: sub-folders, names, formats and metadata are kept, and
+`manifest.jsonl` has a line for every photo. The same command goes on where a run stopped: what is done is skipped, and photos
+that failed, or whose files have changed, are made again. Other settings are refused; `--overwrite` makes all anew. Images that
+are read are never overwritten. Photos that fail are listed at the end; the exit status is then 1. `accelerate launch` divides a
+folder or a data set among processes.
 """
 
 import argparse
@@ -19,18 +20,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_dataset_options, add_model_options, new_parser
+from ..errors import RestorationStopped
+from .options import add_dataset_options, add_model_options, fraction_bar, new_parser, stopping_early
 
 if TYPE_CHECKING:
     from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
     from ..batch.stylizing import BatchProgress
-    from ..pipelines.restoration import RestorationPipeline
+    from ..pipelines.restoration import RestorationPipeline, RestorationProgress
 
 TASKS = ("auto", "denoise", "jpeg", "deblur", "inpaint", "colorize")
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
 _OF_COLLECTIONS = ("format", "overwrite")
 _MOST_LISTED = 20
+_STOPPED = 130  # what a shell gives for a command that Ctrl-C has ended
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -52,6 +55,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--fidelity", type=float, default=1.0, metavar="F", help="1: least distortion (default), 0: most natural")
     parser.add_argument("--mask", metavar="FILE", help="of inpaint: white in the hole; the photo's transparency if left out")
     parser.add_argument("--reference", metavar="FILE", help="of colorize: an image whose palette the photos take")
+    parser.add_argument("--adapter", metavar="F", help="file or repository of a restoration adapter")
+    parser.add_argument("--adapter_weight", type=float, default=1.0, metavar="W", help="0: without it, 1: the full adapter")
     parser.add_argument("--overwrite", action="store_true", help="make all anew where OUT holds results of other settings")
     parser.add_argument("--format", choices=FORMATS, help="of a folder's results; keep, the photo's own, by default")
     parser.add_argument("--metadata", choices=METADATA, default="all", help="EXIF to keep; all by default")
@@ -67,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Restores what `parse_arguments` has read.
 
     Returns:
-        The exit status: 0, or 1 if photos failed.
+        The exit status: 0, 1 if photos failed, or 130 if Ctrl-C has stopped the restoration of one photo.
 
     Raises:
         ValueError, OSError: what the user can mend, in one line: see `restore_photos`, `open_dataset_photos`, `save_result`.
@@ -106,8 +111,20 @@ def _restore_file(args: argparse.Namespace) -> int:
     if target.resolve() in read:
         raise ValueError(f"the output {target} would overwrite an image that is read; give another --output")
     check_writable(target)
-    make = photo_restorer(_load(args), args.task, args.level, args.fidelity, args.mask, args.reference)
-    save_result(make(args.input), target, read_metadata(args.input), args.metadata, args.input)
+    with stopping_early("nothing is written") as stopped, fraction_bar() as bar:
+
+        def show(progress: "RestorationProgress") -> None:
+            bar.n = progress.fraction
+            bar.set_description_str(f"{progress.seconds_left:.0f} s left")
+            if stopped():
+                progress.stop()
+
+        make = photo_restorer(_load(args), args.task, args.level, args.fidelity, args.mask, args.reference, show)
+        try:
+            picture = make(args.input)
+        except RestorationStopped:
+            return _STOPPED
+    save_result(picture, target, read_metadata(args.input), args.metadata, args.input)
     print(f"{args.input} -> {target}")
     return 0
 
@@ -119,7 +136,7 @@ def _restore_collection(args: argparse.Namespace) -> int:
     from ..batch.stylizing import join_processes
 
     state = join_processes()
-    photos = _source(args)
+    photos = open_photos(args)
     pipe = _load(args, str(state.device) if state.num_processes > 1 else None)
     of_dataset = ("dataset_config_name", "split", "image_column", "name_column")
     source = {} if Path(args.input).is_dir() else {"dataset": args.input, **{name: getattr(args, name) for name in of_dataset}}
@@ -157,7 +174,8 @@ def _restore_collection(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _source(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | StreamedPhotos":
+def open_photos(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | StreamedPhotos":
+    """The photos of `args.input`, a folder or a data set, which `args.output` must not lie in."""
     from ..batch.photo_sources import FolderPhotos, open_dataset_photos
     from ..images.addresses import is_address
 
@@ -181,4 +199,7 @@ def _load(args: argparse.Namespace, device: str | None = None) -> "RestorationPi
 
     configure_cpu(args.num_threads)
     pipe: Any = RestorationPipeline.from_pretrained(args.pretrained_model_name_or_path)
+    if args.adapter:
+        pipe.load_adapter(args.adapter, "adapter")
+        pipe.set_adapters("adapter", args.adapter_weight)
     return pipe.to(usable_device(args.device or device))

@@ -1,0 +1,1 @@
+"""Training data: image sources, streams and data sets."""

@@ -28,7 +28,7 @@ MARGIN = 16
 
 @dataclass(frozen=True)
 class DamageMix:
-    """How often which damage is drawn, and how strong. Shares that do not add up to 1 are scaled.
+    """The probabilities and strengths of the kinds of damage. Shares that do not sum to 1 are scaled.
 
     Args:
         noise: share of the samples with noise.
@@ -190,15 +190,29 @@ class DamagedPhotos(Dataset):
         """`{"clean": (3, size, size), "damaged": (3, size, size), "levels": (3,)}`; the clean image lies in [-1, 1]."""
         rng = np.random.default_rng((self.seed, n))
         photo = draw_image(self.photos[int(rng.choice(len(self.photos), p=self.weights))], rng)
-        drawn = damage(photo_crop(photo, self.size + 2 * MARGIN, self.scale, rng), self.mix, rng)
-        # anywhere in the larger crop, so that the blocks of JPEG do not begin at the corner
-        top, left = (int(offset) for offset in rng.integers(MARGIN // 2, MARGIN + MARGIN // 2, 2))
-        window = np.s_[top : top + self.size, left : left + self.size]
-        return {
-            "clean": as_tensor(drawn.clean[window]),
-            "damaged": as_tensor(drawn.damaged[window]),
-            "levels": torch.tensor(drawn.levels),
-        }
+        return damaged_crop(photo_crop(photo, self.size + 2 * MARGIN, self.scale, rng), self.mix, rng)
+
+
+def damaged_crop(crop: np.ndarray, mix: DamageMix, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    """Damages a clean crop `(S + 2 MARGIN, S + 2 MARGIN, 3)` on the scale 0..255, and cuts a sample out of it.
+
+    Returns:
+        `{"clean": (3, S, S), "damaged": (3, S, S), "levels": (3,)}`; the clean image lies in [-1, 1].
+
+    >>> crop = np.full((64, 64, 3), 128, np.float32)
+    >>> damaged_crop(crop, DamageMix(), np.random.default_rng(0))["damaged"].shape
+    torch.Size([3, 32, 32])
+    """
+    drawn = damage(crop, mix, rng)
+    size = len(crop) - 2 * MARGIN
+    # anywhere in the larger crop, so that the blocks of JPEG do not begin at the corner
+    top, left = (int(offset) for offset in rng.integers(MARGIN // 2, MARGIN + MARGIN // 2, 2))
+    window = np.s_[top : top + size, left : left + size]
+    return {
+        "clean": as_tensor(drawn.clean[window]),
+        "damaged": as_tensor(drawn.damaged[window]),
+        "levels": torch.tensor(drawn.levels),
+    }
 
 
 def as_tensor(image: np.ndarray) -> torch.Tensor:

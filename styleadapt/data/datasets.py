@@ -30,7 +30,7 @@ def random_crop(image: Image.Image, size: int, short_side: tuple[int, int], rng:
 
 
 def jitter_colors(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Other colors for a painting `(3, H, W)` in [-1, 1]: channels permuted, saturation and contrast changed.
+    """Changes the colors of a painting `(3, H, W)` in [-1, 1]: permutes channels, scales saturation and contrast.
 
     Paintings of a collection are mostly brown; a generator that has seen them alone gives half of a strong palette.
     """

@@ -137,7 +137,7 @@ def motion_kernel(length: float, angle: float) -> np.ndarray:
 
 
 def kernel_spread(kernel: np.ndarray) -> float:
-    """How far a kernel spreads a point, in pixels: the root of its variance, averaged over the two axes.
+    """Computes how far a kernel spreads a point, in pixels: the root of its variance, averaged over the two axes.
 
     It is sigma for a Gaussian, radius / 2 for a disk, and length / sqrt(24) for a motion.
 

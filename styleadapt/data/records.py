@@ -101,7 +101,7 @@ class UnreadableImages:
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a data set keeps its images and labels.
+    """The columns of a data set that hold its images, labels and names.
 
     Args:
         images: columns of images; a row's image is the first of them that is filled (WebDataset has one for each file type).
@@ -135,10 +135,26 @@ class Columns:
         return EncodedImage(data, self._label(row), name)
 
     def _label(self, row: Mapping[str, Any]) -> int | None:
-        label = row[self.label] if self.label else None
-        if self.by_name and label is not None and self.label_names is not None:
+        return self.number_of(row[self.label]) if self.label else None
+
+    def number_of(self, label: Any) -> int | None:
+        """The class of an entry of the label column; None where there is none: nothing, no number, or one below 0, which many
+        data sets have for unknown labels.
+
+        Raises:
+            SourceError: a fraction.
+
+        >>> columns = Columns(("image",), "label", ("cat", "dog"), by_name=True)
+        >>> columns.number_of("dog"), columns.number_of(None), Columns(("image",)).number_of(-1)
+        (1, None, None)
+        """
+        if label is None or label != label:
+            return None
+        if self.by_name and self.label_names is not None:
             return self.label_names.index(label)
-        return None if label is None else int(label)
+        if label != int(label):
+            raise SourceError(f"the label column {self.label} holds {label}; labels are whole numbers or names")
+        return None if label < 0 else int(label)
 
 
 def find_columns(features: Mapping[str, Any], where: str, image_column: str | None, label_column: str | None) -> Columns:
@@ -174,7 +190,8 @@ def find_columns(features: Mapping[str, Any], where: str, image_column: str | No
     if label is not None:
         feature = features[label]
         by_name = _kind(feature) in ("string", "large_string")
-        if not _is_class(feature) and not by_name:
+        # a column of a csv file that is empty in some rows is read as float64
+        if not _is_class(feature) and not by_name and _kind(feature) != "float64":
             raise SourceError(f"`label_column` is {label!r}, which holds {_kind(feature)}; labels are whole numbers or names")
         names = tuple(feature.names) if isinstance(feature, ClassLabel) else None
     return Columns(tuple(images), label, names, by_name, tuple(c for c in (_KEY, _SHARD) if c in features))

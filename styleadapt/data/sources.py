@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _SHARD_BUILDERS = {".parquet": "parquet", ".tar": "webdataset"}
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+UNLABELED = "unlabeled"  # a subfolder beside those of the classes
 _SPLITS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation")
 
 
@@ -57,6 +58,12 @@ class ImageTable(Dataset):
             if sample is not None:
                 return sample
         raise SourceError(f"none of the {len(self)} images in {self.name} can be read")
+
+    def labels(self) -> list[int]:
+        """Of all images in their order, -1 for those without; no image is read."""
+        column = getattr(self.rows, "labels", None)
+        found = column() if column is not None else [row.label for row in self.rows]
+        return [-1 if label is None else label for label in found]
 
     def require(self, minimum: int) -> None:
         """Reads the first images, until so many could be read.
@@ -117,6 +124,10 @@ class _DatasetRows(Sequence[EncodedImage]):
     def __getitem__(self, n):
         return self.columns.encoded(self.dataset[n], n)
 
+    def labels(self) -> list[int | None]:
+        column = self.columns.label
+        return [None] * len(self) if column is None else [self.columns.number_of(label) for label in self.dataset[column]]
+
 
 def open_folder(folder: str | os.PathLike) -> ImageTable:
     """The image files below a folder, sorted, whatever else lies there.
@@ -146,7 +157,8 @@ def open_source(
     """Opens a source of training images, and makes sure that enough of them can be read.
 
     Args:
-        train_data_dir: a folder of images, searched to any depth; of one subfolder a class; of images with `metadata.csv`,
+        train_data_dir: a folder of images, searched to any depth; of one subfolder a class, and perhaps `unlabeled` beside
+            them for images without; of images with `metadata.csv`,
             `.jsonl` or `.parquet`; of `.parquet` files or WebDataset `.tar` shards. Or a pattern of such files
             (`data/train-*.tar`), on this machine or at an address that fsspec knows (`hf://`, `https://`).
         dataset_name: a data set of the Hub, or a folder, see `open_dataset`.
@@ -265,7 +277,7 @@ def _dataset_of_images(folder: str, files: list[str], streaming: bool) -> Any:
     columns: dict[str, list] = {"image": files}
     features = Features(image=ImageFeature())
     if classes := _classes(folder, files):
-        columns["label"] = [Path(file).parent.name for file in files]
+        columns["label"] = [name if (name := Path(file).parent.name) in classes else None for file in files]
         features["label"] = ClassLabel(names=classes)
     dataset = Dataset.from_dict(columns, features=features)
     return dataset.to_iterable_dataset() if streaming else dataset
@@ -305,9 +317,9 @@ def _recognize(place: str) -> tuple[str, list[str]]:
 
 
 def _classes(folder: str, files: list[str]) -> list[str]:
-    """Names of the classes, if each image lies in one of two or more subfolders; else none."""
+    """Names of the classes, if each image lies in one of two or more subfolders, or in `unlabeled` beside them; else none."""
     inside = [Path(file).relative_to(folder).parts for file in files]
-    names = sorted({parts[0] for parts in inside}) if all(len(parts) == 2 for parts in inside) else []
+    names = sorted({parts[0] for parts in inside} - {UNLABELED}) if all(len(parts) == 2 for parts in inside) else []
     return names if len(names) > 1 else []
 
 
@@ -319,12 +331,13 @@ def _open_folder(folder: str, files: list[str], label_column: str | None) -> Ima
             f"`label_column` is {label_column!r}, but {folder} is a folder of images without it: "
             "use a subfolder for each class and `label`, or a metadata.csv with file_name and that column"
         )
-    rows = [EncodedImage(f, classes.index(Path(f).parent.name) if classes else None, f) for f in files]
+    numbers = {name: number for number, name in enumerate(classes)}
+    rows = [EncodedImage(f, numbers.get(Path(f).parent.name), f) for f in files]
     return ImageTable(rows, folder, tuple(classes) or None)
 
 
 def load_dataset(where: str, path: str, **options: Any) -> Any:
-    """`datasets.load_dataset`, whose failures say in one line what could not be loaded.
+    """Calls `datasets.load_dataset`, and turns its failures into one line that says what could not be loaded.
 
     Args:
         where: what a message calls it.

@@ -1,4 +1,4 @@
-"""Square crops of images with their labels, drawn so that sample n is the same in every run."""
+"""Data set of square crops of images, with their labels. Sample n is the same in every run."""
 
 import numpy as np
 import torch
@@ -21,6 +21,11 @@ class SquareCrops(Dataset):
         wrap: crops go over the image's edges and on at the opposite ones, for textures that repeat.
         seed: of the draws.
         length: number of samples.
+        labeled_share: so many of the samples are drawn from images with a label alone, which `images` must know by a method
+            `labels`, such as `data.sources.ImageTable.labels`; 0 to draw from all images alike.
+
+    Raises:
+        ValueError: a share above 0, and no image has a label.
 
     >>> from styleadapt.data.records import ImageSample
     >>> crops = SquareCrops([ImageSample(Image.new("RGB", (40, 30)), 3, "a.png")], 16, (16, 20), seed=1)
@@ -37,9 +42,16 @@ class SquareCrops(Dataset):
         wrap: bool = False,
         seed: int = 0,
         length: int = 1_000_000,
+        labeled_share: float = 0.0,
     ):
         self.images, self.size, self.short_side = images, size, short_side
         self.flip, self.wrap, self.seed, self.length = flip, wrap, seed, length
+        self.labeled_share = labeled_share
+        self.labeled: list[int] = []
+        if labeled_share:
+            self.labeled = [n for n, label in enumerate(images.labels()) if label >= 0]  # type: ignore[attr-defined]
+            if not self.labeled:
+                raise ValueError("`labeled_share` is above 0, but none of the images has a label")
 
     def __len__(self) -> int:
         return self.length
@@ -47,7 +59,10 @@ class SquareCrops(Dataset):
     def __getitem__(self, n: int) -> dict[str, torch.Tensor]:
         """`{"image": (3, size, size) in [-1, 1], "label": int64, -1 for none}`."""
         rng = np.random.default_rng((self.seed, n))
-        sample = self.images[int(rng.integers(len(self.images)))]
+        if self.labeled and rng.random() < self.labeled_share:
+            sample = self.images[self.labeled[int(rng.integers(len(self.labeled)))]]
+        else:
+            sample = self.images[int(rng.integers(len(self.images)))]
         image = self._cropped(sample.image, rng)
         if self.flip and rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -226,8 +226,8 @@ class StreamLoader:
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Where this process stands, in plain numbers and strings: `load_state_dict` goes on there without reading again what
-        whole shards before it hold, as `first_batch` would."""
+        """Returns the position of this process, in plain numbers and strings. `load_state_dict` continues there without reading
+        again what whole shards before it hold, as `first_batch` would."""
         positions = [dataclasses.asdict(position) for position in self._positions]
         return {"batches": self._batches, "positions": positions, "made_for": self._division()}
 

@@ -1,0 +1,1 @@
+"""Style images and photos that code draws."""

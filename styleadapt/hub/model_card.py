@@ -29,7 +29,7 @@ _ONE_STYLE = "It was fitted to one set of images and knows no more of the style 
 
 @dataclass
 class RunFacts:
-    """What a model card says of a run beside what its folder holds.
+    """The facts of a model card that are not in the folder of the run.
 
     Args:
         base_model: repo of the Hub, folder or `packaged weights` that the run started from; None if from nothing.

@@ -38,7 +38,7 @@ _MAX_EXIF_BYTES = 65533 - 6
 
 @dataclass(frozen=True)
 class ImageMetadata:
-    """What is carried over from an image file.
+    """The metadata that is copied from an image file to its result.
 
     Args:
         format: Pillow's name of the file's format, None if unknown.

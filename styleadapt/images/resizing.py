@@ -8,8 +8,8 @@ from ..errors import ImageError
 
 
 def resize_within(image: Image.Image, pixels: int, least: int) -> Image.Image:
-    """`image` with at most `pixels` pixels and a shorter side of `least` at least; a very long side ends at 16 times `least`,
-    so that a strip one pixel high does not become a thousand times larger.
+    """Shrinks or enlarges `image` to at most `pixels` pixels and a shorter side of `least` at least; a very long side ends at 16
+    times `least`, so that a strip one pixel high does not become a thousand times larger.
 
     >>> resize_within(Image.new("RGB", (400, 200)), 100 * 50, 10).size
     (100, 50)
@@ -25,7 +25,7 @@ def resize_within(image: Image.Image, pixels: int, least: int) -> Image.Image:
 
 
 def working_size(photo: Image.Image, max_size: int | None, most_pixels: int) -> Image.Image:
-    """`photo` with sides of at most `max_size`, to be scaled back afterwards.
+    """Shrinks `photo` to sides of at most `max_size`; the result is to be scaled back.
 
     Raises:
         ImageError: more than `most_pixels` pixels are left.
@@ -46,7 +46,7 @@ def working_size(photo: Image.Image, max_size: int | None, most_pixels: int) -> 
 
 
 def resized_to(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """`image` at exactly this width and height: itself if it has them, else resampled by Lanczos' filter.
+    """Resizes `image` to exactly this width and height by Lanczos' filter; returns it unchanged if it has them.
 
     >>> resized_to(Image.new("RGB", (8, 4)), (4, 4)).size
     (4, 4)

@@ -1,0 +1,1 @@
+"""Loss functions and frozen feature networks."""

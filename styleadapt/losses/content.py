@@ -66,8 +66,8 @@ def log_similarity(features: torch.Tensor, size: int = 16, temperature: float = 
 
 
 def tone_loss(generated: torch.Tensor, photo: torch.Tensor, cell: int = 8) -> torch.Tensor:
-    """What is light in the photo stays light: mean squared distance of instance-normalized luminance, averaged over cells of
-    `cell` pixels, so that strokes are free and the modeling of a face is not.
+    """Keeps light parts of the photo light: mean squared distance of instance-normalized luminance, averaged over cells of `cell`
+    pixels, so that strokes are free and the modeling of a face is not.
 
     Args:
         generated, photo: `(B, 3, H, W)` in [-1, 1].

@@ -56,7 +56,8 @@ class LossWeights:
 
 @dataclass
 class StyleTarget:
-    """What of a style image the losses need: statistics of its features, and its pixels `(B, 3, H, W)` for the colors."""
+    """The targets that the losses take from a style image: statistics of its features, and its pixels `(B, 3, H, W)` for the
+    colors."""
 
     statistics: StyleStatistics
     pixels: torch.Tensor
@@ -64,7 +65,8 @@ class StyleTarget:
 
 @dataclass
 class ContentTarget:
-    """What of a photo the losses need: its pixels `(B, 3, H, W)`, its normalized features by layer, its self-similarity."""
+    """The targets that the losses take from a photo: its pixels `(B, 3, H, W)`, its normalized features by layer, its
+    self-similarity."""
 
     pixels: torch.Tensor
     normalized: dict[str, torch.Tensor]
@@ -102,7 +104,8 @@ class StyleAwareObjective:
 
     @classmethod
     def for_network(cls, weights: LossWeights, network: nn.Module) -> "StyleAwareObjective":
-        """With the layers that suit a feature network: chosen ones of the embedded network, plain ones of any other."""
+        """Builds the objective with layers that suit a feature network: tuned ones for the embedded network, default ones for
+        others."""
         if isinstance(network, VGG16):
             layers = list(network.layers)
             return cls(weights, tuple(layers), (layers[-1],), layers[-2:][0], structure_size=32)
@@ -115,11 +118,11 @@ class StyleAwareObjective:
         return cls(weights, tuple(layers), (middle,), middle)
 
     def style_target(self, pixels: torch.Tensor, features: Mapping[str, torch.Tensor]) -> StyleTarget:
-        """Target of style images `(B, 3, H, W)` in [-1, 1] whose features have been computed."""
+        """Computes the target of style images `(B, 3, H, W)` in [-1, 1] from their features."""
         return StyleTarget(self._statistics(features), pixels)
 
     def content_target(self, pixels: torch.Tensor, features: Mapping[str, torch.Tensor]) -> ContentTarget:
-        """Target of photos `(B, 3, H, W)` in [-1, 1] whose features have been computed."""
+        """Computes the target of photos `(B, 3, H, W)` in [-1, 1] from their features."""
         normalized = {name: instance_normalize(features[name].float()) for name in self.content_layers}
         return ContentTarget(pixels, normalized, log_similarity(features[self.structure_layer], self.structure_size))
 

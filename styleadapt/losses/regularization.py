@@ -33,7 +33,7 @@ def total_variation(x: torch.Tensor) -> torch.Tensor:
 
 
 def rim_loss(generated: torch.Tensor, distance: torch.Tensor, far: float = 40.0) -> torch.Tensor:
-    """How much the color of a plain ground changes toward an edge: a bright or dark rim along a skyline.
+    """Measures how much the color of a plain area changes toward an edge: a bright or dark rim along a skyline.
 
     The mean colors of bands along the edge are compared with the mean color far from it: strokes are free, and a rim is not.
 

@@ -56,7 +56,8 @@ class _Moments(torch.autograd.Function):
 
 @dataclass
 class StyleStatistics:
-    """What the style losses compare, by layer: Gram matrices `(B, C, C)`, channel means and deviations `(B, C)`."""
+    """The statistics that the style losses compare, by layer: Gram matrices `(B, C, C)`, channel means and deviations `(B,
+    C)`."""
 
     gram: dict[str, torch.Tensor]
     mean: dict[str, torch.Tensor]
@@ -99,8 +100,8 @@ def gram_loss(generated: StyleStatistics, style: StyleStatistics) -> torch.Tenso
 
 
 def discriminator_style_loss(generated: Mapping[str, torch.Tensor], style: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Style as the discriminator sees it: `gram_loss` on its feature maps, which learn the style at hand, where those of a
-    network trained on photos do not.
+    """Computes the style loss in the discriminator's features: `gram_loss` on its feature maps, which learn the style at hand,
+    where those of a network trained on photos do not.
 
     Args:
         generated, style: the discriminator's `features` of generated images and of crops of the style, `{layer: (B, C, H, W)}`.

@@ -43,7 +43,7 @@ def intra_cluster_diversity(to_training: torch.Tensor, pairwise: torch.Tensor) -
 
 @dataclass(frozen=True)
 class Memorization:
-    """How near outputs come to the training images.
+    """Figures of how near the outputs come to the training images.
 
     Args:
         nearest: mean distance of an output to the nearest training image.

@@ -71,7 +71,7 @@ Method = Callable[[Case], np.ndarray]
 
 @dataclass(frozen=True)
 class Score:
-    """How near a restored photo is to the undamaged one.
+    """Figures of how near a restored photo is to the undamaged one.
 
     Args:
         psnr: in decibels, over all pixels and colors; of "jpeg" on luminance, of "inpaint" inside the hole.

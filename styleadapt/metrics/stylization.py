@@ -54,7 +54,7 @@ FIGURES = tuple(f.name for f in fields(PairScores) if f.name != "backbone")
 
 
 def style_distance(output_maps: Mapping[str, torch.Tensor], style_maps: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """How far a picture's textures and colors are from the style's, relative to the style's own size.
+    """Computes how far a picture's textures and colors are from the style's, relative to the style's own magnitude.
 
     Args:
         output_maps, style_maps: maps `(B, C, h, w)` by layer; the two may differ in h and w.

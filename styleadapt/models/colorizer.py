@@ -108,7 +108,7 @@ class Colorizer(StyleAdaptModel):
         return torch.where(total > 0.5, weights / total.clamp(min=1e-6), nearest)
 
     def weights(self, uniform: float = 0.5) -> torch.Tensor:
-        """How much each color counts in training, `(K,)`: the rarer, the more, 1 on average over photos.
+        """Weights of the colors in training, `(K,)`: rarer colors count more, and the mean over photos is 1.
 
         w ~ 1 / ((1 - u) p + u / K) with the frequencies p (Zhang et al., eq. 4).
         """

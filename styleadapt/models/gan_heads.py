@@ -1,4 +1,4 @@
-"""What generators from noise and their discriminators give, and the heads of the discriminators, with labels or without."""
+"""Outputs of generators from noise and of their discriminators, and the discriminators' heads, with or without labels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

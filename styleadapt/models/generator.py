@@ -137,7 +137,7 @@ class StyleGenerator(StyleAdaptModel):
 
 
 def padding(side: int, margin: int = 4) -> tuple[int, int]:
-    """How many rows or columns are added before and after `side` of them: `margin` at least, to a length that 8 divides.
+    """Computes how many rows or columns to add before and after `side` of them: `margin` at least, to a length that 8 divides.
 
     The margin keeps the zero padding of the two light scales out of the picture.
 

@@ -187,7 +187,7 @@ class AdaLINBlock(nn.Module):
         return x + self.norm2(y, code)
 
     def kernels(self, code: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of both convolutions for one style code `(1, D)`."""
+        """Computes the kernels of both convolutions for one style code `(1, D)`."""
         first, second = (
             conv.weight if follows is None else follows.kernel(conv.weight, code)
             for conv, follows in ((self.conv1, self.kernel1), (self.conv2, self.kernel2))
@@ -260,6 +260,7 @@ class ClassActivationMap(nn.Module):
         return attended, torch.cat([average, maximum], 1), attended.sum(1, keepdim=True)
 
     def folded_kernel(self) -> torch.Tensor:
-        """Of the one 1x1 convolution that `fuse(cat(x * w_avg, x * w_max))` is, w the class weights: `(C, C, 1, 1)`."""
+        """Computes the kernel of the 1x1 convolution that equals `fuse(cat(x * w_avg, x * w_max))`, w the class weights: `(C, C,
+        1, 1)`."""
         kernel_avg, kernel_max = self.fuse.weight[:, :, 0, 0].chunk(2, 1)
         return (kernel_avg * self.average.weight + kernel_max * self.maximum.weight)[:, :, None, None]

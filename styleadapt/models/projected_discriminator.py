@@ -1,4 +1,4 @@
-"""A discriminator that judges what a pretrained network sees (Projected GAN, Sauer et al., arXiv 2111.01007)."""
+"""A discriminator that judges the features of a pretrained network (Projected GAN, Sauer et al., arXiv 2111.01007)."""
 
 from collections.abc import Mapping
 

@@ -137,8 +137,8 @@ class Restorer(StyleAdaptModel):
 
 
 def contrasts(x: torch.Tensor) -> torch.Tensor:
-    """What the estimator sees of images: log(1 + 50 |x(p) - x(p - d)|) for neighbors d to the left and above, 1 px away in each
-    of the three channels, 2 and 4 px away in their mean: `(B, 3, H, W)` -> `(B, 10, H, W)` in float32.
+    """Computes the estimator's input from images: log(1 + 50 |x(p) - x(p - d)|) for neighbors d to the left and above, 1 px away
+    in each of the three channels, 2 and 4 px away in their mean: `(B, 3, H, W)` -> `(B, 10, H, W)` in float32.
 
     Logarithms, because the traces of damage are a tenth of the photo's own contrasts; without them the estimator took thousands
     of steps to find any JPEG artifacts.

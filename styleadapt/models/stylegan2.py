@@ -1,4 +1,4 @@
-"""StyleGAN2: pictures from noise, and the discriminator that teaches it (Karras et al., arXiv 1912.04958 and 2006.06676)."""
+"""StyleGAN2: generator of pictures from noise, and discriminator (Karras et al., arXiv 1912.04958 and 2006.06676)."""
 
 import math
 from typing import Literal

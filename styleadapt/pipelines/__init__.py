@@ -1,0 +1,1 @@
+"""Pipelines that users call, one for each family, and their parts."""

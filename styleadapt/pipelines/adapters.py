@@ -1,9 +1,10 @@
 """What pipelines do with adapters: loading, blending and fusing them into a network's weights."""
 
+import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ class AdapterMixin:
 
     adapted_component: ClassVar[str] = "generator"
     adapter_class: ClassVar[type[Adapter]]
+    config: Any
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +42,8 @@ class AdapterMixin:
         are bound to it."""
         if self._fingerprint is None:
             self._require_torch("`fingerprint`")
+            if self._adapted is None:
+                raise ValueError(f"these weights have no {self.adapted_component}, which adapters are of; load others")
             state = {**self._adapted.state_dict(), **self._base_weights}
             digest = hashlib.sha256()
             for key in sorted(state):
@@ -124,7 +128,7 @@ class AdapterMixin:
                 )
         self._restore_base()
         self._active = dict(zip(names, weights))
-        parameters = dict(self._adapted.named_parameters())
+        parameters = dict(self._adapted.named_parameters()) if names else {}
         with torch.inference_mode(False), torch.no_grad():
             for name, weight in self._active.items():
                 for key, change in weight_deltas(self._adapters[name].deltas).items():
@@ -141,14 +145,43 @@ class AdapterMixin:
         self._restore_base()
         self._adapters.clear()
 
+    def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
+        """Writes the base models as a repo; active adapters are not written (save them with `Adapter.save`)."""
+        self._require_torch("`save_pretrained`")
+        active = self._active
+        self._restore_base()
+        try:
+            super().save_pretrained(save_directory, *args, **kwargs)  # type: ignore[misc]  # of the pipeline that this is mixed into
+        finally:
+            self.set_adapters(list(active), list(active.values()))
+
+    @contextlib.contextmanager
+    def _adapting(self) -> Iterator[None]:
+        """The base is in place, and gradients are taken. If the block raises, the adapters that were active are so again."""
+        active = self._active
+        self._restore_base()
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
+        except BaseException:
+            self.set_adapters(list(active), list(active.values()))
+            raise
+
+    def _wear(self, adapter: Adapter, name: str) -> None:
+        """Names the base in an adapter that was just made of it, and makes the adapter the only active one."""
+        adapter.base_name = self.config.get("_name_or_path") or ""
+        self._adapters[name] = adapter
+        self.set_adapters([name])
+
     def _restore_base(self) -> None:
-        parameters = dict(self._adapted.named_parameters())
+        parameters = dict(self._adapted.named_parameters()) if self._base_weights else {}
         with torch.inference_mode(False), torch.no_grad():
             for key, value in self._base_weights.items():
                 parameters[key].copy_(value)
         self._base_weights, self._active = {}, {}
 
     def _require_torch(self, what: str) -> None:
+        """Raises ValueError where the networks run in another backend, which no adapter can be added to."""
         if isinstance(self._adapted, ExportedNetwork):
             raise ValueError(
                 f"{what} needs the torch models, and these run in {self._adapted.backend}: load the pipeline with "
@@ -161,7 +194,6 @@ class StyleAdapterMixin(AdapterMixin):
 
     adapter_class = StyleAdapter
     generator: StyleGenerator
-    config: Any
 
     def check_adapter(self, adapter: Adapter) -> None:
         super().check_adapter(adapter)

@@ -1,57 +1,47 @@
-"""The generation pipeline: pictures from noise, and ways through the space of pictures."""
+"""The generation pipeline: makes pictures from noise, mixes them, and interpolates between them."""
 
+import copy
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers.utils import BaseOutput
-from PIL import Image
 
-from ..adapters.adapter import PACKAGED
+from ..adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress, adapt_generator
+from ..adaptation.projection import ProjectionProgress, fitted, project
+from ..adaptation.refinement_budget import RefinementBudget
+from ..adapters.adapter import PACKAGED, GeneratorAdapter
 from ..errors import ModelLoadError
-from ..images.images import tensor_to_image
-from ..models.stylegan2 import StyleGAN2Generator, mix_styles
-from .image_io import OutputType, as_output, check_output_type
-from .latents import (
-    Labels,
-    check_num_images,
-    check_seed,
-    check_truncation,
-    drawn_latents,
-    read_labels,
-    read_tensor,
-    spherical,
-)
+from ..images.images import image_to_tensor, open_image
+from ..models.gan import GANGenerator
+from ..models.pggan import PGGANGenerator
+from ..models.stylegan2 import StyleGAN2Generator
+from .adapters import AdapterMixin
+from .image_io import ImageLike, OutputType, as_list, check_output_type
+from .latent_space import GenerationOutput, LatentLike, LatentSpaceMixin
+from .latents import Label, Labels, check_class_names, check_num_images, check_seed, check_truncation, read_labels
 from .loading_checks import StrictPipeline
 
-LatentLike = int | torch.Tensor | np.ndarray
-BATCH_PIXELS = 1 << 19  # of the pictures that are calculated together; each takes a few kilobytes a pixel
-MOST_STEPS = 1000
+_STARTS = 32  # drawn pictures, of which a search begins with the nearest
 
 
 @dataclass
-class GenerationOutput(BaseOutput):
+class ProjectionOutput(GenerationOutput):
     """
     Args:
-        images (`list[PIL.Image.Image]`): generated pictures; an array or a tensor if another `output_type` was asked for.
-        latents (`torch.Tensor`, *optional*): `(B, latent_dim)`, what they were made from; None where codes were given or mixed.
-        w (`torch.Tensor`, *optional*): `(B, num_layers, code_dim)`, their codes, truncated; None for a generator without.
-        labels (`list[int]`, *optional*): the number of each one's class; None for a generator without classes, or where codes
-            were given or mixed.
+        images, latents, w, labels: see `GenerationOutput`; one picture.
+        distance: of it to the one that was looked for: perceptual plus mean squared distance, 0 for equal ones.
+        start_distance: that of the nearest of a few drawn pictures, with which the search began.
     """
 
-    images: Any
-    latents: torch.Tensor | None = None
-    w: torch.Tensor | None = None
-    labels: list[int] | None = None
+    distance: float = 0.0
+    start_distance: float = 0.0
 
 
-class GenerationPipeline(StrictPipeline):
+class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
     """Makes pictures from noise, mixes them and goes from one to another.
 
     Where `latents` or pictures `a` and `b` are asked for, a seed stands for its first latent.
@@ -59,31 +49,33 @@ class GenerationPipeline(StrictPipeline):
     Args:
         generator: the model.
         classes: names of the classes that it was trained with, in the order of their numbers.
+        tileable: it was trained to make pictures that repeat without a seam, and makes such ones unless told otherwise. If left
+            out, as the generator is set.
 
     Example:
         pipe = GenerationPipeline.from_pretrained()
         out = pipe(num_images=4, seed=0, truncation=0.7)
         out.images[0].save("picture.png")
-        pipe.mix(out.w[0], out.w[1]).images[0].save("mixed.png")
+        pipe.mix(out.w[:1], out.w[1:2]).images[0].save("mixed.png")
         frames = pipe.interpolate(3, 14, steps=30).images
     """
 
-    generator: StyleGAN2Generator
-    component_classes = {"generator": StyleGAN2Generator}
+    adapter_class = GeneratorAdapter
+    component_classes = {"generator": (StyleGAN2Generator, PGGANGenerator, GANGenerator)}
     model_cpu_offload_seq = "generator"  # type: ignore[assignment]  # diffusers types it None
 
-    def __init__(self, generator: StyleGAN2Generator, classes: list[str] | None = None):
+    def __init__(
+        self,
+        generator: StyleGAN2Generator | PGGANGenerator | GANGenerator,
+        classes: list[str] | None = None,
+        tileable: bool | None = None,
+    ):
         super().__init__()
-        num_classes = getattr(generator.config, "num_classes", 0)
         if classes is not None:
-            named = isinstance(classes, (list, tuple)) and all(isinstance(name, str) and name for name in classes)
-            if not named or len(set(classes)) != len(classes) or len(classes) != num_classes:
-                raise ValueError(
-                    f"`classes` must be {num_classes} different names, as many as the generator has classes, got {classes!r:.200}"
-                )
-            classes = list(classes)
+            classes = check_class_names(classes, getattr(generator.config, "num_classes", 0))
         self.register_modules(generator=generator)
-        self.register_to_config(classes=classes)
+        tileable = getattr(generator, "tileable", False) if tileable is None else tileable
+        self.register_to_config(classes=classes, tileable=bool(tileable))
         generator.eval().requires_grad_(False)
         self.set_progress_bar_config(disable=True)
 
@@ -103,21 +95,6 @@ class GenerationPipeline(StrictPipeline):
         pipe.register_to_config(_name_or_path=PACKAGED)
         return pipe
 
-    @property
-    def classes(self) -> list[str] | None:
-        """Names of the classes, or None for a generator without, or whose classes have numbers alone."""
-        return self.config.get("classes")
-
-    @property
-    def num_classes(self) -> int:
-        """Of the generator, 0 for none."""
-        return getattr(self.generator.config, "num_classes", 0)
-
-    @property
-    def has_codes(self) -> bool:
-        """Does a mapping network make codes of the latents, which can be truncated and mixed?"""
-        return hasattr(self.generator, "mapping")
-
     @torch.inference_mode()
     def __call__(
         self,
@@ -127,7 +104,7 @@ class GenerationPipeline(StrictPipeline):
         label: Labels | None = None,
         latents: LatentLike | None = None,
         w: torch.Tensor | np.ndarray | None = None,
-        tileable: bool = False,
+        tileable: bool | None = None,
         output_type: OutputType = "pil",
     ) -> GenerationOutput:
         """Generates pictures. The noise within the layers is the same for all, so that latents alone make the difference.
@@ -142,7 +119,8 @@ class GenerationPipeline(StrictPipeline):
                 generator with classes makes as many of each, in random order.
             latents: `(B, latent_dim)` or `(latent_dim,)`, instead of drawn ones.
             w: codes `(B, num_layers, code_dim)` or `(num_layers, code_dim)`, such as `GenerationOutput.w`, instead of latents.
-            tileable: the pictures repeat without a seam: every convolution goes on at the opposite edge.
+            tileable: the pictures repeat without a seam: every convolution goes on at the opposite edge. If left out, as the
+                generator was trained.
             output_type: "pil" gives a list of images; "np" a float32 array `(B, H, W, 3)` and "pt" a float32 tensor
                 `(B, 3, H, W)` in [0, 1].
 
@@ -159,186 +137,141 @@ class GenerationPipeline(StrictPipeline):
         labels = read_labels(label, len(z), self.num_classes, self.classes, seed)
         return self._pictures(z, self._codes(z, labels, truncation), labels, tileable, output_type)
 
-    def latents(self, num_images: int = 4, seed: int = 0) -> torch.Tensor:
-        """`(num_images, latent_dim)`, float32 on the CPU: what a call with this seed makes pictures of. The first latents are the
-        same however many are drawn.
-
-        Raises:
-            ValueError: a number of images or a seed out of range.
-        """
-        return drawn_latents(check_num_images(num_images), self.generator.config.latent_dim, check_seed(seed))
-
-    @torch.inference_mode()
-    def mix(
+    @torch.inference_mode(False)
+    def project(
         self,
-        a: LatentLike,
-        b: LatentLike,
-        crossover: int | None = None,
-        truncation: float = 0.7,
-        label: Labels | None = None,
-        tileable: bool = False,
-        output_type: OutputType = "pil",
-    ) -> GenerationOutput:
-        """Mixes pictures: the coarse layers, with pose and shape, follow `a` and the fine ones, with colors and detail, `b`
-        (style mixing, StyleGAN, arXiv 1812.04948, section 3.1).
+        image: ImageLike,
+        max_seconds: float | None = None,
+        steps: int = 200,
+        seed: int = 0,
+        label: Label | None = None,
+        tileable: bool | None = None,
+        callback: Callable[[ProjectionProgress], object] | None = None,
+    ) -> ProjectionOutput:
+        """Finds the codes of a picture, see `adaptation.projection`; its middle square is looked for.
 
         Args:
-            a, b: seeds, latents `(latent_dim,)` or `(B, latent_dim)`, or codes `(B, num_layers, code_dim)`; a single one goes
-                with all of the other.
-            crossover: the first layer that follows `b`, 0 to `num_layers`; the middle one if left out.
-            truncation, tileable, output_type: as in a call.
-            label: class of both, or a list with that of `a` and that of `b`; drawn as in a call with seed 0, or with the seed
-                that stands for the latent, if left out.
+            image: as in other pipelines, of any size.
+            max_seconds: time limit; with None, `steps` count.
+            steps: how many, unless there is a time limit; then the same seed gives the same codes.
+            seed: of the pictures that the search begins with.
+            label: class to look in; if left out, the search begins in all classes.
+            tileable: as in a call.
+            callback: called with a `ProjectionProgress` after every step; its `stop()` ends the search.
 
         Raises:
-            ValueError: arguments that do not fit or go together, or a generator without codes.
+            ValueError: an image that cannot be read (`ImageError`), a budget that is not positive, an unknown class.
         """
-        check_output_type(output_type)
-        if not self.has_codes:
-            raise ValueError("this generator has no codes that could be mixed; `interpolate` goes from one latent to another")
-        ours, theirs = self._both(a, b, truncation, label)
-        if len(ours) != len(theirs) and 1 not in (len(ours), len(theirs)):
-            raise ValueError(f"`a` is of {len(ours)} pictures and `b` of {len(theirs)}; pass as many, or one")
-        layers = ours.shape[1]
-        crossover = layers // 2 if crossover is None else crossover
-        if isinstance(crossover, bool) or not isinstance(crossover, (int, np.integer)) or not 0 <= crossover <= layers:
-            raise ValueError(f"`crossover` is {crossover!r}; it must be a layer from 0 to {layers}")
-        return self._pictures(None, mix_styles(ours, theirs, int(crossover)), None, tileable, output_type)
-
-    @torch.inference_mode()
-    def interpolate(
-        self,
-        a: LatentLike,
-        b: LatentLike,
-        steps: int = 30,
-        truncation: float = 0.7,
-        label: Labels | None = None,
-        tileable: bool = False,
-        output_type: OutputType = "pil",
-    ) -> GenerationOutput:
-        """Goes from one picture to another in equal steps, both ends included: on a straight line between their codes, where a
-        way changes the picture most evenly (StyleGAN, arXiv 1812.04948, section 4.1), or, with a generator without codes, on a
-        great circle between their latents.
-
-        Args:
-            a, b: of one picture each, see `mix`.
-            steps: number of pictures, 2 to 1000.
-            truncation, label, tileable, output_type: see `mix`.
-
-        Raises:
-            ValueError: arguments that do not fit or go together.
-        """
-        check_output_type(output_type)
-        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or not 2 <= steps <= MOST_STEPS:
-            raise ValueError(f"`steps` is {steps!r}; it must be a whole number from 2, the two ends, to {MOST_STEPS}")
-        ours, theirs = self._both(a, b, truncation, label)
-        if len(ours) != 1 or len(theirs) != 1:
-            raise ValueError(f"`a` is of {len(ours)} pictures and `b` of {len(theirs)}; pass one each")
-        share = torch.linspace(0, 1, int(steps))
+        budget = _budget(max_seconds, steps)
+        target = image_to_tensor(fitted(open_image(image), self.generator.config.resolution)).to(self.generator.device)
+        z, labels = self.latents(_STARTS, seed), None
+        if self.num_classes and label is None and not self.has_codes:
+            raise ValueError("this generator needs `label`, the class to look in")
         if self.has_codes:
-            way = torch.lerp(ours, theirs, share[:, None, None].to(ours.device))
-            return self._pictures(None, way, None, tileable, output_type)
-        labels = self._labels_of_ends(a, b, label)
-        if labels[0] != labels[1]:
-            raise ValueError("a generator without codes cannot go from one class to another; pass one `label`")
-        classes = None if labels[0] is None else labels[0].expand(int(steps))
-        return self._pictures(spherical(ours[0], theirs[0], share), None, classes, tileable, output_type)
+            # nearer to the mean, since what a search begins with should be plausible
+            with torch.no_grad():
+                starts = self._codes(z, read_labels(label, _STARTS, self.num_classes, self.classes, seed), 0.7)
+        else:
+            starts, labels = z.to(self.generator.device), read_labels(label, 1, self.num_classes, self.classes, seed)
 
-    def _labels_of_ends(self, a: Any, b: Any, label: Labels | None) -> list[torch.Tensor | None]:
-        pair = list(label) if isinstance(label, (list, tuple)) else [label, label]
-        if len(pair) != 2:
-            raise ValueError(f"`label` has {len(pair)} entries; pass one class, or that of `a` and that of `b`")
-        seeds = (check_seed(end) if _is_seed(end) else 0 for end in (a, b))
-        return [read_labels(one, 1, self.num_classes, self.classes, seed) for one, seed in zip(pair, seeds)]
+        assert starts is not None
 
-    def _both(self, a: LatentLike, b: LatentLike, truncation: float, label: Labels | None) -> list[torch.Tensor]:
-        """The codes of both, or their latents for a generator without."""
-        truncation = check_truncation(truncation)
-        labels = self._labels_of_ends(a, b, label)
-        ends = []
-        for end, name, one in zip((a, b), "ab", labels):
-            if getattr(end, "ndim", 0) == 3:
-                ends.append(self._read_codes(end, name))
-                continue
-            z = self._read_latents(end, name)
-            codes = self._codes(z, None if one is None else one.expand(len(z)), truncation) if self.has_codes else z
-            assert codes is not None
-            ends.append(codes)
-        return ends
+        def picture(points: torch.Tensor) -> torch.Tensor:
+            return self._draw(points, None if labels is None else labels.expand(len(points)))
 
-    def _read_latents(self, value: LatentLike, name: str) -> torch.Tensor:
-        if _is_seed(value):
-            return self.latents(1, value)  # type: ignore[arg-type]
-        return read_tensor(value, name, (self.generator.config.latent_dim,))
-
-    def _read_codes(self, value: Any, name: str) -> torch.Tensor:
-        if not self.has_codes:
-            raise ValueError(f"`{name}` holds codes, but this generator has none; pass latents")
-        codes = read_tensor(value, name, (self.generator.num_layers, self.generator.config.code_dim))
-        return codes.to(self.generator.device)
-
-    def _codes(self, z: torch.Tensor, labels: torch.Tensor | None, truncation: float) -> torch.Tensor | None:
-        """`(B, latent_dim)` -> `(B, num_layers, code_dim)`, or None for a generator without codes."""
-        if not self.has_codes:
-            return None
-        device = self.generator.device
-        return self.generator.mapping(z.to(device), None if labels is None else labels.to(device), truncation).float()
-
-    def _pictures(
-        self,
-        z: torch.Tensor | None,
-        w: torch.Tensor | None,
-        labels: torch.Tensor | None,
-        tileable: bool,
-        output_type: str,
-    ) -> GenerationOutput:
-        device, dtype = self.generator.device, self.generator.dtype
-        at_once = max(1, BATCH_PIXELS // self.generator.config.resolution**2)
-        images: list[Image.Image] = []
-        with tiling(self.generator, tileable):
-            if w is not None:
-                for codes in w.split(at_once):
-                    images += tensor_to_image(self.generator.synthesis(codes.to(device, dtype), noise="constant").float())
-            else:
-                assert z is not None
-                for start in range(0, len(z), at_once):
-                    part = slice(start, start + at_once)
-                    own = None if labels is None else labels[part].to(device)
-                    images += tensor_to_image(self.generator(z[part].to(device, dtype), own).sample.float())
-        return GenerationOutput(
-            images=as_output(images, output_type),
-            latents=z,
-            w=None if w is None else w.cpu(),
-            labels=None if labels is None else labels.tolist(),
+        with self._tiling(tileable), torch.enable_grad():
+            found = project(picture, starts, target, budget, callback)
+        point = found.point
+        out = self(w=point, tileable=tileable) if self.has_codes else self(latents=point, label=label, tileable=tileable)
+        return ProjectionOutput(
+            images=out.images, latents=out.latents, w=out.w, distance=found.distance, start_distance=found.start_distance
         )
 
+    @torch.inference_mode(False)
+    def adapt(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        max_seconds: float = 120.0,
+        steps: int | None = None,
+        seed: int = 0,
+        label: Labels | None = None,
+        tileable: bool | None = None,
+        callback: Callable[[GeneratorAdaptationProgress], object] | None = None,
+        config: GeneratorAdaptationConfig | None = None,
+        name: str = "adapted",
+    ) -> GeneratorAdapter:
+        """Adapts the base generator to the domain of a few images, see `adaptation.generator_adaptation`; the adapter is active
+        afterwards, alone. If it fails, or is interrupted, the adapters that were active before are so again.
 
-@contextmanager
-def tiling(generator: Any, on: bool) -> Iterator[None]:
-    """Within the block the generator's pictures repeat without a seam, if asked for.
+        With several adapters loaded, `set_adapters(["one", "other"], [0.5, 0.5])` makes pictures between two domains.
 
-    Raises:
-        ValueError: the generator cannot do that.
+        Args:
+            images: 1 to 100 of the domain; the middle square of each counts.
+            max_seconds: time limit.
+            steps: exactly so many steps instead, whatever the time; then the same seed gives the same adapter.
+            seed: of latents and initialization.
+            label: classes that the pictures in training are of; all if left out.
+            tileable: as in a call.
+            callback: called with a `GeneratorAdaptationProgress` after every step; its `stop()` ends the adaptation, and what has
+                been learned is kept.
+            config: settings other than the defaults.
+            name: what the adapter is called in `set_adapters`.
 
-    >>> generator = StyleGAN2Generator(8, latent_dim=4, code_dim=4, mapping_layers=1, channel_base=16)
-    >>> with tiling(generator, True):
-    ...     generator.tileable
-    True
-    >>> generator.tileable
-    False
-    """
-    if not on:
-        yield
-        return
-    if not hasattr(generator, "tileable"):
-        raise ValueError(f"a {type(generator).__name__} makes no tileable pictures; leave `tileable` out")
-    before = generator.tileable
-    generator.tileable = True
-    try:
-        yield
-    finally:
-        generator.tileable = before
+        Raises:
+            ValueError: another number of images, a budget that is not positive, an unknown class, or an image that cannot be read
+                (`ImageError`).
+        """
+        opened = [open_image(image) for image in as_list(images, "images")]
+        budget = _budget(max_seconds if steps is None else None, steps)
+        several = len(label) if isinstance(label, (list, tuple)) else 1
+        labels = None if label is None else read_labels(label, several, self.num_classes, self.classes, check_seed(seed))
+        active = self._active
+        self._restore_base()
+        try:
+            with self._tiling(tileable), torch.enable_grad():
+                adapter = adapt_generator(
+                    self.generator,
+                    opened,
+                    base=self.fingerprint,
+                    budget=budget,
+                    seed=check_seed(seed),
+                    label=labels,
+                    config=config,
+                    callback=callback,
+                )
+        except BaseException:
+            self.set_adapters(list(active), list(active.values()))
+            raise
+        adapter.base_name = self.config.get("_name_or_path") or ""
+        self._adapters[name] = adapter
+        self.set_adapters([name])
+        return adapter
+
+    @torch.inference_mode(False)
+    def clone(self) -> "GenerationPipeline":
+        """An independent pipeline with a generator of its own and no adapters."""
+        generator = copy.deepcopy(self.generator)
+        pipe = type(self)(generator, self.classes, self.config.tileable)
+        generator.load_state_dict({**generator.state_dict(), **self._base_weights})
+        pipe._fingerprint = self.fingerprint
+        pipe.register_to_config(_name_or_path=self.config.get("_name_or_path"))
+        return pipe
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
+        """Writes the base generator as a repo; active adapters are not written (save them with `GeneratorAdapter.save`)."""
+        active = self._active
+        self._restore_base()
+        try:
+            super().save_pretrained(save_directory, **kwargs)
+        finally:
+            self.set_adapters(list(active), list(active.values()))
 
 
-def _is_seed(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+def _budget(max_seconds: float | None, steps: int | None) -> RefinementBudget:
+    if max_seconds is None:
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise ValueError(f"`steps` is {steps!r}; it must be a whole number, 1 at least")
+        return RefinementBudget(steps=int(steps))
+    if not 0 < max_seconds < float("inf"):
+        raise ValueError(f"`max_seconds` is {max_seconds!r}; it must be greater than 0, and finite")
+    return RefinementBudget(seconds=float(max_seconds))

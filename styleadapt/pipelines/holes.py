@@ -15,7 +15,7 @@ _LEAST_CONTEXT = 32
 
 
 def read_hole(mask: ImageSource | None, picture: Picture) -> np.ndarray:
-    """Where to fill a picture: bool `(H, W)`, true in the hole.
+    """Reads the hole to fill: bool `(H, W)`, true inside it.
 
     Args:
         mask: light in the hole, of the picture's size; None for where the picture is transparent.

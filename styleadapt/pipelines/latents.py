@@ -1,4 +1,4 @@
-"""What a generator from noise starts with: seeds, latents, class labels, and what is checked of them."""
+"""Makes and checks the inputs of a generator from noise: seeds, latents and class labels."""
 
 import difflib
 import operator
@@ -44,6 +44,24 @@ def check_num_images(num_images: Any) -> int:
     if not whole or not 1 <= num_images <= MOST_IMAGES:
         raise ValueError(f"`num_images` is {num_images!r}; it must be a whole number from 1 to {MOST_IMAGES}")
     return int(num_images)
+
+
+def check_class_names(classes: Any, num_classes: int) -> list[str]:
+    """Names of the classes of a model as a list.
+
+    Raises:
+        ValueError: they are not as many different names as it has classes.
+
+    >>> check_class_names(["cat", "cat"], 2)
+    Traceback (most recent call last):
+    ValueError: `classes` must be 2 different names, as many as the model has classes, got ['cat', 'cat']
+    """
+    named = isinstance(classes, (list, tuple)) and all(isinstance(name, str) and name for name in classes)
+    if not named or len(set(classes)) != len(classes) or len(classes) != num_classes:
+        raise ValueError(
+            f"`classes` must be {num_classes} different names, as many as the model has classes, got {classes!r:.200}"
+        )
+    return list(classes)
 
 
 def check_truncation(truncation: Any) -> float:

@@ -17,9 +17,9 @@ _HUB_KEYWORDS = frozenset(("cache_dir", "force_download", "proxies", "token", "l
 
 class StrictPipeline(DiffusionPipeline):
     """A pipeline of components of fixed classes. A subclass names them in `component_classes`, and those that a repo may lack in
-    `_optional_components`."""
+    `_optional_components`; where one of several classes will do, it names them all."""
 
-    component_classes: ClassVar[dict[str, type]] = {}
+    component_classes: ClassVar[dict[str, type | tuple[type, ...]]] = {}
 
     @classmethod
     @torch.inference_mode(False)  # parameters made in inference mode could never be changed
@@ -82,9 +82,11 @@ class StrictPipeline(DiffusionPipeline):
         """Refuses an index of other components, which diffusers would load; None stands for what is not to be loaded."""
         found = index.get("_class_name")
         if found != cls.__name__:
-            raise ModelLoadError(f"{path}: model_index.json is of a {found}, expected a {cls.__name__}")
-        for name, kind in cls.component_classes.items():
+            raise ModelLoadError(f"{path}: model_index.json describes {found}, but this class loads {cls.__name__}")
+        for name, allowed in cls.component_classes.items():
+            kinds = allowed if isinstance(allowed, tuple) else (allowed,)
             entry = index.get(name, "nothing")
             absent = entry is None or (entry in ([None, None], "nothing") and name in cls._optional_components)
-            if not absent and entry != [kind.__module__, kind.__name__]:
-                raise ModelLoadError(f"{path}: model_index.json has {entry} for `{name}`, expected a {kind.__name__}")
+            if not absent and entry not in [[kind.__module__, kind.__name__] for kind in kinds]:
+                expected = " or ".join(kind.__name__ for kind in kinds)
+                raise ModelLoadError(f"{path}: model_index.json has {entry} for `{name}`, expected a {expected}")

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
+from ..images.deep_tiff import encode_deep_tiff
 from ..images.images import load_image, save_image
 from ..images.metadata import ImageMetadata
 from ..images.whole_files import write_whole
@@ -18,7 +19,7 @@ from ..images.whole_files import write_whole
 PictureResult = Image.Image | np.ndarray
 """What `Picture.result` gives: a picture, or the uint16 samples `(H, W, 3)` or `(H, W, 4)` of one that Pillow has no mode for."""
 
-_DEEP_FORMATS = (".png", ".tif", ".tiff")
+DEEP_FORMATS = (".png", ".tif", ".tiff")
 _AFTER_HEADER = 8 + 25  # the signature and the chunk IHDR of a PNG file
 _CARRIED_CHUNKS = (b"iCCP", b"pHYs", b"eXIf")
 
@@ -82,7 +83,7 @@ def save_picture(
 ) -> None:
     """Writes a picture as `save_image` does, in the depth that the format of the path's extension holds.
 
-    16 bits a channel stay 16 bits in PNG files, and of a gray picture in TIFF files; other files hold 8.
+    16 bits a channel stay 16 bits in PNG and TIFF files; other files hold 8.
 
     Args:
         picture: 8 bits a channel in sRGB, or 16 bits in the color space of its photo.
@@ -106,15 +107,16 @@ def save_picture(
     if deep:
         options.pop("icc_profile", None)
         profile = own_profile(source) if source is not None else None
-        if profile and suffix in (*_DEEP_FORMATS, ".jpg", ".jpeg", ".webp"):
+        if profile and suffix in (*DEEP_FORMATS, ".jpg", ".jpeg", ".webp"):
             options["icc_profile"] = profile
     if isinstance(picture, np.ndarray):
-        if suffix == ".png":
-            _save_deep_png(picture, Path(path), **options)
+        if suffix in DEEP_FORMATS:
+            encode = _encode_deep_png if suffix == ".png" else encode_deep_tiff
+            _write(encode(picture, **options), Path(path))
         else:
             save_image(viewable(picture), path, **options)
         return
-    if deep and suffix not in _DEEP_FORMATS:
+    if deep and suffix not in DEEP_FORMATS:
         picture = viewable(picture).convert("L")
     if picture.mode in ("L", "LA") and not deep:
         # that of sRGB is one of color, which a gray file must not have
@@ -124,20 +126,24 @@ def save_picture(
     save_image(picture, path, **options)
 
 
-def _save_deep_png(levels: np.ndarray, path: Path, compress_level: int = 6, **options: Any) -> None:
-    order = cv2.COLOR_RGBA2BGRA if levels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    written, encoded = cv2.imencode(".png", cv2.cvtColor(levels, order), [cv2.IMWRITE_PNG_COMPRESSION, compress_level])
-    if not written:
-        raise ImageError(f"{path} cannot be written as PNG")
-    data = encoded.tobytes()
-    # Pillow knows how these chunks are written, and OpenCV the pixels
-    file = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(file, "PNG", **options)
+def _write(data: bytes, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    write_whole(path, data[:_AFTER_HEADER] + _carried_chunks(file.getvalue()) + data[_AFTER_HEADER:])
+    write_whole(path, data)
+
+
+def _encode_deep_png(levels: np.ndarray, compress_level: int = 6, **options: Any) -> bytes:
+    order = cv2.COLOR_RGBA2BGRA if levels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    written, encoded = cv2.imencode(".png", cv2.cvtColor(levels, order), [cv2.IMWRITE_PNG_COMPRESSION, compress_level])
+    if not written:
+        raise ImageError(f"a picture of {levels.shape[1]} x {levels.shape[0]} pixels cannot be written as PNG")
+    data = encoded.tobytes()
+    # Pillow knows how these chunks are written, and OpenCV the pixels
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(file, "PNG", **options)
+    return data[:_AFTER_HEADER] + _carried_chunks(file.getvalue()) + data[_AFTER_HEADER:]
 
 
 def _carried_chunks(png: bytes) -> bytes:

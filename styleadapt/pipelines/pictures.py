@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from PIL import ExifTags, Image
 
 from ..errors import ImageError
@@ -49,8 +50,8 @@ def read_picture(source: ImageSource) -> Picture:
 
     Args:
         source: what `images.images.load_image` takes. 16 bits a channel are kept of PNG and TIFF files that are given by their
-            paths or as bytes, upright but in their own color space; of "I;16" images, and of uint16 arrays. Arrays of floats have
-            black at 0 and white at 1, and may go beyond.
+            paths or as bytes, upright but in their own color space; of "I;16" images, and of uint16 arrays. Arrays and tensors of
+            floats, and "F" images, have black at 0 and white at 1, and may go beyond.
 
     Raises:
         ImageError: as `load_image`; NaN, infinite values, or floats on another scale.
@@ -59,8 +60,9 @@ def read_picture(source: ImageSource) -> Picture:
     >>> read_picture(np.full((2, 3, 3), 1.2, np.float32)).pixels.max().round(1)
     np.float32(1.4)
     """
-    if isinstance(source, np.ndarray) and source.dtype.kind == "f":
-        return _of_floats(source)
+    floats = _float_array(source)
+    if floats is not None:
+        return _of_floats(floats)
     deep = _deep_array(source)
     if deep is not None:
         return _of_levels(deep)
@@ -74,11 +76,23 @@ def read_picture(source: ImageSource) -> Picture:
     return Picture(pixels, None if alpha is None else np.asarray(alpha), gray)
 
 
+def _float_array(source: ImageSource) -> np.ndarray | None:
+    """The samples `(H, W)` or `(H, W, C)` of a source of floats; None of any other."""
+    if isinstance(source, torch.Tensor) and source.is_floating_point():
+        planes = source.detach().to("cpu", torch.float32)
+        return (planes.permute(1, 2, 0) if planes.ndim == 3 else planes).numpy()
+    if isinstance(source, Image.Image):
+        return np.asarray(source) if source.mode == "F" else None
+    return source if isinstance(source, np.ndarray) and source.dtype.kind == "f" else None
+
+
 def _is_gray(source: ImageSource) -> bool:
     if isinstance(source, Image.Image):
         return source.mode in ("1", "L", "LA", "La")
     if isinstance(source, np.ndarray):
         return source.ndim == 2 or source.shape[-1] == 1
+    if isinstance(source, torch.Tensor):
+        return source.ndim == 2 or source.shape[0] == 1
     if isinstance(source, (str, os.PathLike, bytes)):
         try:
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:

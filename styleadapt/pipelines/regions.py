@@ -47,7 +47,8 @@ def check_regions(masks: int, styles: int, style_weights: Sequence[float] | None
 
 
 def region_opacities(masks: Sequence[Image.Image], size: tuple[int, int], mask_feather: float) -> list[Image.Image]:
-    """How opaque each region's picture is when they are laid over each other in this order, the first one over a ground.
+    """Computes the opacity of each region's picture, where the pictures are laid over each other in this order, the first one
+    over a ground.
 
     Every mask is resized and softened. Where the sum of all is more than 255 they are divided by it, and where it is less the
     ground shows by what is missing, so that the order does not matter.

@@ -4,9 +4,11 @@ import copy
 import dataclasses
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,7 +16,11 @@ import torch
 from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..errors import ModelLoadError
+from ..adaptation.loop import check_budget
+from ..adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress, adapt_restorer
+from ..adapters.adapter import PACKAGED, RestorationAdapter
+from ..errors import ModelLoadError, RestorationStopped
+from ..images.image_files import list_images
 from ..images.images import ImageSource, image_to_tensor, open_image
 from ..models.colorizer import Colorizer
 from ..models.inpainter import Inpainter
@@ -22,6 +28,7 @@ from ..models.restorer import LEVEL_NAMES, Restorer
 from ..models.style_encoder import StyleEncoder
 from ..runtime.precision import fast_compute_dtype
 from ..runtime.restorer_bands import estimate_levels, restore
+from .adapters import AdapterMixin
 from .coloring import color_photo
 from .holes import fill, read_hole
 from .loading_checks import StrictPipeline
@@ -54,10 +61,6 @@ class RestorationOutput(BaseOutput):
     levels: list[dict[str, float]] = field(default_factory=list)
 
 
-class RestorationStopped(Exception):
-    """A callback has ended a call of the pipeline."""
-
-
 @dataclass
 class RestorationProgress:
     """
@@ -65,19 +68,23 @@ class RestorationProgress:
         image: number of the photo at work, counted from 0.
         images: number of photos.
         fraction: of the whole call that is done, 0 to 1.
+        seconds, seconds_left: since the start, and estimated to the end.
     """
 
     image: int
     images: int
     fraction: float
+    seconds: float
+    seconds_left: float
 
     def stop(self) -> None:
         """Ends the call: it raises `RestorationStopped`."""
         raise RestorationStopped(f"stopped at photo {self.image + 1} of {self.images}")
 
 
-class RestorationPipeline(StrictPipeline):
-    """Takes noise, JPEG artifacts, blur and holes out of photos, and gives gray ones their colors.
+class RestorationPipeline(AdapterMixin, StrictPipeline):
+    """Takes noise, JPEG artifacts, blur and holes out of photos, and gives gray ones their colors. Its restorer adapts itself to
+    a kind of images from a few clean ones.
 
     Args:
         restorer: of noise, JPEG artifacts and blur, trained for least distortion.
@@ -91,8 +98,12 @@ class RestorationPipeline(StrictPipeline):
         pipe("old.jpg").images[0].save("clean.png")
         pipe("night.png", task="denoise", level=25, fidelity=0.5).images[0].save("clean.png")
         pipe("scratched.jpg", task="inpaint", mask="scratches.png").images[0].save("whole.png")
+        pipe.adapt(["drawing.png", "another.png"], max_seconds=120).save("drawings.safetensors")
+        pipe("noisy-drawing.jpg").images[0].save("clean-drawing.png")
     """
 
+    adapted_component = "restorer"
+    adapter_class = RestorationAdapter
     restorer: Restorer
     restorer_natural: Restorer | None
     inpainter: Inpainter | None
@@ -139,7 +150,8 @@ class RestorationPipeline(StrictPipeline):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike | None = None, **kwargs: Any):
         """Loads the packaged weights, a folder, or a repository of the Hub: see `StrictPipeline`, and what it raises."""
-        if pretrained_model_name_or_path is None:
+        packaged = pretrained_model_name_or_path is None
+        if packaged:
             assets = resources.files("styleadapt") / "assets"
             if not (assets / "restoration" / "model_index.json").is_file():
                 raise ModelLoadError(
@@ -150,7 +162,10 @@ class RestorationPipeline(StrictPipeline):
             if "style_encoder" not in kwargs:
                 # which the packaged weights of stylization hold already
                 kwargs["style_encoder"] = StyleEncoder.from_pretrained(str(assets / "weights"), subfolder="style_encoder")
-        return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs)  # type: ignore[arg-type]  # set by now
+        if packaged:
+            pipe.register_to_config(_name_or_path=PACKAGED)
+        return pipe
 
     @torch.inference_mode()
     def __call__(
@@ -190,11 +205,13 @@ class RestorationPipeline(StrictPipeline):
         photos, masks = self.check_inputs(image, task, level, mask, fidelity, reference)
         images: list[Any] = []
         levels: list[dict[str, float]] = []
+        started = time.monotonic()
         for number, (photo, own_mask) in enumerate(zip(photos, masks)):
 
             def advance(fraction: float, number: int = number) -> None:
                 if callback is not None:
-                    callback(RestorationProgress(number, len(photos), (number + fraction) / len(photos)))
+                    done, seconds = (number + fraction) / len(photos), time.monotonic() - started
+                    callback(RestorationProgress(number, len(photos), done, seconds, seconds * (1 - done) / done))
 
             if task in ("inpaint", "colorize"):
                 picture = read_picture(photo)
@@ -207,6 +224,52 @@ class RestorationPipeline(StrictPipeline):
                 images.append(restored)
                 levels.append(dict(zip(LEVEL_NAMES, assumed.tolist())))
         return RestorationOutput(images=images, levels=levels)
+
+    def adapt(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        max_seconds: float = 60.0,
+        steps: int | None = None,
+        seed: int = 0,
+        callback: Callable[[RestorationAdaptationProgress], object] | None = None,
+        config: RestorationAdaptationConfig | None = None,
+        name: str = "adapted",
+    ) -> RestorationAdapter:
+        """Adapts the restorer of noise, JPEG artifacts and blur to a kind of images; the adapter is active afterwards, alone. If
+        it fails, or is interrupted, the adapters that were active before are so again.
+
+        Args:
+            images: clean images of the kind (drawings, scans, photos on a certain film): images, files, or one folder. Of each a
+                part is kept from training, and the state is kept that restores those parts best.
+            max_seconds: time limit, all in.
+            steps: exactly so many steps instead, whatever the time; then the same seed gives the same adapter.
+            seed: of crops, damage and initialization.
+            callback: called with a `RestorationAdaptationProgress` at the start and about once a second; its `stop()` ends the
+                adaptation, and the best state so far is kept.
+            config: settings other than the defaults.
+            name: what the adapter is called in `set_adapters`.
+
+        Raises:
+            ValueError: no image, one that cannot be read or is too small (`ImageError`), a budget that is not positive, or
+                weights without a restorer.
+        """
+        if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
+            images = list_images(images)
+        given: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
+        check_budget(max_seconds, steps)
+        with self._adapting():
+            adapter = adapt_restorer(
+                self.restorer,
+                given,
+                base=self.fingerprint,
+                max_seconds=max_seconds,
+                steps=steps,
+                seed=seed,
+                config=config,
+                callback=callback,
+            )
+        self._wear(adapter, name)
+        return adapter
 
     def check_inputs(
         self, image: Any, task: str, level: float | str, mask: Any, fidelity: float, reference: Any
@@ -233,6 +296,10 @@ class RestorationPipeline(StrictPipeline):
         if len(masks) != len(photos):
             raise ValueError(f"`mask` has {len(masks)} entries for {len(photos)} photos; pass one for each")
         return photos, masks
+
+    def _restore_base(self) -> None:
+        super()._restore_base()
+        self._mixed.pop(self.adapted_component, None)
 
     def _restore(
         self, picture: Picture, task: str, level: float | str, fidelity: float, advance: Callable[[float], None]
@@ -288,6 +355,9 @@ class RestorationPipeline(StrictPipeline):
         if self._mixed.get(name, (None,))[0] != fidelity:
             mixed = copy.deepcopy(faithful)
             other = natural.state_dict()
+            for key, before in (self._base_weights if name == self.adapted_component else {}).items():
+                # adapters go into both phases, so that fidelity leaves them as they are
+                other[key] = other[key] + (faithful.get_parameter(key) - before).to(other[key])
             mixed.load_state_dict(
                 {key: torch.lerp(other[key].to(value), value, fidelity) for key, value in faithful.state_dict().items()}
             )

@@ -14,7 +14,8 @@ import torch
 from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..adaptation.adapt import AdaptationProgress, adapt, check_budget
+from ..adaptation.adapt import AdaptationProgress, adapt
+from ..adaptation.loop import check_budget
 from ..adaptation.refinement import RefinementConfig, RefinementProgress
 from ..adaptation.settings import AdaptationConfig
 from ..adapters.adapter import PACKAGED, StyleAdapter
@@ -139,7 +140,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
 
     @property
     def compute_dtype(self) -> torch.dtype:
-        """What the generator calculates in, whatever its weights are held in."""
+        """The dtype that the generator computes in, which may differ from that of its weights."""
         return self._compute_dtype or self.generator.dtype
 
     def _choose_compute_dtype(self) -> None:
@@ -324,29 +325,21 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
             content = list_images(content)
         photos = as_list(content, "content")
         check_budget(max_seconds, steps)
-        active = self._active
-        self._restore_base()
-        try:
-            with torch.inference_mode(False), torch.enable_grad():
-                adapter = adapt(
-                    self.generator,
-                    self.style_encoder,
-                    self.discriminator,
-                    images,
-                    photos,
-                    base=self.fingerprint,
-                    max_seconds=max_seconds,
-                    steps=steps,
-                    seed=seed,
-                    config=config,
-                    callback=callback,
-                )
-        except BaseException:
-            self.set_adapters(list(active), list(active.values()))
-            raise
-        adapter.base_name = self.config.get("_name_or_path") or ""
-        self._adapters[name] = adapter
-        self.set_adapters([name])
+        with self._adapting():
+            adapter = adapt(
+                self.generator,
+                self.style_encoder,
+                self.discriminator,
+                images,
+                photos,
+                base=self.fingerprint,
+                max_seconds=max_seconds,
+                steps=steps,
+                seed=seed,
+                config=config,
+                callback=callback,
+            )
+        self._wear(adapter, name)
         return adapter
 
     @torch.inference_mode(False)
@@ -360,16 +353,6 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
         pipe.register_to_config(**{key: value for key, value in self.config.items() if key in ("_name_or_path", "_style_code")})
         pipe._compute_dtype, pipe._compiled = self._compute_dtype, self._compiled
         return pipe
-
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
-        """Writes the base models as a repo; active adapters are not written (save them with `StyleAdapter.save`)."""
-        self._require_torch("`save_pretrained`")
-        active = self._active
-        self._restore_base()
-        try:
-            super().save_pretrained(save_directory, **kwargs)
-        finally:
-            self.set_adapters(list(active), list(active.values()))
 
     def _codes(
         self,

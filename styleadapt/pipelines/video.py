@@ -24,7 +24,7 @@ SMOOTHING = 0.9
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """What the callback of `stylize_video` is given after every frame.
+    """The progress of `stylize_video`, which its callback gets after every frame.
 
     Args:
         frame: frames done, counted from 1.
@@ -52,7 +52,7 @@ class VideoProgress:
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What `stylize_video` has written.
+    """The facts of a clip that `stylize_video` has written.
 
     Args:
         frames: how many.

@@ -1,0 +1,1 @@
+"""Ways to run the networks: in bands, compiled, in other dtypes, in ONNX Runtime and OpenVINO."""

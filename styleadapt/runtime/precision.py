@@ -11,7 +11,7 @@ DTYPES: dict[str, Any] = {"auto": "auto", "float32": torch.float32, "bfloat16": 
 
 
 def loading_dtype(wanted: torch.dtype | str, backend: str) -> torch.dtype:
-    """What a backend's networks are loaded in for a `dtype` of `from_pretrained`.
+    """Returns the dtype that a backend loads its networks in, given the `dtype` of `from_pretrained`.
 
     For torch "auto" is float32, since adaptation needs such weights: there it decides what is calculated in alone.
 

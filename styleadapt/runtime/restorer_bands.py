@@ -17,7 +17,7 @@ TILE, TILES = 128, 16  # side and number of the squares that levels are estimate
 
 
 def sight(restorer: Restorer) -> int:
-    """How many pixels beyond a pixel the network sees, rounded up to what its smallest scale divides.
+    """Computes the radius of the network's receptive field in pixels, rounded up to a multiple of its smallest scale.
 
     >>> sight(Restorer(widths=(8, 16), blocks=(1, 3), estimator_widths=(8,)))
     40

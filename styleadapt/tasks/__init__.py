@@ -1,0 +1,1 @@
+"""Training tasks, one for each family, and their configuration."""

@@ -154,7 +154,7 @@ def colorfulness(x: torch.Tensor) -> float:
 
 
 def card_facts(config: ColorizationConfig, dataset: TwinCrops) -> RunFacts:
-    """What the model card of a finished run says of it, beside settings and scores."""
+    """Returns the facts of a finished run for its model card, beside settings and scores."""
     return run_facts(
         config,
         dataset,

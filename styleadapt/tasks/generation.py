@@ -1,13 +1,13 @@
-"""Generation as a training task: pictures from noise, by a GAN that is taught by images, with labels or without."""
+"""Generation as a training task: a GAN learns to make pictures from noise, with labels for all, some or none of its images."""
 
 import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from torch.nn import functional as F
+from PIL import Image
 
 from ..data.sources import ImageTable, open_source
 from ..data.square_crops import SquareCrops, middle_square
@@ -15,100 +15,22 @@ from ..errors import ConfigError, ModelFileNotFoundError
 from ..hub.model_card import RunFacts
 from ..images.images import image_to_tensor, tensor_to_image
 from ..losses.path_length import path_length_penalty, path_lengths
+from ..losses.semi_supervised import UNLABELED, classification_loss, feature_matching_loss
 from ..metrics.distribution import kernel_distance
 from ..metrics.embedding import embed, load_embedded_network
+from ..models.pggan import GrowingModel
 from ..models.projected_discriminator import ProjectedDiscriminator
-from ..models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from ..pipelines.classification import DiscriminatorClassifier
 from ..pipelines.generation import GenerationPipeline
-from ..training.adversary import AdversarialConfig, Adversary, steady
-from ..training.config import require_at_least
+from ..training.adversary import Adversary, steady
+from ..training.parameters import freeze_discriminator, merged
 from ..training.phases import Phase, adversarial_phases
 from ..training.processes import process_state
 from ..training.sheets import contact_sheet
+from .generation_config import DISCRIMINATORS, GENERATORS, GenerationConfig
+from .growing import growth, shrunk
 
-GENERATORS: dict[str, type] = {"stylegan2": StyleGAN2Generator}
-DISCRIMINATORS: dict[str, type] = {"stylegan2": StyleGAN2Discriminator, "projected": ProjectedDiscriminator}
 SHOWN, SCORED = 96, 512
-
-
-@dataclass
-class GenerationConfig(AdversarialConfig):
-    """Configuration of `scripts/train.py --task generation`.
-
-    Args:
-        train_data_dir: a folder of images, of one subfolder a class, of parquet files or shards, see `data.sources.open_source`.
-        dataset_name, dataset_config_name, split, image_column, label_column, cache_dir: a data set of the Hub instead.
-        labels: teach the generator the classes of the images.
-        resolution: side of the pictures in pixels.
-        short_side: limits of what the shorter side of an image is brought to before it is cropped; `resolution` if left out.
-        flip: mirror half of the images.
-        wrap: crops go over the images' edges and on at the opposite ones, for textures that repeat.
-        tileable: the generator's pictures repeat without a seam.
-        generator_type, generator: a name of `GENERATORS`, and constructor arguments of a new one.
-        discriminator_type, discriminator: a name of `DISCRIMINATORS`, and constructor arguments of a new one.
-        pretrained_model_name_or_path: repo to start from; from nothing if left out.
-        style_mixing: share of the pictures that have the code of another latent from a random layer on.
-        path_length_weight: of the path-length penalty; 0 for none.
-        path_length_every: it is computed in every so many steps, with so many times the weight.
-        path_length_batch: of so many pictures.
-        feature_matching_weight: of the distance between mean features of real and generated images (Salimans et al., arXiv
-            1606.03498, section 3.1).
-        freeze_layers: blocks of the discriminator that stay as they are (FreezeD), from the finest detail on.
-    """
-
-    fixed_settings: ClassVar[tuple[str, ...]] = ("resolution", "short_side", "flip", "wrap", "labels")
-    private_settings: ClassVar[tuple[str, ...]] = ("train_data_dir", "dataset_name", "cache_dir", "pretrained_model_name_or_path")
-
-    output_dir: str = "runs/generation"
-    train_data_dir: str | None = None
-    dataset_name: str | None = None
-    dataset_config_name: str | None = None
-    split: str = "train"
-    image_column: str | None = None
-    label_column: str | None = None
-    cache_dir: str | None = None
-    labels: bool = False
-    resolution: int = 64
-    short_side: list[int] = field(default_factory=list)
-    flip: bool = True
-    wrap: bool = False
-    tileable: bool = False
-    generator_type: str = "stylegan2"
-    generator: dict[str, Any] = field(default_factory=dict)
-    discriminator_type: str = "stylegan2"
-    discriminator: dict[str, Any] = field(default_factory=dict)
-    pretrained_model_name_or_path: str | None = None
-    style_mixing: float = 0.5
-    path_length_weight: float = 0.0
-    path_length_every: int = 4
-    path_length_batch: int = 8
-    feature_matching_weight: float = 0.0
-    freeze_layers: int = 0
-    adv_loss: str = "non-saturating"
-    train_batch_size: int = 16
-    learning_rate: float = 2e-3
-    lr_d: float = 2e-3
-    lr_scheduler: str = "constant"
-    adam_beta1: float = 0.0
-    max_train_steps: int = 100_000
-
-    def validate(self) -> None:
-        super().validate()
-        for key, known in (("generator_type", GENERATORS), ("discriminator_type", DISCRIMINATORS)):
-            if getattr(self, key) not in known:
-                raise ConfigError(f"`{key}` is {getattr(self, key)!r}; allowed: {', '.join(known)}")
-        require_at_least("resolution", self.resolution, 8)
-        sides = self.short_side
-        if sides and (len(sides) != 2 or not self.resolution <= sides[0] <= sides[1]):
-            raise ConfigError(
-                f"`short_side` is {sides}; it must be two numbers in order, `resolution` ({self.resolution}) at least"
-            )
-        for key in ("path_length_weight", "feature_matching_weight", "freeze_layers"):
-            require_at_least(key, getattr(self, key), 0)
-        require_at_least("path_length_every", self.path_length_every, 1)
-        require_at_least("path_length_batch", self.path_length_batch, 1)
-        if not 0 <= self.style_mixing <= 1:
-            raise ConfigError(f"`style_mixing` is {self.style_mixing}; it must lie in [0, 1]")
 
 
 def build_dataset(config: GenerationConfig) -> SquareCrops:
@@ -132,7 +54,8 @@ def build_dataset(config: GenerationConfig) -> SquareCrops:
     assert isinstance(table, ImageTable)
     per_step = c.train_batch_size * c.gradient_accumulation_steps * process_state().num_processes
     low, high = c.short_side or (c.resolution, c.resolution)
-    return SquareCrops(table, c.resolution, (low, high), c.flip, c.wrap, c.seed, length=c.max_train_steps * per_step)
+    length = c.max_train_steps * per_step
+    return SquareCrops(table, c.resolution, (low, high), c.flip, c.wrap, c.seed, length, c.labeled_share)
 
 
 def build_models(config: GenerationConfig) -> dict[str, Any]:
@@ -144,9 +67,10 @@ def build_models(config: GenerationConfig) -> dict[str, Any]:
     """
     c = config
     classes = len(_classes(c))
-    generator = _started(c, "generator", GENERATORS[c.generator_type], {"resolution": c.resolution, **c.generator}, classes)
+    taught = classes if c.generator_labels else 0
+    generator = started(c, "generator", GENERATORS[c.generator_type], {"resolution": c.resolution, **c.generator}, taught)
     sized = {} if c.discriminator_type == "projected" else {"resolution": c.resolution}
-    discriminator = _started(
+    discriminator = started(
         c, "discriminator", DISCRIMINATORS[c.discriminator_type], {**sized, **c.discriminator}, classes, optional=True
     )
     if generator.config.resolution != c.resolution:
@@ -154,25 +78,25 @@ def build_models(config: GenerationConfig) -> dict[str, Any]:
             f"`resolution` is {c.resolution}, but {c.pretrained_model_name_or_path} generates pictures of "
             f"{generator.config.resolution} px"
         )
-    if c.freeze_layers:
-        discriminator.freeze_lower(c.freeze_layers)
+    freeze_discriminator(discriminator, c.freeze_layers)
     return {"generator": generator, "discriminator": discriminator}
 
 
 def _classes(config: GenerationConfig) -> list[str]:
-    """Names of the classes that the generator is taught; none without `labels`."""
+    """Names of the classes; none without `labels`."""
     if not config.labels:
         return []
     table = build_dataset(config).images
-    names = getattr(table, "label_names", None)
+    assert isinstance(table, ImageTable)
+    names = list(table.label_names or map(str, range(max(table.labels()) + 1)))
     if not names:
         raise ConfigError(
             "`labels` is true, but the images have no classes: put them in one subfolder a class, or name `label_column`"
         )
-    return list(names)
+    return names
 
 
-def _started(
+def started(
     config: GenerationConfig, name: str, cls: Any, arguments: dict[str, Any], classes: int, optional: bool = False
 ) -> Any:
     place = config.pretrained_model_name_or_path
@@ -192,13 +116,15 @@ def _started(
 
 
 @dataclass
-class _State:
-    """Of a batch: real images, generated ones with their codes, and the labels of both."""
+class State:
+    """Of a batch: real images and generated ones, with the classes of both, -1 for unknown; None if there are no classes."""
 
     real: torch.Tensor
     generated: torch.Tensor
     label: torch.Tensor | None
     drawn_label: torch.Tensor | None
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """What the generator was called with."""
 
 
 class GenerationTask:
@@ -213,6 +139,7 @@ class GenerationTask:
             model.to(process_state().device)
         if config.tileable:
             models["generator"].tileable = True
+        self.growing = [model for model in models.values() if isinstance(model, GrowingModel)]
         self.modules = models
         self.models = dict(models)  # as built; `modules` may become wrapped for several processes
         self.adversary = Adversary(config)
@@ -234,20 +161,33 @@ class GenerationTask:
         """1: all parameters learn at the same rate; that of the mapping network is lower by its own multiplier."""
         return 1.0
 
-    def forward(self, batch: dict[str, torch.Tensor], step: int) -> _State:
+    def forward(self, batch: dict[str, torch.Tensor], step: int) -> State:
         real, label = batch["image"], batch["label"] if self.classes else None
+        for model in self.growing:
+            model.grow(*growth(step, self.config.grow_steps, self.config.fade_share, model.levels))
+        if self.growing:
+            real = shrunk(real, self.growing[0])
         if self.config.channels_last:
             real = real.contiguous(memory_format=torch.channels_last)
         drawn = None
-        if label is not None:
+        if label is not None and self.config.generator_labels:
             # a class for what has none
             drawn = torch.where(label >= 0, label, torch.randint_like(label, len(self.classes)))
-        generated = self.modules["generator"](
-            self._latents(len(real), real.device), drawn, mix=self._mixing(len(real), real.device)
-        )
-        return _State(real, generated.sample.float(), label, drawn)
+        inputs: dict[str, Any] = {"z": self.latents(len(real), real.device), "label": drawn}
+        mix = self._mixing(len(real), real.device)
+        if mix is not None:
+            inputs["mix"] = mix
+        generated = self.modules["generator"](**inputs)
+        if label is not None and drawn is None:
+            drawn = torch.full_like(label, UNLABELED)
+        return State(real, generated.sample.float() + self._nothing("generator"), label, drawn, inputs)
 
-    def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _nothing(self, name: str) -> torch.Tensor | float:
+        """0, with a gradient of 0 for layers that have not grown yet, which several processes wait for."""
+        model = self.models[name]
+        return 0.0 * sum(p.sum() for p in model.parameters()) if self.growing else 0.0  # type: ignore[return-value]
+
+    def discriminator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         discriminator, generated = self.modules["discriminator"], state.generated.detach()
         # in two passes, since images of a batch are compared with each other
         real = discriminator(self.adversary.shown(state.real, step), state.label)
@@ -262,32 +202,54 @@ class GenerationTask:
                 return [type(plain).forward(plain, self.adversary.shown(images, step), state.label).logits]
 
         penalty, figures = self.adversary.penalty(judge, state.real, generated, step)
-        return loss + penalty, {"d_adv": loss, **figures}
+        figures = {"d_adv": loss, **figures}
+        if self.classifies:
+            assert state.label is not None and state.drawn_label is not None
+            classes = classification_loss(real.class_logits, state.label)
+            if self.auxiliary:
+                classes = classes + classification_loss(fake.class_logits, state.drawn_label)
+            figures["d_class"] = classes
+            penalty = penalty + self.config.class_weight * classes
+        return loss + penalty + self._nothing("discriminator"), figures
 
-    def generator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        discriminator, weight = self.modules["discriminator"], self.config.feature_matching_weight
+    def generator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        c, discriminator = self.config, self.modules["discriminator"]
         fake = discriminator(self.adversary.shown(state.generated, step), state.drawn_label)
         real = None
-        if self.adversary.needs_real or weight:
+        if self.adversary.needs_real or c.feature_matching_weight:
             with torch.no_grad(), steady(discriminator):
                 real = discriminator(self.adversary.shown(state.real, step), state.label)
         figures = {"g_adv": self.adversary.g_loss([fake.logits], [real.logits] if real is not None else None)}
-        loss = figures["g_adv"]
-        if weight and real is not None:
-            pairs = zip(fake.features, real.features)
-            figures["feature_matching"] = torch.stack([F.mse_loss(f.float().mean(0), r.float().mean(0)) for f, r in pairs]).mean()
-            loss = loss + weight * figures["feature_matching"]
+        loss = c.adv_weight * figures["g_adv"]
+        if c.feature_matching_weight and real is not None:
+            figures["feature_matching"] = feature_matching_loss(real.features, fake.features)
+            loss = loss + c.feature_matching_weight * figures["feature_matching"]
+        if self.classifies and c.generator_labels:
+            assert state.drawn_label is not None
+            figures["g_class"] = classification_loss(fake.class_logits, state.drawn_label)
+            loss = loss + c.class_weight * figures["g_class"]
         return loss, figures
 
-    def path_length_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    @property
+    def classifies(self) -> bool:
+        """Does the discriminator say which class an image is of?"""
+        verdict = getattr(self.models["discriminator"], "verdict", None)
+        return verdict is not None and verdict.classifies
+
+    @property
+    def auxiliary(self) -> bool:
+        """Does it do so beside saying real or generated, so that generated pictures have classes, too?"""
+        return self.classifies and self.models["discriminator"].verdict.kind == "auxiliary"
+
+    def path_length_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The path-length penalty of new pictures (StyleGAN2, arXiv 1912.04958, section 3.2)."""
         c, generator = self.config, self.models["generator"]
         count = min(c.path_length_batch, len(state.real))
-        label = None if state.drawn_label is None else state.drawn_label[:count]
+        label = state.drawn_label[:count] if state.drawn_label is not None and self.config.generator_labels else None
         device = state.real.device
         with torch.autocast(device.type, enabled=False):
             # by the wrapped module, so that gradients are shared by all processes
-            out = self.modules["generator"](self._latents(count, device), label)
+            out = self.modules["generator"](self.latents(count, device), label)
             sample = out.sample.float()
             penalty, mean = path_length_penalty(path_lengths(sample, out.w), generator.path_length_mean)
         generator.path_length_mean.copy_(mean)
@@ -295,7 +257,7 @@ class GenerationTask:
         # layers that the lengths do not depend on get a gradient of 0, which several processes wait for
         return c.path_length_weight * c.path_length_every * penalty.mean() + 0.0 * sample.sum(), figures
 
-    def _latents(self, count: int, device: torch.device) -> torch.Tensor:
+    def latents(self, count: int, device: torch.device) -> torch.Tensor:
         return torch.randn(count, self.models["generator"].config.latent_dim).to(device)
 
     def _mixing(self, count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -304,7 +266,7 @@ class GenerationTask:
         if not share or layers < 2:
             return None
         crossover = torch.where(torch.rand(count) < share, torch.randint(1, layers, (count,)), layers)
-        return self._latents(count, device), crossover.to(device)
+        return self.latents(count, device), crossover.to(device)
 
     @cached_property
     def _real_images(self) -> list[Any]:
@@ -322,20 +284,24 @@ class GenerationTask:
 
     @torch.no_grad()
     def validate(self, step: int, folder: Path) -> dict[str, float]:
-        """Writes `step-N.jpg`, generated pictures and in its last rows real ones, and returns `kid`, the kernel distance of
-        generated to real images on EfficientNet-Lite0, and `kid_real`, that of two halves of the real ones, its floor."""
+        """Writes `step-N.jpg`, generated pictures and in its last rows real ones, and returns scores: `kid`, the kernel distance
+        of generated to real images on EfficientNet-Lite0; `kid_real`, that of two halves of the real ones, its floor; and, if the
+        discriminator classifies, `error`, or `error_train` without validation images, its share of errors."""
         generator = self.models["generator"]
         real = self._real_embeddings
         count, batch = min(SCORED, max(len(real), 64)), 32
         drawn = torch.Generator().manual_seed(0)
         z = torch.randn(count, generator.config.latent_dim, generator=drawn)
-        label = torch.arange(count) % len(self.classes) if self.classes else None
+        label = torch.arange(count) % len(self.classes) if self.classes and self.config.generator_labels else None
+        still = {"noise": "constant"} if hasattr(generator, "mapping") else {}
         pictures: list[Any] = []
         with steady(generator):
             for n in range(0, count, batch):
                 part = None if label is None else label[n : n + batch].to(generator.device)
-                sample = generator(z[n : n + batch].to(generator.device), part, noise="constant").sample
+                sample = generator(z[n : n + batch].to(generator.device), part, **still).sample
                 pictures += tensor_to_image(sample.float().cpu().clamp(-1, 1))
+        size = (self.config.resolution, self.config.resolution)
+        pictures = [image.resize(size, Image.Resampling.NEAREST) if image.size != size else image for image in pictures]
         rows = [pictures[n : n + 16] for n in range(0, min(SHOWN, count), 16)] + [
             self._real_images[:16],
             self._real_images[16:32],
@@ -347,14 +313,46 @@ class GenerationTask:
         scores = {"kid": kernel_distance(found, real)}
         if len(real) >= 4:
             scores["kid_real"] = kernel_distance(real[::2], real[1::2])
+        if self.classifies:
+            scores["error" if self.config.validation_data_dir else "error_train"] = self.classification_error()
         return scores
+
+    def classification_error(self) -> float:
+        """Share of the labeled validation images, or up to `SCORED` training images, whose class the discriminator gets wrong."""
+        c = self.config
+        classifier = DiscriminatorClassifier(copy.deepcopy(self.models["discriminator"]), self.classes)
+        table: Any = build_dataset(c).images
+        if c.validation_data_dir:
+            table = open_source(c.validation_data_dir, label_column="label")
+        assert isinstance(table, ImageTable)
+        labels = table.labels()
+        chosen = [n for n, label in enumerate(labels) if label >= 0]
+        if c.validation_data_dir:
+            unknown = sorted({*(table.label_names or ())} - {*self.classes})
+            if unknown:
+                raise ConfigError(f"`validation_data_dir` has classes that the training images have not: {', '.join(unknown)}")
+        else:
+            chosen = chosen[:SCORED]
+        own = table.label_names or self.classes
+        names = [own[labels[n]] for n in chosen]
+        wrong = 0
+        for start in range(0, len(chosen), 64):
+            part = chosen[start : start + 64]
+            images = [middle_square(table[n].image, c.resolution) for n in part]
+            found = classifier(images, top_k=1)
+            wrong += sum(one.labels[0] != name for one, name in zip(found, names[start : start + 64]))
+        return wrong / max(len(chosen), 1)
 
     def save_pretrained(self, folder: Path) -> None:
         # a copy, for a pipeline freezes the models that it is given
-        generator = copy.deepcopy(self.models["generator"])
+        generator = copy.deepcopy(merged(self.models["generator"]))
         del generator.path_length_mean
-        GenerationPipeline(generator, classes=self.classes or None).save_pretrained(folder)
+        classes = self.classes if self.config.generator_labels else None
+        GenerationPipeline(generator, classes=classes or None).save_pretrained(folder)
         self.models["discriminator"].save_pretrained(folder / "discriminator")
+        if self.classifies:
+            classifier = DiscriminatorClassifier(copy.deepcopy(self.models["discriminator"]), self.classes)
+            classifier.save_pretrained(folder / "classifier")
 
 
 def card_facts(config: GenerationConfig, dataset: SquareCrops) -> RunFacts:

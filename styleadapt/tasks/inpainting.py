@@ -109,7 +109,7 @@ def hole_error(filled: torch.Tensor, clean: torch.Tensor, mask: torch.Tensor) ->
 
 
 def card_facts(config: InpaintingConfig, dataset: PuncturedPhotos) -> RunFacts:
-    """What the model card of a finished run says of it, beside settings and scores."""
+    """Returns the facts of a finished run for its model card, beside settings and scores."""
     return run_facts(
         config,
         dataset,

@@ -19,6 +19,7 @@ from ..data.records import ImageSample
 from ..data.sources import ImageTable, open_folder
 from ..errors import ConfigError, ModelFileNotFoundError
 from ..hub.model_card import RunFacts
+from ..losses.distortion import charbonnier
 from ..losses.features import EFFICIENTNET_LITE0, build_feature_network
 from ..losses.objective import StyleAwareObjective
 from ..metrics.embedding import load_embedded_network
@@ -65,7 +66,7 @@ def divided_photos(config: RepairConfig) -> tuple[list[Photos], Photos]:
 
 
 def samples_needed(config: RepairConfig) -> int:
-    """How many samples a run takes at most, in all processes."""
+    """Computes how many samples a run takes at most, in all processes."""
     return config.max_train_steps * config.train_batch_size * config.gradient_accumulation_steps * process_state().num_processes
 
 
@@ -102,7 +103,7 @@ class RepairState:
 
 
 class RepairTask:
-    """What restoration, inpainting and colorization share: the losses of both phases."""
+    """Base of restoration, inpainting and colorization: the losses of both phases."""
 
     generator_names: tuple[str, ...] = ()
     discriminator_names: tuple[str, ...] = ("discriminator",)
@@ -130,7 +131,7 @@ class RepairTask:
         return phases if c.adv_weight else phases[1:]
 
     def rate_factor(self, parameter: str) -> float:
-        """1: all parameters learn at the same rate."""
+        """Returns 1: all parameters learn at the same rate."""
         return 1.0
 
     def in_layout(self, *images: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -186,7 +187,7 @@ class RepairTask:
             self.models[name].save_pretrained(folder / name)
 
     def components(self) -> dict[str, Any]:
-        """What the repo of the result holds: the models by their names in `RestorationPipeline`."""
+        """Returns the models of the saved repo by their names in `RestorationPipeline`."""
         return {name: self.models[name] for name in self.generator_names}
 
     def _perceptual(self, state: RepairState, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -201,7 +202,7 @@ class RepairTask:
 
 
 def run_facts(config: RepairConfig, dataset: Any, made: str, **own: Any) -> RunFacts:
-    """What the model card of a finished run says of it, beside settings and scores.
+    """Returns the facts of a finished run for its model card, beside settings and scores.
 
     Args:
         dataset: with `photos`, its groups.
@@ -219,15 +220,6 @@ def run_facts(config: RepairConfig, dataset: Any, made: str, **own: Any) -> RunF
         lower_is_better=None,
         **own,
     )
-
-
-def charbonnier(x: torch.Tensor, y: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Mean of sqrt((x - y)^2 + epsilon^2), L1 with its corner rounded off (Lai et al., LapSRN, arXiv 1710.01992, eq. 3).
-
-    >>> float(charbonnier(torch.full((2, 2), 3.0), torch.zeros(2, 2), 4.0))
-    5.0
-    """
-    return ((x - y).square() + epsilon**2).sqrt().mean()
 
 
 def middle(sample: ImageSample, size: int) -> np.ndarray:

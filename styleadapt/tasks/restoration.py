@@ -121,7 +121,7 @@ class RestorationTask(RepairTask):
 
 
 def card_facts(config: RestorationConfig, dataset: DamagedPhotos) -> RunFacts:
-    """What the model card of a finished run says of it, beside settings and scores."""
+    """Returns the facts of a finished run for its model card, beside settings and scores."""
     return run_facts(
         config,
         dataset,

@@ -13,7 +13,7 @@ from ..training.config import require_at_least
 
 @dataclass
 class RepairConfig(AdversarialConfig):
-    """What the runs have in common whose target is the clean photo: restoration, inpainting and colorization.
+    """Settings that all runs share whose target is the clean photo: restoration, inpainting and colorization.
 
     A run of the first phase, distortion, has `perceptual_weight` and `adv_weight` at 0. One of the second phase starts from its
     result and raises both.

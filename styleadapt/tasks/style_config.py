@@ -20,7 +20,7 @@ _WEIGHTS = ("adv_weight", "mismatch_weight", "cam_weight", "identity_weight", "r
 
 @dataclass
 class StyleConfig(AdversarialConfig):
-    """What base training and fine-tuning have in common.
+    """Settings that base training and fine-tuning share.
 
     Args:
         resolution: side of the square crops in pixels.

@@ -156,7 +156,7 @@ class StylizationTask:
         return phases if self.config.adv_weight else phases[1:]
 
     def rate_factor(self, parameter: str) -> float:
-        """`style_rate` for the mapping network and the layers that read the style code, else 1."""
+        """Returns `style_rate` for the mapping network and the layers that read the style code, else 1."""
         reads_code = parameter.endswith(("affine.weight", "gain.weight"))
         return self.config.style_rate if reads_code or parameter.startswith("style_encoder.") else 1.0
 
@@ -322,7 +322,7 @@ class StylizationTask:
 
 
 def card_facts(config: StylizationConfig, dataset: PhotoPaintingDataset) -> RunFacts:
-    """What the model card of a finished base training says of it, beside settings and scores."""
+    """Returns the facts of a finished base training for its model card, beside settings and scores."""
     tables = [table for table in (dataset.photos, *dataset.paintings) if isinstance(table, ImageTable)]
     photos, styles = ("the trainer's" if own else "packaged" for own in (config.validation_photos, config.validation_styles))
     return RunFacts(

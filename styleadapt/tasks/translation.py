@@ -196,7 +196,7 @@ class UnpairedTask:
         return adversarial_phases(self)
 
     def rate_factor(self, parameter: str) -> float:
-        """1: all parameters learn at the same rate."""
+        """Returns 1: all parameters learn at the same rate."""
         return 1.0
 
     def forward(self, batch: dict[str, torch.Tensor], step: int) -> _State:
@@ -314,7 +314,7 @@ class UnpairedTask:
 
 
 def card_facts(config: UnpairedConfig, dataset: UnpairedDataset) -> RunFacts:
-    """What the model card of a finished run says of it, beside settings and scores."""
+    """Returns the facts of a finished run for its model card, beside settings and scores."""
     tables = [table for table in (dataset.images_a, dataset.images_b) if isinstance(table, ImageTable)]
     return RunFacts(
         base_model=config.pretrained_model_name_or_path,

@@ -20,8 +20,8 @@ ADA = "ada"
 
 @contextlib.contextmanager
 def steady(module: torch.nn.Module) -> Iterator[None]:
-    """In evaluation for a while. A discriminator's spectral normalization keeps its estimate: one iteration a pass of the batches
-    is enough, and all of them get the same. A generator's noise stands still.
+    """Puts `module` in eval mode and restores its mode at the end, so that the estimates of spectral normalization and the noise
+    of `StyleNoise` do not change inside the block.
 
     >>> layer = torch.nn.Linear(2, 2)
     >>> with steady(layer):
@@ -79,7 +79,7 @@ class AdversarialSettings:
 
 @dataclass
 class AdversarialConfig(AdversarialSettings, RunConfig):
-    """What every training run with a discriminator has."""
+    """Settings of every training run with a discriminator."""
 
     fixed_settings: ClassVar[tuple[str, ...]] = ("augment",)
 
@@ -141,7 +141,7 @@ class Adversary:
             parse_policy(config.augment)
 
     def shown(self, images: torch.Tensor, step: int) -> torch.Tensor:
-        """What the discriminator sees of real or generated images `(B, 3, H, W)`; differentiable as often as need be."""
+        """Returns real or generated images `(B, 3, H, W)` as the discriminator gets them; differentiable any number of times."""
         c = self.config
         images = instance_noise(images, step, c.instance_noise, c.instance_noise_steps)
         return diff_augment(images, c.augment) if self.ada is None else ada_augment(images, self.ada.p)

@@ -27,7 +27,7 @@ _ELSEWHERE = {
 
 @dataclasses.dataclass
 class RunConfig:
-    """What every training run has, with the names that diffusers' training scripts use.
+    """Settings of every training run, with the names that diffusers' training scripts use.
 
     Args:
         output_dir: folder for checkpoints, validation sheets, logs and the final model.

@@ -13,8 +13,8 @@ MAX_SKIPPED = 50
 
 
 def least_loss(adv_loss: str, label_smoothing: float = 0.0) -> float | None:
-    """The adversarial loss of a discriminator that tells real from generated images without effort; None for a critic, whose loss
-    has no end, and is near 0 where it cannot tell.
+    """The adversarial loss of a discriminator that tells real from generated images perfectly. None for WGAN, whose loss has no
+    lower bound, and is near 0 where the critic cannot tell them apart.
 
     Args:
         adv_loss: a name of `losses.adversarial.ADVERSARIAL_LOSSES`.
@@ -115,7 +115,7 @@ it; the last checkpoint stands. Lower `lr_d`, set `r1_gamma: 1e-4`, `augment: co
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs to stop where an unbroken one would, in plain numbers and strings."""
+        """Returns what a resumed run needs to stop where an unbroken one would, in plain numbers and strings."""
         return {"since": self._since, "last": self._last, "skipped": dict(self._skipped)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ SCORE_FILE = "score.json"
 
 
 class Task(Protocol):
-    """What a training run optimizes.
+    """Base class of what a training run optimizes: models, losses and validation.
 
     A task may have an attribute `ada`, the `AdaptiveProbability` of its augmentation: the engine updates it after every step and
     keeps it in the checkpoints.
@@ -51,7 +51,8 @@ class Task(Protocol):
         graph is freed by the first phase that goes back through it."""
 
     def rate_factor(self, parameter: str) -> float:
-        """Factor on the learning rate for a parameter, by its name after its model's (`generator.enter.weight`)."""
+        """Returns the factor on the learning rate for a parameter, given its name after its model's
+        (`generator.enter.weight`)."""
 
     def forward(self, batch: dict[str, torch.Tensor], step: int) -> Any:
         """What the losses of all phases share, such as the generator's forward pass."""

@@ -1,4 +1,4 @@
-"""Phases: what is optimized in a step of training, in which order and how often."""
+"""Defines phases: which modules a training step optimizes, in which order and how often."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

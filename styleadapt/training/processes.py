@@ -5,7 +5,7 @@ from accelerate.utils import parse_flag_from_env
 
 
 def process_state() -> PartialState:
-    """Number, place and device of this process; joins the others if it is the first to ask.
+    """Returns the count of processes, and rank and device of this one. The first call joins the group of processes.
 
     >>> process_state().num_processes
     1

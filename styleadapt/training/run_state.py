@@ -33,7 +33,7 @@ class RunningMeans:
             self._values.setdefault(name, []).append(value.detach().float())
 
     def means(self) -> dict[str, float]:
-        """By name; of a figure that some steps do not have, over those that do."""
+        """Returns the means by name. Where some steps lack a figure, its mean is over the others."""
         return {name: float(_stacked(values).mean()) for name, values in self._values.items()}
 
     def clear(self) -> None:
@@ -60,7 +60,7 @@ def write_progress(folder: Path, process: int, progress: dict[str, Any]) -> None
 
 
 def read_progress(folder: Path, process: int) -> dict[str, Any]:
-    """What `write_progress` wrote; nothing from an older checkpoint without it."""
+    """Reads what `write_progress` wrote; the result is empty for an older checkpoint without it."""
     file = _progress_file(folder, process)
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 

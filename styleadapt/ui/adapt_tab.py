@@ -48,7 +48,7 @@ class AdaptTab:
 
 
 class AdaptEvents(LongWork):
-    """What happens on the tab, free of layout."""
+    """The events of the tab, without its layout."""
 
     kept = "the best state so far"
 

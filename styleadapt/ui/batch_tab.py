@@ -30,7 +30,7 @@ Shown = tuple[str, Pictures | dict, dict, Visitor]
 
 
 class BatchEvents(LongWork):
-    """What happens on the tab, free of layout."""
+    """The events of the tab, without its layout."""
 
     kept = "the pictures that are ready"
 

@@ -29,7 +29,8 @@ def kept_suffix(photo: Path, picture: PictureResult, metadata: ImageMetadata) ->
 def shown(
     photo: str | None, before: Image.Image, after: PictureResult, visitor: Visitor, file: Path, started: float
 ) -> tuple[tuple[Image.Image, Image.Image], dict, str]:
-    """What a tab shows of a picture: both to compare, the one to download as `file`, its size and its time since `started`.
+    """Returns what a tab shows of a picture: photo and picture to compare, the one to download as `file`, its size and its time
+    since `started`.
 
     The file keeps what that of the photo, at the path `photo`, says beside its pixels, except for where it was taken.
     """
@@ -44,5 +45,5 @@ def shown(
 
 
 def before_and_after(elem_id: str) -> gr.ImageSlider:
-    """Where a tab shows a photo and its picture, one over the other."""
+    """Lays out the slider that shows a photo and its picture, one over the other."""
     return gr.ImageSlider(label="Before and after", elem_id=elem_id, buttons=["fullscreen"], interactive=False, max_height=520)

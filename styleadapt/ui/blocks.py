@@ -1,4 +1,4 @@
-"""Builds the whole interface, seven tabs around two pipelines, and sets how it is served."""
+"""Builds the whole interface, eight tabs around three pipelines, and sets how it is served."""
 
 import importlib.util
 import os
@@ -13,23 +13,24 @@ from styleadapt.ui.batch_tab import build_batch_tab
 from styleadapt.ui.disk import housekeeping, own_cache
 from styleadapt.ui.examples import serve_examples
 from styleadapt.ui.fetching import limit_fetching
+from styleadapt.ui.generate_tab import build_generate_tab
 from styleadapt.ui.labels import LABELS
 from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SECONDS_BETWEEN_LOOKS, SWEEP_EVERY
 from styleadapt.ui.look_choice import MY_ADAPTER
 from styleadapt.ui.regions_tab import RegionsTab, build_regions_tab
 from styleadapt.ui.restore_tab import RestoreTab, build_restore_tab
 from styleadapt.ui.session import Visitor, Visitors
-from styleadapt.ui.studio import Studio, load_packaged, load_packaged_restoration
+from styleadapt.ui.studio import Studio, load_packaged, load_packaged_generation, load_packaged_restoration
 from styleadapt.ui.stylize_tab import StylizeTab, build_stylize_tab, show_source
 from styleadapt.ui.theme import CSS, THEME
 from styleadapt.ui.video_tab import build_video_tab
 
 if TYPE_CHECKING:
-    from styleadapt import RestorationPipeline, StyleTransferPipeline
+    from styleadapt import GenerationPipeline, RestorationPipeline, StyleTransferPipeline
 
 INTRO = """# styleadapt
 Give a photo the style of any picture at once, or spend a minute to learn a style properly and keep it as a small file.
-Damaged photos are restored on a tab of their own."""
+Damaged photos are restored, and pictures made from noise, on tabs of their own."""
 
 # In the browser, because both values are there: another tab opens with what the visitor chose on the Stylize tab.
 CARRY_OVER = """(photo, styles, adapt_photo, adapt_styles) =>
@@ -52,18 +53,19 @@ def build_app(
     load: Callable[[], "StyleTransferPipeline"] = load_packaged,
     visitors: Visitors | None = None,
     load_restoration: Callable[[], "RestorationPipeline"] = load_packaged_restoration,
+    load_generation: Callable[[], "GenerationPipeline"] = load_packaged_generation,
 ) -> gr.Blocks:
     """The interface around the pipelines, ready for `launch(**launch_options())`.
 
     Parameters:
         load: makes the pipeline that all visitors share; it is called in the background while the server starts.
         visitors: where visitors' files go; by default the system's temporary folder.
-        load_restoration: makes the pipeline of the Restore tab, at its first use.
+        load_restoration, load_generation: make the pipelines of the Restore and the Generate tab, at their first use.
     """
     own_cache()
     limit_fetching()
     visitors = visitors or Visitors()
-    studio = Studio(load, load_restoration)
+    studio = Studio(load, load_restoration, load_generation)
     serve_examples()
 
     with gr.Blocks(title="styleadapt", analytics_enabled=False, delete_cache=(SWEEP_EVERY, FILE_LIFETIME)) as app:
@@ -84,6 +86,8 @@ def build_app(
                 adapt = build_adapt_tab(studio, visitors, visitor)
             with gr.Tab("Restore", id="restore", elem_id="tab-restore") as restore_page:
                 restore = build_restore_tab(studio, visitors, visitor)
+            with gr.Tab("Generate", id="generate", elem_id="tab-generate") as generate_page:
+                build_generate_tab(studio, visitors, visitor, generate_page)
         _connect(tabs, stylize, regions, regions_page, adapt, adapt_page)
         _connect_restore(stylize, restore, restore_page)
 

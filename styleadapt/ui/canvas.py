@@ -20,7 +20,7 @@ def show_canvas(photo: str | None) -> dict[str, Any] | None:
 
 
 def painted(layers: list[str] | None) -> Image.Image | None:
-    """White where anything is painted in one of the layer files, else black; None when nothing is painted."""
+    """Read layer files as a mask, white where anything is painted in one of them; None when nothing is painted."""
     region: Image.Image | None = None
     for path in layers or []:
         colors, alpha = split_alpha(read_image(path))

@@ -19,7 +19,7 @@ def limit_fetching() -> None:
 
 
 async def fetch(url: str) -> httpx.Response:
-    """What is at `url`, with status 200. Raises `gr.Error` when it cannot be had within the limits."""
+    """Fetch what is at `url`, with status 200. Raises `gr.Error` when it cannot be had within the limits."""
     try:
         async with asyncio.timeout(FETCH_SECONDS):
             for _ in range(MAX_REDIRECTS + 1):

@@ -26,7 +26,7 @@ Shown = tuple[str, tuple[Image.Image, Image.Image] | dict, dict, str | dict, Vis
 
 
 class FineEvents(LongWork):
-    """What happens, free of layout."""
+    """The events of Fine, without its layout."""
 
     kept = "the best picture so far"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """How far the adaptation is.
+    """The progress of an adaptation.
 
     Parameters:
         step: optimization steps done.

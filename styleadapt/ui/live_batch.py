@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """How far the batch is.
+    """The progress of a batch.
 
     Parameters:
         done: photos that are through, the skipped ones among them.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RefinementReport:
-    """How far the refinement is.
+    """The progress of a refinement.
 
     Parameters:
         step: optimization steps done.

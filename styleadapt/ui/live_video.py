@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VideoReport:
-    """How far the clip is.
+    """The progress of a clip.
 
     Parameters:
         frame: frames done.

@@ -12,7 +12,7 @@ from styleadapt.ui.studio import Studio
 
 
 class LongWork:
-    """What the events of such work share, free of layout. `kept` says what is there after Stop."""
+    """Base of the events of such work, without layout. `kept` names what Stop keeps."""
 
     kept: str
 
@@ -41,17 +41,19 @@ def connect(
     progress: gr.HTML,
     idle: str,
     visitor: gr.State,
+    place: dict[str, Any] = LONG_WORK,
     **event: Any,
 ) -> None:
     """Let `run` wait for its turn and do `work`, one visitor's at a time, and `stop` end it.
 
     Parameters:
         progress: shows how it goes, and `idle` again after an error.
+        place: in the queue.
         event: inputs, outputs and `api_name` of the work.
     """
     aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     started = run.click(events.prepare, visitor, [progress, run, stop, visitor], **aside)
-    ran = started.then(work, **event, show_progress_on=progress, scroll_to_output=True, **LONG_WORK)
+    ran = started.then(work, **event, show_progress_on=progress, scroll_to_output=True, **place)
     ran.then(lambda: (gr.update(interactive=True), gr.update(interactive=False)), None, [run, stop], **aside)
     ran.failure(lambda: idle, None, progress, **aside)
     # A name of its own, since gradio gives "stop" to the first, private or not.

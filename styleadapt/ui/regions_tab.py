@@ -31,7 +31,7 @@ class RegionsTab:
 
 
 class RegionsEvents:
-    """What happens on the tab, free of layout."""
+    """The events of the tab, without its layout."""
 
     def __init__(self, studio: Studio, visitors: Visitors):
         self.studio = studio
@@ -97,7 +97,7 @@ class RegionsEvents:
 
 
 def read_painted(layers: list[str] | None) -> Image.Image:
-    """What is painted, as `painted` gives it. Raises `gr.Error` when that is nothing."""
+    """Reads what is painted, as `painted` does. Raises `gr.Error` when that is nothing."""
     region = painted(layers)
     if region is None:
         raise gr.Error("Paint on the photo where the style goes, or give an image of the region.", print_exception=False)

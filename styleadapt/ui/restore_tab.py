@@ -1,6 +1,8 @@
 """The Restore tab: removes noise, JPEG artifacts, blur and holes from a photo, and colors gray ones."""
 
+import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,17 +10,22 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from styleadapt.errors import RestorationStopped
 from styleadapt.images.metadata import read_metadata
 from styleadapt.ui.before_after import before_and_after, kept_suffix, shown
 from styleadapt.ui.canvas import canvas, painted, show_canvas
 from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.examples import example_images, example_strip, fill_from
 from styleadapt.ui.limits import SHORT_WORK, clamp
+from styleadapt.ui.live_restoration import RestorationReport
+from styleadapt.ui.long_work import LongWork, connect
+from styleadapt.ui.progress import bar, status
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
 from styleadapt.ui.uploads import photo_input, read_image, read_photo
 
 FIRST_NOTE = "Choose a damaged photo, and press Restore."
+IDLE = status("")
 AUTO = "auto"
 TASKS = ("auto", "denoise", "jpeg", "deblur", "inpaint", "colorize")
 TASK_LABELS = ("Auto", "Denoise", "JPEG", "Deblur", "Inpaint", "Colorize")
@@ -30,6 +37,7 @@ LEVEL_MEANINGS = {
 """What the level is of those tasks that have one."""
 
 Shown = tuple[tuple[Image.Image, Image.Image], dict, str, Visitor]
+Step = tuple[str, tuple[Image.Image, Image.Image] | dict, dict, str | dict, Visitor]
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,10 @@ class RestoreTab:
     photo: gr.Image
 
 
-class RestoreEvents:
-    """What happens on the tab, free of layout."""
+class RestoreEvents(LongWork):
+    """The events of the tab, without its layout."""
 
-    def __init__(self, studio: Studio, visitors: Visitors):
-        self.studio = studio
-        self.visitors = visitors
+    kept = "the photo as it was"
 
     def restore(
         self,
@@ -75,7 +81,8 @@ class RestoreEvents:
         """
         with plain_errors():
             hole = read_image(mask) if mask else None
-            return self._restored(image, task, level, fidelity, hole, reference, visitor)
+            *_, (_, *last) = self._restored(image, task, level, fidelity, hole, reference, visitor)
+            return tuple(last)  # type: ignore[return-value]  # the last item is of the result
 
     def painted_restore(
         self,
@@ -87,8 +94,9 @@ class RestoreEvents:
         mask: str | None,
         reference: str | None,
         visitor: Visitor | None,
-    ) -> Shown:
-        """As `restore`, where the hole may be painted: `layers` are files of transparent layers. An image of it goes first.
+    ) -> Iterator[Step]:
+        """As `restore`, with the progress, where the hole may be painted: `layers` are files of transparent layers. An
+        image of it goes first.
 
         What belongs to another task than the chosen one is out of sight, and not used.
         """
@@ -96,7 +104,7 @@ class RestoreEvents:
             hole = None
             if task == "inpaint":
                 hole = read_image(mask) if mask else _enlarged(painted(layers), image)
-            return self._restored(
+            yield from self._restored(
                 image,
                 task,
                 level if task in LEVEL_MEANINGS else AUTO,
@@ -115,22 +123,34 @@ class RestoreEvents:
         hole: Image.Image | None,
         reference: str | None,
         visitor: Visitor | None,
-    ) -> Shown:
-        before = read_photo(image)
-        assert image is not None  # `read_photo` has asked for it
-        if task == "inpaint" and hole is None and before.mode != "RGBA":
-            raise gr.Error("Paint over what is to be filled, or give an image of it.", print_exception=False)
+    ) -> Iterator[Step]:
         visitor = self.visitors.of(visitor)
-        options: dict[str, Any] = {"task": task, "level": read_level(level), "fidelity": clamp(fidelity, 0, 1, default=1)}
-        if hole is not None:
-            options["mask"] = hole
-        if reference:
-            options["reference"] = read_image(reference)
-        started = time.monotonic()
-        after, levels = self.studio.restore(Path(image), **options)
-        file = visitor.restored_file(kept_suffix(Path(image), after, read_metadata(image)))
-        preview, download, note = shown(image, before, after, visitor, file, started)
-        return preview, download, note + damage_text(task, levels), visitor
+        stop_file = visitor.stop_file or visitor.begin_run()
+        try:
+            before = read_photo(image)
+            assert image is not None  # `read_photo` has asked for it
+            if task == "inpaint" and hole is None and before.mode != "RGBA":
+                raise gr.Error("Paint over what is to be filled, or give an image of it.", print_exception=False)
+            options: dict[str, Any] = {"task": task, "level": read_level(level), "fidelity": clamp(fidelity, 0, 1, default=1)}
+            if hole is not None:
+                options["mask"] = hole
+            if reference:
+                options["reference"] = read_image(reference)
+            started = time.monotonic()
+            yield status("Restoring …"), gr.skip(), gr.skip(), gr.skip(), visitor
+            for item in self.studio.restore(Path(image), stop_file, **options):
+                visitor.touch()
+                if isinstance(item, RestorationReport):
+                    left = f"Restoring, {math.ceil(item.seconds_left)} s left"
+                    yield bar(left, item.fraction), gr.skip(), gr.skip(), gr.skip(), visitor
+                    continue
+                file = visitor.restored_file(kept_suffix(Path(image), item.picture, read_metadata(image)))
+                preview, download, note = shown(image, before, item.picture, visitor, file, started)
+                yield status("Done."), preview, download, note + damage_text(task, item.levels), visitor
+        except RestorationStopped:
+            yield status("Stopped. The photo is as it was."), gr.skip(), gr.skip(), gr.skip(), visitor
+        finally:
+            visitor.end_run()
 
 
 def read_level(level: str | float | None) -> float | str:
@@ -217,7 +237,10 @@ def build_restore_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
                 editor = canvas("Paint over what is to be filled", "restore-canvas")
                 with gr.Accordion("Or give the hole as an image", open=False, elem_id="restore-mask-panel"):
                     mask = photo_input("Hole: white inside, black outside", "restore-mask")
-            run = gr.Button("Restore", variant="primary", elem_id="restore-run")
+            with gr.Row():
+                run = gr.Button("Restore", variant="primary", min_width=120, elem_id="restore-run")
+                stop = gr.Button("Stop", interactive=False, min_width=120, elem_id="restore-stop")
+            progress = gr.HTML(IDLE, elem_id="restore-status")
             result = before_and_after("restore-result")
             note = gr.Markdown(FIRST_NOTE, elem_id="restore-note")
             download = gr.DownloadButton("Download in full size", interactive=False, elem_id="restore-download")
@@ -228,14 +251,19 @@ def build_restore_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> 
     fill_from(photo_strip, photos, photo)
     photo.change(show_canvas, photo, editor, **aside)
     task.change(show_task, task, [level, level_column, fidelity, hole_column, reference_column], **aside)
-    run.click(
+    connect(
+        events,
         events.painted_restore,
-        [photo, editor, *settings],
-        outputs,
-        show_progress_on=result,
-        scroll_to_output=True,
+        run,
+        stop,
+        progress,
+        IDLE,
+        visitor,
+        place=SHORT_WORK,
+        inputs=[photo, editor, *settings],
+        outputs=[progress, *outputs],
+        api_name="painted_restore",
         api_visibility="private",
-        **SHORT_WORK,
     )
     # Nothing on the page triggers it: other programs have no canvas to paint on.
     gr.on([], events.restore, [photo, *settings], outputs, api_name="restore", **SHORT_WORK)

@@ -32,7 +32,7 @@ class Visitor:
 
     @property
     def adapter_file(self) -> Path:
-        """Where the visitor's adapter is, once there is one."""
+        """Path of the visitor's adapter, once there is one."""
         return self.folder / "my-style.safetensors"
 
     @property
@@ -41,21 +41,21 @@ class Visitor:
 
     @property
     def picture_file(self) -> Path:
-        """Where the full-size picture goes. The next one replaces it, so a visitor holds one at a time."""
+        """Path of the full-size picture. The next one replaces it, so a visitor holds one at a time."""
         return self.folder / "stylized.png"
 
     @property
     def strip_file(self) -> Path:
-        """Where the strip of strengths goes."""
+        """Path of the strip of strengths."""
         return self.folder / "strengths.png"
 
     @property
     def regions_file(self) -> Path:
-        """Where the full-size picture of the Regions tab goes."""
+        """Path of the full-size picture of the Regions tab."""
         return self.folder / "regions.png"
 
     def restored_file(self, suffix: str) -> Path:
-        """Where the restored photo goes, of the kind that `suffix` names, such as ".jpg". One of another kind is removed."""
+        """Path of the restored photo, of the kind that `suffix` names, such as ".jpg". One of another kind is removed."""
         file = self.folder / f"restored{suffix}"
         for earlier in self.folder.glob("restored.*"):
             if earlier != file:
@@ -64,7 +64,7 @@ class Visitor:
 
     @property
     def zip_file(self) -> Path:
-        """Where a batch's pictures go."""
+        """Path of the ZIP file of a batch."""
         return self.folder / "stylized.zip"
 
     @property
@@ -79,8 +79,23 @@ class Visitor:
 
     @property
     def video_file(self) -> Path:
-        """Where the stylized clip goes."""
+        """Path of the stylized clip."""
         return self.folder / "stylized.mp4"
+
+    @property
+    def domain_file(self) -> Path:
+        """Where the visitor's adapter of the generator is, once there is one."""
+        return self.folder / "my-domain.safetensors"
+
+    @property
+    def generated_file(self) -> Path:
+        """Where the generated pictures go, as one sheet."""
+        return self.folder / "generated.png"
+
+    @property
+    def way_file(self) -> Path:
+        """Where the clip from one generated picture to another goes."""
+        return self.folder / "interpolation.mp4"
 
     def touch(self) -> Path:
         """Make the folder, or mark it as in use, and return it."""
@@ -127,8 +142,9 @@ class Visitor:
         """
         self.stop()
         restored = self.folder.glob("restored.*")
-        pictures = (self.picture_file, self.strip_file, self.regions_file, *restored)
-        for file in (*pictures, self.zip_file, self.video_file, self.assets_file, self.animation_file):
+        pictures = (self.picture_file, self.strip_file, self.regions_file, self.generated_file, *restored)
+        sets = (self.zip_file, self.video_file, self.way_file, self.assets_file, self.animation_file)
+        for file in (*pictures, *sets):
             file.unlink(missing_ok=True)
 
     def remove(self) -> None:

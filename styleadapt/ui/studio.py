@@ -30,19 +30,20 @@ from styleadapt.ui.limits import (
 from styleadapt.ui.live_adaptation import Finished, Report, adapt_live
 from styleadapt.ui.live_assets import AssetsFinished, AssetsReport, assets_live
 from styleadapt.ui.live_batch import BatchFinished, BatchReport, batch_live
+from styleadapt.ui.live_domain import DomainFinished, DomainReport, domain_live
 from styleadapt.ui.live_refinement import RefinementFinished, RefinementReport, refine_live
+from styleadapt.ui.live_restoration import RestorationFinished, RestorationReport, restore_live
 from styleadapt.ui.live_video import VideoFinished, VideoReport, video_live
 from styleadapt.ui.uploads import fit
 from styleadapt.ui.wearing import wearing
 
 if TYPE_CHECKING:
-    from styleadapt import RestorationPipeline, StyleTransferPipeline
-    from styleadapt.pipelines.picture_files import PictureResult
+    from styleadapt import GenerationPipeline, RestorationPipeline, StyleTransferPipeline
 
 
 @dataclass(frozen=True)
 class Look:
-    """Where a style comes from: style images, an adapter, or both.
+    """The source of a style: style images, an adapter, or both.
 
     Parameters:
         styles: the style images; None for the adapter's style alone.
@@ -75,21 +76,31 @@ def load_packaged_restoration() -> "RestorationPipeline":
     return RestorationPipeline.from_pretrained()
 
 
+def load_packaged_generation() -> "GenerationPipeline":
+    """The pipeline of generation with the packaged weights. Raises `ModelLoadError` where the package has none."""
+    from styleadapt import GenerationPipeline
+
+    configure_cpu()
+    return GenerationPipeline.from_pretrained()
+
+
 class Studio:
-    """What events call. Images go in and come out as PIL images of the same size.
+    """Runs the models for the events. Images go in and come out as PIL images of the same size.
 
     Parameters:
         load: makes the pipeline all visitors share, which then moves to the GPU if there is one. It runs in a thread, so that the
             page is there before the model is, and an event that comes early waits.
-        load_restoration: makes the pipeline of restoration, at its first use: it is small.
+        load_restoration, load_generation: make the pipelines of restoration and of generation, at their first use: they are
+            small.
     """
 
     def __init__(
         self,
         load: Callable[[], "StyleTransferPipeline"] = load_packaged,
         load_restoration: Callable[[], "RestorationPipeline"] = load_packaged_restoration,
+        load_generation: Callable[[], "GenerationPipeline"] = load_packaged_generation,
     ):
-        self._load_restoration = load_restoration
+        self._load_restoration, self._load_generation = load_restoration, load_generation
         self._loading: Future[_Placed] = Future()
         if FORKS:
             # Only the main thread can place weights on a GPU that is yet to be lent.
@@ -108,6 +119,8 @@ class Studio:
         self.assets = on_gpu(self._assets, duration=gpu_seconds(MAX_ASSET_PIXELS / 1e6, passes=17))
         self.video = on_gpu(self._video, duration=_video_seconds)
         # of the largest photo: this one alone is given as a file
+        self._generate_on_gpu = on_gpu(self._generate, duration=2 * GPU_START_SECONDS)
+        self._learn_on_gpu = on_gpu(self._learn_domain, duration=lambda images, seconds, *_: int(seconds) + 2 * GPU_START_SECONDS)
         self._restore_on_gpu = on_gpu(self._restore, duration=gpu_seconds(MAX_PIXELS / 1e6))
 
     @property
@@ -120,8 +133,13 @@ class Studio:
         """The shared pipeline of restoration. Raises what loading it raised."""
         return self._load_restoration()
 
+    @functools.cached_property
+    def generation(self) -> "GenerationPipeline":
+        """The shared pipeline of generation. Raises what loading it raised."""
+        return self._load_generation()
+
     def first_look(self, photo: Image.Image, painting: Image.Image) -> Image.Image:
-        """`photo` in the style of `painting`, on the CPU: for the picture that the page opens with."""
+        """Paint `photo` in the style of `painting` on the CPU, for the picture that the page opens with."""
         return _paint(self._loading.result().on_cpu, photo, Look([painting]))
 
     def _stylize(
@@ -190,8 +208,8 @@ class Studio:
         """Stylize a clip; see `video_live`."""
         yield from video_live(self.pipeline, *arguments, **options)
 
-    def restore(self, photo: Path, **options: Any) -> "tuple[PictureResult, dict[str, float]]":
-        """The photo in a file, restored, and the damage that was assumed.
+    def restore(self, photo: Path, stop_file: Path, **options: Any) -> Iterator[RestorationReport | RestorationFinished]:
+        """The photo in a file, restored; see `restore_live`.
 
         Parameters:
             photo: the file, which is read as it is: no other tab keeps 16 bits, or gray.
@@ -199,11 +217,41 @@ class Studio:
         """
         # loaded here, since what is loaded on a borrowed GPU's process goes with it
         _ = self.restoration
-        return self._restore_on_gpu(photo, options)
+        yield from self._restore_on_gpu(photo, stop_file, options)
 
-    def _restore(self, photo: Path, options: dict[str, Any]) -> "tuple[PictureResult, dict[str, float]]":
-        restored = self.restoration.to(usable_device())(photo, **options)
-        return restored.images[0], restored.levels[0]
+    def _restore(
+        self, photo: Path, stop_file: Path, options: dict[str, Any]
+    ) -> Iterator[RestorationReport | RestorationFinished]:
+        pipe = self.restoration.to(usable_device())
+        yield from restore_live(lambda callback: pipe(photo, **options, callback=callback), stop_file)
+
+    def generate(self, make: str, *arguments: Any, domain: Path | None, weight: float, **options: Any) -> list[Image.Image]:
+        """Pictures from noise.
+
+        Parameters:
+            make: the method of the pipeline that makes them: "__call__", "mix" or "interpolate".
+            arguments, options: of it.
+            domain: an adapter of the generator, or None.
+            weight: how far to follow it.
+        """
+        _ = self.generation
+        return self._generate_on_gpu(make, arguments, domain, weight, options)
+
+    def _generate(
+        self, make: str, arguments: tuple, domain: Path | None, weight: float, options: dict[str, Any]
+    ) -> list[Image.Image]:
+        session = wearing(self.generation.to(usable_device()), domain, weight)
+        return getattr(session, make)(*arguments, **options).images
+
+    def learn_domain(self, *arguments: Any) -> Iterator[DomainReport | DomainFinished]:
+        """Adapt the generator to images; see `domain_live`."""
+        _ = self.generation
+        yield from self._learn_on_gpu(*arguments)
+
+    def _learn_domain(
+        self, images: list[Image.Image], seconds: float, *arguments: Any
+    ) -> Iterator[DomainReport | DomainFinished]:
+        yield from domain_live(self.generation.to(usable_device()), images, seconds, *arguments)
 
     def check_adapter(self, file: Path) -> dict[str, float]:
         """The scores in an adapter's file. Raises the library's error when it is none for this pipeline. It takes no GPU."""

@@ -13,7 +13,7 @@ from styleadapt.ui.uploads import StyleFiles, read_styles, styles_input
 
 
 class StyleChoice(NamedTuple):
-    """What to paint with: one of the two is None."""
+    """The chosen style: style images or the file of an adapter. One of the two is None."""
 
     styles: list[Image.Image] | None
     adapter_file: Path | None

@@ -37,14 +37,14 @@ class StylizeTab:
 
 
 class StylizeEvents:
-    """What happens on the tab, free of layout."""
+    """The events of the tab, without its layout."""
 
     def __init__(self, studio: Studio, visitors: Visitors):
         self.studio = studio
         self.visitors = visitors
 
     def first_look(self) -> tuple[Image.Image, Image.Image] | None:
-        """What the page opens with: the first examples, stylized. None in a package without examples."""
+        """Return what the page opens with: the first example photo, plain and stylized. None in a package without examples."""
         with plain_errors():
             return self._first_look
 

@@ -40,7 +40,7 @@ Shown = tuple[str, Image.Image | dict | None, Path | dict | None, dict, Visitor]
 
 
 class VideoEvents(LongWork):
-    """What happens on the tab, free of layout."""
+    """The events of the tab, without its layout."""
 
     kept = "the frames that are ready"
 

@@ -1,17 +1,20 @@
-"""The shared pipeline as it is, or a copy of it that wears a visitor's adapter."""
+"""Gives the shared pipeline, or a copy of it with a visitor's adapter."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from styleadapt import StyleTransferPipeline
+    from styleadapt import GenerationPipeline, StyleTransferPipeline
 
 ADAPTER_NAME = "visitor"
 
 
-def wearing(pipeline: "StyleTransferPipeline", adapter_file: Path | None, weight: float = 1.0) -> "StyleTransferPipeline":
-    """What stylizes with an adapter: a copy of `pipeline`, since an adapter changes the generator's weights. Without one nothing
-    is copied, and `pipeline` itself stylizes.
+Pipeline = TypeVar("Pipeline", "StyleTransferPipeline", "GenerationPipeline")
+
+
+def wearing(pipeline: Pipeline, adapter_file: Path | None, weight: float = 1.0) -> Pipeline:
+    """What works with an adapter: a copy of `pipeline`, since an adapter changes the generator's weights. Without one nothing
+    is copied, and `pipeline` itself works.
 
     Parameters:
         adapter_file: the adapter, or None.

@@ -1,0 +1,1 @@
+"""Reading, smoothing and writing of clips."""

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import ExifTags, Image
 
+from styleadapt import AdapterError, RestorationPipeline, StyleAdapter
+from styleadapt.cli import adapt
 from styleadapt.cli.restore import parse_arguments, run
 from styleadapt.pipelines.picture_files import save_picture
 from styleadapt.pipelines.pictures import read_picture
@@ -165,10 +168,58 @@ def test_the_script_says_in_one_line_that_the_weights_are_missing(photo, tmp_pat
     assert done.stderr.count("\n") == 1
 
 
-def test_a_tiff_of_16_bits_becomes_a_png_of_16_bits(restore, tmp_path):
-    import cv2
+def test_an_adapter_for_a_kind_of_images_is_made_and_worn(restore, weights, photo, tmp_path, capsys):
+    drawings = tmp_path / "drawings"
+    drawings.mkdir()
+    smooth_noise((300, 200), 0).save(drawings / "a.png")
+    adapter = tmp_path / "drawings.safetensors"
+    arguments = ["--task", "restoration", drawings, "-o", adapter, "--steps", 2, "--pretrained_model_name_or_path", weights]
+    assert adapt.run(adapt.parse_arguments([str(argument) for argument in arguments])) == 0
+    told = capsys.readouterr().out
+    assert "2 steps in" in told and "PSNR" in told and str(adapter) in told
+    for name, weight in (("base", 0), ("worn", 1), ("more", 30)):
+        assert not restore(photo, "-o", tmp_path / f"{name}.png", "--adapter", adapter, "--adapter_weight", weight)
+    restore(photo, "-o", tmp_path / "plain.png")
+    plain, base, more = (np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in ("plain", "base", "more"))
+    assert (plain == base).all() and (plain != more).any()
 
-    (tmp_path / "in").mkdir()
-    cv2.imwrite(str(tmp_path / "in" / "scan.tif"), np.full((30, 40, 3), 30000, np.uint16))
-    assert restore(tmp_path / "in", "-o", tmp_path / "out", "--task", "jpeg") == 0
-    assert read_picture(tmp_path / "out" / "scan.png").deep
+
+def test_a_style_adapter_is_refused(restore, photo, tmp_path):
+    style = StyleAdapter({}, torch.zeros(1, 4), torch.zeros(1, 4), "base").save(tmp_path / "style.safetensors")
+    with pytest.raises(AdapterError, match="of the kind 'style', expected the kind 'restoration'"):
+        restore(photo, "-o", tmp_path / "a.png", "--adapter", style)
+
+
+def test_content_is_no_option_of_a_restorers_adapter(capsys):
+    with pytest.raises(SystemExit):
+        adapt.parse_arguments(["--task", "restoration", "a.png", "-o", "a.safetensors", "--content", "photos"])
+    assert "--content goes with --task stylization" in capsys.readouterr().err
+
+
+def test_a_tiff_file_of_16_bits_stays_one(restore, tmp_path):
+    (tmp_path / "scans").mkdir()
+    save_picture(np.full((30, 40, 3), 30000, np.uint16), tmp_path / "scans" / "scan.tif")
+    assert not restore(tmp_path / "scans", "-o", tmp_path / "out", "--task", "denoise", "--level", 25)
+    assert not restore(tmp_path / "scans" / "scan.tif", "-o", tmp_path / "one.tiff", "--task", "denoise", "--level", 25)
+    for file in (tmp_path / "out" / "scan.tif", tmp_path / "one.tiff"):
+        read = read_picture(file)
+        assert read.deep and read.pixels.shape == (30, 40, 3) and len(np.unique(read.pixels)) > 256
+
+
+def test_a_long_photo_shows_the_time_left_and_is_stopped_by_ctrl_c(restore, photo, tmp_path, monkeypatch, capsys):
+    seen = []
+    real = RestorationPipeline.__call__
+
+    def call(self, image, *, callback=None, **options):
+        def interrupted(progress):
+            seen.append(progress)
+            signal.raise_signal(signal.SIGINT)
+            callback(progress)
+
+        return real(self, image, callback=callback and interrupted, **options)
+
+    monkeypatch.setattr(RestorationPipeline, "__call__", call)
+    assert restore(photo, "-o", tmp_path / "out.png", "--task", "denoise", "--level", 25) == 130
+    assert not (tmp_path / "out.png").exists() and len(seen) == 1
+    told = capsys.readouterr().err
+    assert "0 s left" in told and "nothing is written" in told

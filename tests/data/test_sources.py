@@ -34,6 +34,31 @@ def test_subfolders_are_classes(tmp_path, cache, streaming):
     assert all(s.label == level(s) % 2 for s in itertools.islice(source, 6))
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_subfolder_of_unlabeled_images_is_no_class(tmp_path, cache, streaming):
+    folder = make_folder(tmp_path / "set", 6, classes=3)
+    (folder / "c2").rename(folder / "unlabeled")
+    source = open_source(folder, streaming=streaming, cache_dir=cache)
+    assert source.label_names == ("c0", "c1")
+    assert {level(s): s.label for s in itertools.islice(source, 6)} == {0: 0, 1: 1, 2: None, 3: 0, 4: 1, 5: None}
+    if not streaming:
+        assert sorted(source.labels()) == [-1, -1, 0, 0, 1, 1]
+
+
+def test_labels_that_are_missing_in_a_table(tmp_path, cache):
+    folder = make_folder(tmp_path / "set", 4)
+    for column, label_names in (("2,,0,-1", None), ("dog,,cat,", ("cat", "dog"))):
+        rows = "".join(f"{n:02}.png,{label}\n" for n, label in enumerate(column.split(",")))
+        (folder / "metadata.csv").write_text("file_name,kind\n" + rows)
+        source = open_source(folder, label_column="kind", cache_dir=cache)
+        expected = [2, -1, 0, -1] if label_names is None else [1, -1, 0, -1]
+        assert source.label_names == label_names and source.labels() == expected
+        assert [s.label for s in source] == [None if n < 0 else n for n in expected]
+    (folder / "metadata.csv").write_text("file_name,kind\n00.png,0.5\n01.png,1\n")
+    with pytest.raises(SourceError, match="holds 0.5; labels are whole numbers"):
+        open_source(folder, label_column="kind", cache_dir=cache)
+
+
 def test_images_of_several_depths_have_no_labels(tmp_path):
     make_folder(tmp_path / "set", 4, classes=2)
     make_folder(tmp_path / "set", 1)

@@ -46,6 +46,22 @@ def test_labels_travel_along():
     assert {int(crops[n]["label"]) for n in range(20)} == {2, -1}
 
 
+class Labeled(list):
+    def labels(self):
+        return [-1 if sample.label is None else sample.label for sample in self]
+
+
+def test_a_share_of_the_labeled_images():
+    image = Image.new("RGB", (8, 8))
+    images = Labeled([ImageSample(image, None, "a")] * 9 + [ImageSample(image, 2, "b")])
+    crops = SquareCrops(images, 8, (8, 8), labeled_share=0.5)
+    found = [int(crops[n]["label"]) for n in range(300)]
+    # half of them, and a tenth of the others
+    assert 0.47 < found.count(2) / 300 < 0.63
+    with pytest.raises(ValueError, match="none of the images has a label"):
+        SquareCrops(Labeled(images[:9]), 8, (8, 8), labeled_share=0.5)
+
+
 @pytest.mark.parametrize("size", [(7, 90), (90, 7), (16, 16), (1, 1)])
 def test_the_middle_of_any_image(size):
     assert middle_square(Image.new("RGB", size), 16).size == (16, 16)

@@ -8,7 +8,7 @@ TAPS = np.array([1.0, 3.0, 3.0, 1.0]) / 8
 
 
 def upfirdn(x, up=1, down=1, before=0, after=0, gain=1.0):
-    """One map `(H, W)`: zeros put between, zeros around it, filtered by TAPS, every `down`-th taken."""
+    """One map `(H, W)`: zeros put between, zeros (if negative, nothing) around it, filtered by TAPS, every `down`-th taken."""
     height, width = x.shape
     sparse = np.zeros((height * up, width * up))
     for i, j in itertools.product(range(height), range(width)):

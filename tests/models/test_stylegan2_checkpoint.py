@@ -12,9 +12,9 @@ from styleadapt.models import stylegan2_checkpoint
 from styleadapt.models.network_pickle import unpickled
 from styleadapt.models.stylegan2 import StyleGAN2Generator
 from styleadapt.models.stylegan2_checkpoint import is_stylegan2_checkpoint, load_stylegan2_checkpoint
+from ugatit_networks import official_checkpoint
 
 from . import stylegan2_reference as reference
-from .ugatit_reference import official_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("error")
 

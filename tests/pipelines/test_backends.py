@@ -192,7 +192,7 @@ def test_another_pipelines_folder_and_none_at_all_are_refused(folder):
     with pytest.raises(ModelLoadError, match="neither an existing folder|no such folder"):
         load("nobody/nothing", "onnx", local_files_only=True)
     add_to_index(folder, _class_name="TranslationPipeline")
-    with pytest.raises(ModelLoadError, match="is of a TranslationPipeline"):
+    with pytest.raises(ModelLoadError, match="describes TranslationPipeline"):
         load(folder, "onnx")
     for text, message in (("[]", "holds a list"), ("{", "is no JSON file")):
         (folder / "model_index.json").write_text(text)

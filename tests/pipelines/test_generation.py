@@ -7,7 +7,7 @@ import torch
 from styleadapt import GenerationPipeline, ModelLoadError, StyleGAN2Generator
 from styleadapt.images.images import tensor_to_image
 from styleadapt.models.stylegan2 import mix_styles
-from styleadapt.pipelines import generation
+from styleadapt.pipelines import latent_space
 
 
 def tiny_generator(num_classes: int = 0) -> StyleGAN2Generator:
@@ -75,7 +75,7 @@ def test_latents_and_codes_instead_of_a_seed(pipe):
 
 def test_batches_do_not_change_the_pictures(pipe, monkeypatch):
     whole = np.stack(pipe(num_images=5).images).astype(int)
-    monkeypatch.setattr(generation, "BATCH_PIXELS", 2 * 16 * 16)
+    monkeypatch.setattr(latent_space, "BATCH_PIXELS", 2 * 16 * 16)
     assert abs(np.stack(pipe(num_images=5).images) - whole).max() <= 1
 
 
@@ -110,7 +110,16 @@ def test_mixing_takes_latents_seeds_and_codes(pipe):
     whole = pipe.mix(a.w, b.w).images
     assert same(pipe.mix(3, 4).images, whole)
     assert same(pipe.mix(a.latents[0], b.latents).images, whole)
+    assert same(pipe.mix(a.w[0], b.w[0]).images, whole)
     assert len(pipe.mix(pipe.latents(5), 4).images) == 5
+
+
+def test_one_picture_s_codes_that_could_be_latents_are_refused():
+    pipe = GenerationPipeline(StyleGAN2Generator(8, latent_dim=4, code_dim=4, mapping_layers=1, channel_base=16))
+    w = pipe(num_images=1).w
+    with pytest.raises(ValueError, match=r"pass codes with a batch axis, `w\[None\]`"):
+        pipe.mix(w[0], 1)
+    assert len(pipe.mix(w, 1).images) == 1 and len(pipe.mix(pipe.latents(3), 1).images) == 3
 
 
 def test_mixing_classes(classy):
@@ -203,3 +212,41 @@ def test_names_that_do_not_fit_the_classes(tmp_path, classes):
     (tmp_path / "model_index.json").write_text(json.dumps({**index, "classes": classes}), encoding="utf-8")
     with pytest.raises(ModelLoadError, match="2 different names"):
         GenerationPipeline.from_pretrained(tmp_path)
+
+
+def test_a_picture_of_the_generator_is_found(pipe):
+    wanted = pipe(num_images=1, seed=77, truncation=0.9)
+    seen = []
+    found = pipe.project(wanted.images[0], steps=40, seed=1, callback=lambda progress: seen.append(progress))
+    assert found.distance < 0.3 * found.start_distance
+    assert found.w.shape == wanted.w.shape and same(pipe(w=found.w).images, found.images)
+    assert [p.step for p in seen] == list(range(1, 41)) and seen[-1].fraction == 1
+    assert not pipe.generator.tileable and not any(p.requires_grad for p in pipe.generator.parameters())
+    again = pipe.project(wanted.images[0], steps=40, seed=1)
+    assert torch.equal(again.w, found.w)
+
+
+def test_a_search_ends_when_told_and_after_its_time(pipe):
+    image = pipe(num_images=1).images[0].resize((50, 30))
+    steps = []
+    pipe.project(image, steps=40, callback=lambda p: steps.append(p.step) or (p.step == 3 and p.stop()))
+    assert steps == [1, 2, 3]
+    steps.clear()
+    pipe.project(image, max_seconds=1.0, callback=lambda p: steps.append(p.seconds))
+    assert steps and steps[-1] < 3
+
+
+@pytest.mark.parametrize("options, message", [({"steps": 0}, "`steps` is 0"), ({"max_seconds": 0}, "`max_seconds` is 0")])
+def test_searches_without_a_budget(pipe, options, message):
+    with pytest.raises(ValueError, match=message):
+        pipe.project(pipe(num_images=1).images[0], **options)
+    with pytest.raises(ValueError, match="absent.png"):
+        pipe.project("absent.png")
+
+
+def test_a_tileable_generator_makes_tileable_pictures_unless_told_otherwise(tmp_path):
+    pipe = GenerationPipeline(tiny_generator(), tileable=True)
+    pipe.save_pretrained(tmp_path)
+    pipe = GenerationPipeline.from_pretrained(tmp_path)
+    assert same(pipe().images, pipe(tileable=True).images)
+    assert not same(pipe().images, pipe(tileable=False).images)

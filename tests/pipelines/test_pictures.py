@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from styleadapt.errors import ImageError
@@ -65,3 +66,14 @@ def test_noise_of_a_float_image_goes_beyond_black_and_white():
 def test_what_is_no_picture_is_refused(source, message):
     with pytest.raises(ImageError, match=message):
         read_picture(source)
+
+
+def test_floats_are_taken_from_tensors_and_from_pillow():
+    noisy = (RNG.random((6, 7, 3)) + RNG.normal(0, 0.2, (6, 7, 3))).astype(np.float32)
+    expected = read_picture(noisy)
+    given = torch.from_numpy(noisy).permute(2, 0, 1)
+    for tensor in (given, given.double()):
+        assert np.allclose(read_picture(tensor).pixels, expected.pixels, atol=1e-6)
+    gray = read_picture(Image.fromarray(noisy[..., 0]))
+    assert gray.gray and np.allclose(gray.pixels[..., 1], 2 * noisy[..., 0] - 1)
+    assert read_picture(given[:1]).gray and not read_picture((given.clamp(0, 1) * 255).to(torch.uint8)).gray

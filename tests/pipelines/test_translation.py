@@ -172,7 +172,7 @@ def swap_class(folder):
     [
         (remove_index, "no model_index.json"),
         (lambda f: (f / "model_index.json").write_text("{"), "not a valid JSON"),
-        (lambda f: edit_index(f, _class_name="StyleTransferPipeline"), "is of a StyleTransferPipeline, expected a Translation"),
+        (lambda f: edit_index(f, _class_name="StyleTransferPipeline"), "describes StyleTransferPipeline, but this class"),
         (lambda f: edit_index(f, generator_b2a=None), "has nothing for `generator_b2a`, expected a UGATITGenerator"),
         (lambda f: edit_index(f, generator_b2a=[None, None]), "for `generator_b2a`, expected a UGATITGenerator"),
         (lambda f: edit_index(f, generator_b2a=["subprocess", "Popen"]), r"has \['subprocess', 'Popen'\]"),

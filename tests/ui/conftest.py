@@ -15,6 +15,7 @@ from styleadapt.images.images import load_image
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
 
+from ..tiny_generation import tiny_generation
 from ..tiny_restoration import tiny_restoration
 
 
@@ -199,7 +200,7 @@ def visitor(visitors) -> Visitor:
 
 @pytest.fixture
 def studio(pipeline) -> Studio:
-    return Studio(lambda: pipeline, tiny_restoration)
+    return Studio(lambda: pipeline, tiny_restoration, tiny_generation)
 
 
 @pytest.fixture
@@ -220,13 +221,15 @@ def styles(tmp_path) -> list[tuple[str, None]]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Where the real app is served, with the packaged weights of stylization, and untrained ones of restoration."""
+    """Where the real app is served, with the packaged weights of stylization, and untrained ones of the others."""
     if not (resources.files("styleadapt") / "assets" / "weights" / "model_index.json").is_file():
         pytest.skip("needs the packaged weights")
     from styleadapt.ui import build_app, launch_options
     from styleadapt.ui.session import Visitors
 
-    app = build_app(visitors=Visitors(tmp_path_factory.mktemp("visits")), load_restoration=tiny_restoration)
+    app = build_app(
+        visitors=Visitors(tmp_path_factory.mktemp("visits")), load_restoration=tiny_restoration, load_generation=tiny_generation
+    )
     _, url, _ = app.launch(**launch_options(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
     yield url
     app.close(verbose=False)

@@ -5,12 +5,13 @@ from gradio.utils import get_function_description
 
 from styleadapt.ui import build_app, launch_options
 
+from ..tiny_generation import tiny_generation
 from ..tiny_restoration import tiny_restoration
 
 
 @pytest.fixture
 def app(pipeline, visitors):
-    return build_app(lambda: pipeline, visitors, tiny_restoration)
+    return build_app(lambda: pipeline, visitors, tiny_restoration, tiny_generation)
 
 
 def test_the_public_api_is_named_and_documented(app):
@@ -27,6 +28,11 @@ def test_the_public_api_is_named_and_documented(app):
         "/restore",
         "/stop",
         "/load_adapter",
+        "/generate",
+        "/mix",
+        "/interpolate",
+        "/adapt_generator",
+        "/load_generator_adapter",
     }
     functions = {function.api_name: function for function in app.fns.values()}
     for name, endpoint in endpoints.items():
@@ -42,6 +48,8 @@ def test_the_queue_is_limited(app):
     classes = {function.api_name: (function.concurrency_id, function.concurrency_limit) for function in app.fns.values()}
     assert classes["adapt"] == classes["refine"] == classes["batch"] == classes["video"] == classes["assets"] == ("cpu", 1)
     assert classes["stylize"] == classes["strip"] == classes["regions"] == classes["restore"] == ("stylize", 1)
+    assert classes["generate"] == classes["mix"] == classes["interpolate"] == ("stylize", 1)
+    assert classes["adapt_generator"] == ("cpu", 1)
 
 
 def test_the_canvas_has_the_first_photo_from_the_beginning(app):

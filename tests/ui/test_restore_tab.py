@@ -5,6 +5,7 @@ from PIL import ExifTags, Image, ImageDraw
 
 from styleadapt.pipelines.picture_files import save_picture
 from styleadapt.pipelines.pictures import read_picture
+from styleadapt.ui.progress import status
 from styleadapt.ui.restore_tab import TASKS, RestoreEvents, read_level, show_task
 from styleadapt.ui.studio import Studio
 
@@ -98,7 +99,9 @@ def test_a_hole_that_is_painted_on_the_small_photo_fits_the_large_one(events, tm
     ImageDraw.Draw(layer).rectangle((200, 100, 299, 199), (225, 29, 143, 128))
     layer.save(tmp_path / "layer.png")
     layers = [str(tmp_path / "layer.png")]
-    (before, after), *_ = events.painted_restore(str(tmp_path / "photo.png"), layers, "inpaint", "auto", 1.0, None, None, visitor)
+    *_, (_, (before, after), *_) = events.painted_restore(
+        str(tmp_path / "photo.png"), layers, "inpaint", "auto", 1.0, None, None, visitor
+    )
     rows, columns = np.nonzero((np.abs(np.subtract(*arrays(before, after))) > 0).any(-1))
     assert rows.min() > 195 and rows.max() < 405 and columns.min() > 395 and columns.max() < 605
 
@@ -116,7 +119,7 @@ def test_where_a_photo_is_transparent_is_a_hole(events, tmp_path, visitor):
 def test_what_belongs_to_a_task_that_is_not_chosen_is_not_used_on_the_page(events, old_photo, mask, visitor):
     plain = events.restore(old_photo, "auto", "auto", 1.0, None, None, visitor)
     layers = ["no such layer"]
-    page = events.painted_restore(old_photo, layers, "auto", "9999", 1.0, mask, "no such reference", visitor)
+    *_, (_, *page) = events.painted_restore(old_photo, layers, "auto", "9999", 1.0, mask, "no such reference", visitor)
     assert np.array_equal(*arrays(plain[0][1], page[0][1]))
 
 
@@ -181,3 +184,17 @@ def test_a_task_shows_what_it_uses(task):
     assert level["value"] == "auto" and bool(level["info"]) == level_column["visible"] == (task in ("denoise", "jpeg", "deblur"))
     assert fidelity["visible"] == (task != "colorize")
     assert (hole["visible"], reference["visible"]) == (task == "inpaint", task == "colorize")
+
+
+def test_a_long_restoration_shows_the_time_left_and_can_be_stopped(events, old_photo, visitor, monkeypatch):
+    monkeypatch.setattr("styleadapt.ui.live_restoration.SECONDS_BETWEEN_REPORTS", 0)
+    settings = (old_photo, None, "denoise", "25", 1.0, None, None, visitor)
+    first, report, last = events.painted_restore(*settings)
+    assert "Restoring" in first[0] and first[1] == gr.skip()
+    assert "Restoring, 0 s left" in report[0] and "<progress" in report[0]
+    assert "Done." in last[0] and last[2]["value"].is_file() and last[4] is visitor and visitor.stop_file is None
+    assert events.stop(visitor) == status("There is nothing to stop.")
+    events.prepare(visitor)
+    assert "Stopping, and keeping the photo as it was" in events.stop(visitor)
+    first, last = events.painted_restore(*settings)
+    assert "Stopped" in last[0] and last[1] == last[2] == last[3] == gr.skip() and visitor.stop_file is None

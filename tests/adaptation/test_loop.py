@@ -1,0 +1,75 @@
+import math
+
+import pytest
+import torch
+
+from styleadapt.adaptation.loop import check_budget, keep_best
+
+
+class Course:
+    """A run whose objective follows a list, an entry a check."""
+
+    def __init__(self, objectives):
+        self.objectives, self.steps, self.checks = objectives, [], 0
+
+    def step(self, step, fraction):
+        self.steps.append(fraction)
+
+    def check(self):
+        self.checks += 1
+        return {"objective": self.objectives[min(self.checks, len(self.objectives)) - 1]}
+
+    def average(self):
+        return {"steps": torch.tensor(len(self.steps))}
+
+
+def run(course, steps=10, check_every=2, patience=10, report=lambda moment: None):
+    return keep_best(
+        course,
+        max_seconds=60,
+        steps=steps,
+        check_every=check_every,
+        patience=patience,
+        report=report,
+        started=0.0,
+        clock=lambda: 0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    "objectives, best, steps",
+    [([5, 4, 3, 6, 6, 6, 6], 4, 10), ([5, 6], 0, 10), ([5, 6, 6, 6, 6, 6, 1], 10, 10), ([5, 4, math.nan, 1], 10, 4)],
+    ids=["in the middle", "at the start", "at the end", "until it broke"],
+)
+def test_the_best_state_is_kept(objectives, best, steps):
+    outcome = run(course := Course(objectives))
+    assert outcome.steps == len(course.steps) == steps
+    assert int(outcome.best["steps"]) == (best if steps == 10 else 4)
+    assert outcome.first == {"objective": 5} and outcome.figures["objective"] == min(o for o in objectives if o == o)
+
+
+def test_it_ends_when_nothing_improves():
+    assert run(Course([5, 6]), patience=3).steps == 6
+
+
+def test_a_run_that_cannot_begin_takes_no_step():
+    outcome = run(course := Course([math.nan]))
+    assert (outcome.steps, course.steps) == (0, []) and math.isnan(outcome.first["objective"])
+
+
+def test_reports_come_at_the_start_and_at_every_check_and_can_stop_it():
+    seen = []
+
+    def report(moment):
+        seen.append((moment.step, moment.fraction))
+        if moment.step == 4:
+            moment.stop()
+
+    assert run(Course([5, 4, 3]), report=report).steps == 4
+    assert seen == [(0, 0.0), (2, 0.1), (4, 0.3)]
+
+
+@pytest.mark.parametrize("seconds, steps, message", [(60, 0, "`steps` is 0"), (0, None, "`max_seconds` is 0")])
+def test_a_budget_that_is_none_is_refused(seconds, steps, message):
+    with pytest.raises(ValueError, match=message):
+        check_budget(seconds, steps)
