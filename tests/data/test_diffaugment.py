@@ -97,5 +97,5 @@ def test_half_precision_and_channels_last_are_kept():
 def test_an_empty_policy_is_none_and_an_unknown_name_is_refused():
     images = torch.rand(1, 3, 4, 4)
     assert diff_augment(images, "") is images and parse_policy("") == ()
-    with pytest.raises(ValueError, match="'color' in 'color,cutout' is unknown; allowed: color"):
-        diff_augment(images, "color,cutout")
+    with pytest.raises(ValueError, match="'blur' in 'blur,cutout' is unknown; allowed: color"):
+        diff_augment(images, "blur,cutout")

@@ -7,7 +7,7 @@ from styleadapt import ModelLoadError, StyleTransferPipeline, TranslationPipelin
 
 def test_a_repo_of_another_pipeline_is_refused(tiny_pipe, tmp_path):
     tiny_pipe.save_pretrained(tmp_path)
-    with pytest.raises(ModelLoadError, match="of a StyleTransferPipeline, expected a TranslationPipeline"):
+    with pytest.raises(ModelLoadError, match="describes StyleTransferPipeline, but this class loads TranslationPipeline"):
         TranslationPipeline.from_pretrained(tmp_path)
 
 
