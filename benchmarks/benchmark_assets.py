@@ -145,7 +145,10 @@ def measure_sprites(
 def measure_consistency(
     pipe: GameAssetPipeline, sets: dict[str, Sequence[Image.Image]], style: str, backbone_name: str
 ) -> dict[str, Any]:
-    """Mark 3: mean style distance between all pairs of pieces, with shared statistics and one by one; and that of the sources."""
+    """Mark 3: mean style distance between all pairs of pieces, with shared statistics and one by one; and that of the sources.
+
+    And how far what has one color in the sources is apart in two pieces, in levels of 255.
+    """
     backbone = load_backbone(backbone_name)
     result: dict[str, Any] = {"backbone": backbone.name}
     for name, images in sets.items():
@@ -159,9 +162,9 @@ def measure_consistency(
             pairs = [style_distance(a, b) for a, b in itertools.permutations(maps, 2)]
             distances[way] = {key: round(float(np.mean([float(pair[key]) for pair in pairs])), 4) for key in ("gram", "mean_std")}
         result[name] = distances
-        result[f"{name}_color_spread"] = {
-            way: round(float(np.std([mean_color(picture) for picture in pictures], axis=0).mean()), 2)
-            for way, pictures in (("sources", images), ("shared", shared.images), ("one_by_one", alone))
+        result[f"{name}_same_color_apart"] = {
+            way: round(same_color_apart(images, pictures), 2)
+            for way, pictures in (("shared", shared.images), ("one_by_one", alone))
         }
     return result
 
@@ -272,9 +275,20 @@ def on_view(picture: Image.Image) -> Image.Image:
     return Image.fromarray(bleed(pixels[..., :3], pixels[..., 3]))
 
 
-def mean_color(picture: Image.Image) -> np.ndarray:
-    pixels = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
-    return pixels[pixels[:, 3] > 0][:, :3].mean(0)
+def same_color_apart(sources: Sequence[Image.Image], pictures: Sequence[Image.Image]) -> float:
+    """Of every color of the sources, to 4 bits a channel, that two pieces have: the mean difference of what became of it."""
+    became = []
+    for source, picture in zip(sources, pictures):
+        before, after = (np.asarray(image.convert("RGBA")).reshape(-1, 4) for image in (source, picture))
+        keys = (before[:, :3] >> 4).astype(int) @ (256, 16, 1)
+        seen = before[:, 3] > 0
+        became.append({key: after[seen & (keys == key), :3].mean(0) for key in np.unique(keys[seen])})
+    apart = [
+        float(np.abs(one[key] - other[key]).mean())
+        for one, other in itertools.combinations(became, 2)
+        for key in one.keys() & other.keys()
+    ]
+    return float(np.mean(apart)) if apart else 0.0
 
 
 def repeated(texture: Image.Image) -> Image.Image:

@@ -112,11 +112,13 @@ def run_config(place: Path, seed: int, args: argparse.Namespace) -> GenerationCo
             "feature_matching_weight": 1.0,
             "train_batch_size": args.batch,
             "max_train_steps": args.steps,
-            "learning_rate": 1e-3,
-            "lr_d": 1e-3,
+            "learning_rate": 3e-3,
+            "lr_d": 2e-3,
             "lr_scheduler": "linear_second_half",
             "lr_warmup_steps": 0,
             "adam_beta1": 0.5,
+            "mixed_precision": "bf16",
+            "channels_last": True,
             "validation_steps": 0,
             "checkpointing_steps": args.steps + 1,
             "logging_steps": 100,
@@ -136,14 +138,16 @@ def semi_supervised_error(config: GenerationConfig) -> float:
 def supervised_error(config: GenerationConfig) -> float:
     """Of the same discriminator, from the same weights, after as many steps on the labeled images of the same batches."""
     torch.manual_seed(config.seed)
-    network = build_models(config)["discriminator"]
+    network = build_models(config)["discriminator"].to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), config.lr_d, (config.adam_beta1, config.adam_beta2), weight_decay=0.0)
     crops = build_dataset(config)
     for step in range(config.max_train_steps):
         rows = [crops[n] for n in range(step * config.train_batch_size, (step + 1) * config.train_batch_size)]
         rows = [row for row in rows if row["label"] >= 0]
         images, labels = (torch.stack([row[key] for row in rows]) for key in ("image", "label"))
-        loss = F.cross_entropy(network(images).class_logits, labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision == "bf16"):
+            logits = network(images.contiguous(memory_format=torch.channels_last)).class_logits
+        loss = F.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)

@@ -16,18 +16,12 @@ translation if `domain_a` is in either, else stylization; `--task NAME --help` l
 
 import argparse
 import logging
-from typing import Any
-
-from accelerate.utils import set_seed
 
 from styleadapt.console import careful_output
-from styleadapt.devices.cpu import configure_cpu
 from styleadapt.errors import ConfigError
-from styleadapt.hub.publishing import publish_run
-from styleadapt.tasks.registry import TASKS, TaskBuilder
+from styleadapt.tasks.registry import TASKS, run
 from styleadapt.training.command_line import one_line_errors
 from styleadapt.training.config import load_yaml, parse_config
-from styleadapt.training.engine import Trainer
 
 
 @careful_output()
@@ -38,7 +32,8 @@ def main() -> None:
         task, arguments = chosen_task()
         if task not in TASKS:
             raise ConfigError(f"`task` is {task!r}; allowed: {', '.join(TASKS)}")
-        train(TASKS[task], arguments)
+        builder = TASKS[task]
+        run(builder, parse_config(builder.config, __doc__ or "", arguments))
 
 
 def chosen_task() -> tuple[str, list[str]]:
@@ -53,20 +48,6 @@ def chosen_task() -> tuple[str, list[str]]:
     given, _ = parser.parse_known_args()
     by_file = given.config is not None and "domain_a" in load_yaml(given.config)
     return "translation" if given.domain_a is not None or by_file else "stylization", arguments
-
-
-def train(builder: TaskBuilder, arguments: list[str]) -> None:
-    """Trains a task, and publishes the result where that is asked for."""
-    config: Any = parse_config(builder.config, __doc__ or "", arguments)
-    dataset = builder.dataset(config)
-    configure_cpu()
-    set_seed(config.seed)
-    task: Any = builder.task(config, builder.models(config))
-    if hasattr(task, "calibrate") and not config.pretrained_model_name_or_path:
-        task.calibrate(dataset)
-    trainer = Trainer(config, task, dataset)
-    scores = trainer.train()
-    publish_run(trainer, scores, builder.card_facts(config, dataset))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt import AdaptationConfig, StyleTransferPipeline
+from styleadapt import AdaptationConfig, GenerationPipeline, StyleTransferPipeline
 from styleadapt.images.image_files import list_images
 from styleadapt.images.images import image_to_tensor, open_image
 from styleadapt.losses.content import content_loss
@@ -95,3 +95,20 @@ def test_a_plain_sky_has_little_of_a_rim_along_an_edge(pipe, kind):
         gray = np.asarray(pipe(photo, style=path).images[0], float).mean(2)
         rims[path.stem] = gray[(distance >= 4) & (distance < 20)].mean() - gray[(distance >= 55) & (distance < 65)].mean()
     assert {name: round(rim, 1) for name, rim in rims.items() if abs(rim) > RIMS[kind]} == {}
+
+
+def test_the_packaged_generator_makes_varied_textures_without_seams():
+    pipe = GenerationPipeline.from_pretrained()
+    folder = ASSETS / "generation"
+    assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < 6e6
+    pictures = pipe(num_images=16, seed=3, truncation=0.7, output_type="np").images
+    assert (
+        pictures.shape == (16, 64, 64, 3)
+        and (pictures == pipe(num_images=16, seed=3, truncation=0.7, output_type="np").images).all()
+    )
+    # across the border, neighbors differ as much as inside, and no two pictures are alike
+    inside = np.abs(np.diff(pictures, axis=2)).mean((1, 2, 3))
+    across = np.abs(pictures[:, :, 0] - pictures[:, :, -1]).mean((1, 2))
+    assert np.median(across / inside) < 1.3
+    distances = [np.abs(a - b).mean() for n, a in enumerate(pictures) for b in pictures[:n]]
+    assert np.median(distances) > 0.05 and pictures.std((1, 2, 3)).min() > 0.005

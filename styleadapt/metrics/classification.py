@@ -45,7 +45,7 @@ class Recipe:
     copies: int = 8
     epochs: int = 8
     batch_size: int = 32
-    lr: float = 1e-4
+    lr: float = 3e-4
     head_lr: float = 1e-3
     weight_decay: float = 0.01
 

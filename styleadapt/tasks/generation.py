@@ -1,7 +1,7 @@
 """Generation as a training task: a GAN learns to make pictures from noise, with labels for all, some or none of its images."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..models.projected_discriminator import ProjectedDiscriminator
 from ..pipelines.classification import DiscriminatorClassifier
 from ..pipelines.generation import GenerationPipeline
 from ..training.adversary import Adversary, steady
+from ..training.parameters import freeze_discriminator, merged
 from ..training.phases import Phase, adversarial_phases
 from ..training.processes import process_state
 from ..training.sheets import contact_sheet
@@ -67,9 +68,9 @@ def build_models(config: GenerationConfig) -> dict[str, Any]:
     c = config
     classes = len(_classes(c))
     taught = classes if c.generator_labels else 0
-    generator = _started(c, "generator", GENERATORS[c.generator_type], {"resolution": c.resolution, **c.generator}, taught)
+    generator = started(c, "generator", GENERATORS[c.generator_type], {"resolution": c.resolution, **c.generator}, taught)
     sized = {} if c.discriminator_type == "projected" else {"resolution": c.resolution}
-    discriminator = _started(
+    discriminator = started(
         c, "discriminator", DISCRIMINATORS[c.discriminator_type], {**sized, **c.discriminator}, classes, optional=True
     )
     if generator.config.resolution != c.resolution:
@@ -77,8 +78,7 @@ def build_models(config: GenerationConfig) -> dict[str, Any]:
             f"`resolution` is {c.resolution}, but {c.pretrained_model_name_or_path} generates pictures of "
             f"{generator.config.resolution} px"
         )
-    if c.freeze_layers:
-        discriminator.freeze_lower(c.freeze_layers)
+    freeze_discriminator(discriminator, c.freeze_layers)
     return {"generator": generator, "discriminator": discriminator}
 
 
@@ -96,7 +96,7 @@ def _classes(config: GenerationConfig) -> list[str]:
     return names
 
 
-def _started(
+def started(
     config: GenerationConfig, name: str, cls: Any, arguments: dict[str, Any], classes: int, optional: bool = False
 ) -> Any:
     place = config.pretrained_model_name_or_path
@@ -116,13 +116,15 @@ def _started(
 
 
 @dataclass
-class _State:
+class State:
     """Of a batch: real images and generated ones, with the classes of both, -1 for unknown; None if there are no classes."""
 
     real: torch.Tensor
     generated: torch.Tensor
     label: torch.Tensor | None
     drawn_label: torch.Tensor | None
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """What the generator was called with."""
 
 
 class GenerationTask:
@@ -159,7 +161,7 @@ class GenerationTask:
         """1: all parameters learn at the same rate; that of the mapping network is lower by its own multiplier."""
         return 1.0
 
-    def forward(self, batch: dict[str, torch.Tensor], step: int) -> _State:
+    def forward(self, batch: dict[str, torch.Tensor], step: int) -> State:
         real, label = batch["image"], batch["label"] if self.classes else None
         for model in self.growing:
             model.grow(*growth(step, self.config.grow_steps, self.config.fade_share, model.levels))
@@ -171,19 +173,21 @@ class GenerationTask:
         if label is not None and self.config.generator_labels:
             # a class for what has none
             drawn = torch.where(label >= 0, label, torch.randint_like(label, len(self.classes)))
+        inputs: dict[str, Any] = {"z": self.latents(len(real), real.device), "label": drawn}
         mix = self._mixing(len(real), real.device)
-        mixed = {} if mix is None else {"mix": mix}
-        generated = self.modules["generator"](self._latents(len(real), real.device), drawn, **mixed)
+        if mix is not None:
+            inputs["mix"] = mix
+        generated = self.modules["generator"](**inputs)
         if label is not None and drawn is None:
             drawn = torch.full_like(label, UNLABELED)
-        return _State(real, generated.sample.float() + self._nothing("generator"), label, drawn)
+        return State(real, generated.sample.float() + self._nothing("generator"), label, drawn, inputs)
 
     def _nothing(self, name: str) -> torch.Tensor | float:
         """0, with a gradient of 0 for layers that have not grown yet, which several processes wait for."""
         model = self.models[name]
         return 0.0 * sum(p.sum() for p in model.parameters()) if self.growing else 0.0  # type: ignore[return-value]
 
-    def discriminator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def discriminator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         discriminator, generated = self.modules["discriminator"], state.generated.detach()
         # in two passes, since images of a batch are compared with each other
         real = discriminator(self.adversary.shown(state.real, step), state.label)
@@ -208,7 +212,7 @@ class GenerationTask:
             penalty = penalty + self.config.class_weight * classes
         return loss + penalty + self._nothing("discriminator"), figures
 
-    def generator_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def generator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c, discriminator = self.config, self.modules["discriminator"]
         fake = discriminator(self.adversary.shown(state.generated, step), state.drawn_label)
         real = None
@@ -237,7 +241,7 @@ class GenerationTask:
         """Does it do so beside saying real or generated, so that generated pictures have classes, too?"""
         return self.classifies and self.models["discriminator"].verdict.kind == "auxiliary"
 
-    def path_length_loss(self, state: _State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def path_length_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The path-length penalty of new pictures (StyleGAN2, arXiv 1912.04958, section 3.2)."""
         c, generator = self.config, self.models["generator"]
         count = min(c.path_length_batch, len(state.real))
@@ -245,7 +249,7 @@ class GenerationTask:
         device = state.real.device
         with torch.autocast(device.type, enabled=False):
             # by the wrapped module, so that gradients are shared by all processes
-            out = self.modules["generator"](self._latents(count, device), label)
+            out = self.modules["generator"](self.latents(count, device), label)
             sample = out.sample.float()
             penalty, mean = path_length_penalty(path_lengths(sample, out.w), generator.path_length_mean)
         generator.path_length_mean.copy_(mean)
@@ -253,7 +257,7 @@ class GenerationTask:
         # layers that the lengths do not depend on get a gradient of 0, which several processes wait for
         return c.path_length_weight * c.path_length_every * penalty.mean() + 0.0 * sample.sum(), figures
 
-    def _latents(self, count: int, device: torch.device) -> torch.Tensor:
+    def latents(self, count: int, device: torch.device) -> torch.Tensor:
         return torch.randn(count, self.models["generator"].config.latent_dim).to(device)
 
     def _mixing(self, count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -262,7 +266,7 @@ class GenerationTask:
         if not share or layers < 2:
             return None
         crossover = torch.where(torch.rand(count) < share, torch.randint(1, layers, (count,)), layers)
-        return self._latents(count, device), crossover.to(device)
+        return self.latents(count, device), crossover.to(device)
 
     @cached_property
     def _real_images(self) -> list[Any]:
@@ -341,7 +345,7 @@ class GenerationTask:
 
     def save_pretrained(self, folder: Path) -> None:
         # a copy, for a pipeline freezes the models that it is given
-        generator = copy.deepcopy(self.models["generator"])
+        generator = copy.deepcopy(merged(self.models["generator"]))
         del generator.path_length_mean
         classes = self.classes if self.config.generator_labels else None
         GenerationPipeline(generator, classes=classes or None).save_pretrained(folder)

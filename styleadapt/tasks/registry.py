@@ -4,9 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from accelerate.utils import set_seed
+
+from ..devices.cpu import configure_cpu
+from ..hub.publishing import publish_run
 from ..training.config import RunConfig
-from ..training.engine import Task
-from . import colorization, generation, inpainting, restoration, stylization, translation
+from ..training.engine import Task, Trainer
+from . import colorization, generation, generation_finetuning, inpainting, restoration, stylization, translation
 from .restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 
 
@@ -35,6 +39,16 @@ class TaskBuilder:
         return cls(config, module.build_dataset, module.build_models, task, module.card_facts)
 
 
+# for scripts/finetune.py, beside the fine-tuning of stylization, which has a function of its own
+FINETUNING: dict[str, TaskBuilder] = {
+    "generation": TaskBuilder(
+        generation_finetuning.GenerationFinetuneConfig,
+        generation.build_dataset,
+        generation_finetuning.build_models,
+        generation_finetuning.GenerationFinetuningTask,
+        generation_finetuning.finetuning_facts,
+    ),
+}
 TASKS: dict[str, TaskBuilder] = {
     "stylization": TaskBuilder.of_module(stylization, stylization.StylizationConfig, stylization.StylizationTask),
     "translation": TaskBuilder.of_module(translation, translation.UnpairedConfig, translation.UnpairedTask),
@@ -43,3 +57,16 @@ TASKS: dict[str, TaskBuilder] = {
     "inpainting": TaskBuilder.of_module(inpainting, InpaintingConfig, inpainting.InpaintingTask),
     "colorization": TaskBuilder.of_module(colorization, ColorizationConfig, colorization.ColorizationTask),
 }
+
+
+def run(builder: TaskBuilder, config: Any) -> None:
+    """Trains a task with a configuration of its class, and publishes the result where that is asked for."""
+    dataset = builder.dataset(config)
+    configure_cpu()
+    set_seed(config.seed)
+    task: Any = builder.task(config, builder.models(config))
+    if hasattr(task, "calibrate") and not config.pretrained_model_name_or_path:
+        task.calibrate(dataset)
+    trainer = Trainer(config, task, dataset)
+    scores = trainer.train()
+    publish_run(trainer, scores, builder.card_facts(config, dataset))

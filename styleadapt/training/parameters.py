@@ -18,7 +18,7 @@ from .config import require_at_least
 
 M = TypeVar("M", bound=nn.Module)
 
-PARAMETER_SETS = ("all", "adalin", "lora", "loha")
+PARAMETER_SETS = ("all", "adalin", "affine", "lora", "loha")
 
 
 def select_parameters(generator: nn.Module, train: str = "all", rank: int = 16, targets: Sequence[str] = ()) -> list[str]:
@@ -31,6 +31,7 @@ def select_parameters(generator: nn.Module, train: str = "all", rank: int = 16, 
 
             - `all`: every parameter.
             - `adalin`: those of the layers that mix instance and layer normalization, see `adalin_parameters`.
+            - `affine`: those of the layers called `affine`, by which a code scales convolutions, as in StyleGAN2.
             - `lora`: W0 + B A, A of `rank` rows (Hu et al., arXiv 2106.09685).
             - `loha`: W0 + (B1 A1) * (B2 A2), element by element, of rank up to `rank`^2 (Hyeon-Woo et al., FedPara, arXiv
               2108.06098).
@@ -58,6 +59,12 @@ def select_parameters(generator: nn.Module, train: str = "all", rank: int = 16, 
         generator.requires_grad_(False)
     if "adalin" in names:
         for parameter in adalin_parameters(generator):
+            parameter.requires_grad_(True)
+    if "affine" in names:
+        affine = [p for name, p in generator.named_parameters() if "affine" in name.split(".")]
+        if not affine:
+            raise ConfigError(f"{type(generator).__name__} has no layers called `affine`; train other parameters")
+        for parameter in affine:
             parameter.requires_grad_(True)
     for kind, change in (("lora", LoRA), ("loha", LoHa)):
         if kind in names:

@@ -131,7 +131,7 @@ def build_assets_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> N
             with gr.Row():
                 with gr.Column(min_width=240):
                     files = gr.File(
-                        label=f"Assets, up to {MAX_ASSETS}, with the JSON files of sheets",
+                        label=f"Assets, up to {MAX_ASSETS}",
                         file_count="multiple",
                         file_types=["image", ".json"],
                         height=260,

@@ -152,7 +152,7 @@ class GenerateEvents(LongWork):
             return visitor.way_file, visitor
 
     def adapt_generator(
-        self, images: StyleFiles | None, seconds: float, seed: float, visitor: Visitor | None
+        self, images: StyleFiles | None, max_seconds: float, seed: float, visitor: Visitor | None
     ) -> Iterator[tuple[str, Any, dict, Any, Visitor]]:
         """Teach the generator a new kind of picture from a few images, in up to five minutes, with a live preview.
 
@@ -160,7 +160,7 @@ class GenerateEvents(LongWork):
 
         Parameters:
             images: One to thirty images of one kind.
-            seconds: The time to spend, from 10 to 300 seconds; /stop ends it early and keeps what has been learned.
+            max_seconds: The time to spend, from 10 to 300 seconds; /stop ends it early and keeps what has been learned.
             seed: Of the pictures in the preview.
         Returns:
             The progress, as HTML text; at the end how near the pictures came to the images.
@@ -173,13 +173,13 @@ class GenerateEvents(LongWork):
             stop_file = visitor.stop_file or visitor.begin_run()
             try:
                 opened = _read_images(images)
-                shown, seconds = read_seed(seed), clamp(seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
+                shown, max_seconds = read_seed(seed), clamp(max_seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
                 if stop_file.exists():
                     yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
                     return
                 file = visitor.domain_file
                 yield status("Preparing …"), gr.skip(), gr.update(interactive=False), gr.skip(), visitor
-                for item in self.studio.learn_domain(opened, seconds, shown, file, stop_file):
+                for item in self.studio.learn_domain(opened, max_seconds, shown, file, stop_file):
                     visitor.touch()
                     if isinstance(item, DomainFinished):
                         text = status(f"The generator has learned. {domain_text(item.scores)}")

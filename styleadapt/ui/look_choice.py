@@ -52,7 +52,7 @@ def own_adapter(visitor: Visitor) -> Path:
 def read_style_weights(text: str | None, styles: int) -> list[float] | None:
     """One number for each of so many style images, from text such as "3, 1"; None for equal parts.
 
-    >>> read_shares("3, 1", 2), read_shares(" ", 2)
+    >>> read_style_weights("3, 1", 2), read_style_weights(" ", 2)
     ([3.0, 1.0], None)
     """
     words = re.split(r"[\s,;:]+", (text or "").strip(" \t,;"))[: MAX_STYLES + 1]

@@ -47,7 +47,7 @@ footer .divider { display: none !important; }
 /* On a phone all seven tabs are in sight, none in a menu. */
 @media (max-width: 480px) {
   .main.app { padding-left: 16px !important; padding-right: 16px !important; }
-  .tab-container button { padding-left: 4px !important; padding-right: 4px !important; font-size: 14px !important; }
+  .tab-container button { padding-left: 2px !important; padding-right: 2px !important; font-size: 12px !important; }
 }
 
 .run-status p { margin: 0 0 8px; font-variant-numeric: tabular-nums; }

@@ -33,6 +33,13 @@ def test_a_seam_is_told_from_a_texture_without_one(script):
     assert whole < 1.05 and broken > 20
 
 
+def test_what_has_one_color_is_compared_between_pieces(script):
+    red, blue = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
+    light, dark = Image.new("RGB", (4, 4), (90, 90, 90)), Image.new("RGB", (4, 4), (60, 60, 60))
+    assert script.same_color_apart([red, red, blue], [light, dark, dark]) == 30
+    assert script.same_color_apart([red, blue], [light, dark]) == 0
+
+
 def test_a_map_is_drawn_from_its_tiles(script, tmp_path):
     tiles = Image.new("RGB", (19, 10), (1, 1, 1))
     for n, color in enumerate(((200, 0, 0), (255, 0, 255))):

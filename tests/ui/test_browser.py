@@ -249,3 +249,19 @@ def test_the_level_is_asked_for_where_the_task_has_one(visit, picture):
     page.locator("#restore-run").click()
     expect(page.locator("#restore-note")).to_contain_text("203 × 117 px")
     expect(page.locator("#restore-note")).to_contain_text("Assumed: noise 25")
+
+
+def test_a_set_of_game_assets_is_seen_animated_and_downloaded(visit, tmp_path):
+    page = visit()
+    open_tab(page, "Assets")
+    files = []
+    for n in range(2):
+        files.append(tmp_path / f"walk{n}.png")
+        Image.linear_gradient("L").rotate(90 * n).resize((24, 24)).convert("RGB").save(files[-1])
+    page.locator("#assets-files input[type=file]").set_input_files(files)
+    page.locator("#assets-run").click()
+    expect(page.locator("#assets-download")).to_be_enabled()
+    expect(page.locator("#assets-status")).to_contain_text("2 pictures of 2 files are ready")
+    expect(page.locator("#assets-animation img").first).to_be_visible()
+    archive = zipfile.ZipFile(download(page, "#assets-download").path())
+    assert {"walk0.png", "walk1.png"} <= set(archive.namelist())

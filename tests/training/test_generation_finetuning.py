@@ -1,0 +1,92 @@
+"""Fine-tuning of a generator from noise."""
+
+import pytest
+import torch
+
+from styleadapt.errors import ConfigError
+from styleadapt.pipelines.generation import GenerationPipeline
+from styleadapt.tasks.generation_finetuning import GenerationFinetuneConfig, GenerationFinetuningTask, build_dataset, build_models
+from styleadapt.training.config import build_config
+from styleadapt.training.engine import Trainer
+
+from .test_generation import TINY
+from .test_generation import train as train_source
+
+
+@pytest.fixture
+def source(image_folders, tmp_path):
+    train_source(image_folders[0], tmp_path / "source", max_train_steps=1)
+    return tmp_path / "source" / "final"
+
+
+@pytest.fixture
+def config(image_folders, source, tmp_path):
+    def made(**options):
+        values = {key: value for key, value in TINY.items() if key != "generator"}
+        places = {"train_data_dir": str(image_folders[1]), "output_dir": str(tmp_path / "out")}
+        start = {"pretrained_model_name_or_path": str(source), "max_train_steps": 2}
+        return build_config(GenerationFinetuneConfig, {**values, **places, **start, **options})
+
+    return made
+
+
+def train(config):
+    torch.manual_seed(0)
+    task = GenerationFinetuningTask(config, build_models(config))
+    Trainer(config, task, build_dataset(config)).train()
+    return task
+
+
+@pytest.mark.parametrize("train_parameters", ["affine", "lora", "loha", "affine+lora"])
+def test_an_adapter_changes_the_source_as_training_did(config, source, tmp_path, train_parameters):
+    task = train(config(train_parameters=train_parameters, rank=2, output="adapter", learning_rate=1e-2, ema_decay=0.0))
+    pipe = GenerationPipeline.from_pretrained(str(source))
+    before = pipe(num_images=2, seed=0, output_type="pt").images
+    pipe.load_adapter(tmp_path / "out" / "final")
+    after = pipe(num_images=2, seed=0, output_type="pt").images
+    assert not torch.allclose(before, after)
+    latents = pipe.latents(2, seed=0)
+    trained = task.models["generator"].eval()
+    with torch.no_grad():
+        w = trained.mapping(latents)
+        expected = (trained.synthesis(w, "constant").clamp(-1, 1) + 1) / 2
+    pipe_w = pipe.generator.mapping(latents)
+    torch.testing.assert_close(pipe_w, w, atol=1e-3, rtol=1e-2)
+    torch.testing.assert_close(pipe.generator.synthesis(pipe_w, "constant").clamp(-1, 1) / 2 + 0.5, expected, atol=2e-2, rtol=0)
+
+
+def test_what_keeps_the_source_is_in_the_loss(config):
+    task = GenerationFinetuningTask(
+        settings := config(ewc_weight=10.0, ewc_samples=3, correspondence_weight=1.0), build_models(settings)
+    )
+    batch = torch.utils.data.default_collate([build_dataset(settings)[n] for n in range(4)])
+    _, figures = task.generator_loss(task.forward(batch, 0), 0)
+    # it has not moved yet
+    assert float(figures["ewc"]) == 0 and float(figures["correspondence"].detach()) >= 0
+    with torch.no_grad():
+        for parameter in task.models["generator"].parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    _, moved = task.generator_loss(task.forward(batch, 0), 0)
+    assert float(moved["ewc"].detach()) > 0 and float(moved["correspondence"].detach()) > float(
+        figures["correspondence"].detach()
+    )
+
+
+def test_a_whole_model_is_a_repo(config, tmp_path):
+    train(config(freeze_layers=1))
+    assert len(GenerationPipeline.from_pretrained(str(tmp_path / "out" / "final"))(num_images=1, seed=0).images) == 1
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"output": "adapter"}, "train_parameters: all"),
+        ({"output": "file"}, "allowed: model, adapter"),
+        ({"correspondence_weight": 1.0, "train_batch_size": 2}, "3 at least"),
+        ({"resolution": 32}, "source generates pictures of 16 px"),
+        ({"labels": True}, "cannot be taught anew"),
+    ],
+)
+def test_settings_that_cannot_be(config, options, message):
+    with pytest.raises(ConfigError, match=message):
+        build_models(config(**options))
