@@ -68,7 +68,7 @@ class GeneratorAdaptationConfig:
     style_weight: float = 1.0
     color_weight: float = 1.0
     adv_weight: float = 0.1
-    correspondence_weight: float = 100.0
+    correspondence_weight: float = 300.0
     ema_decay: float = 0.98
 
     def __post_init__(self):
