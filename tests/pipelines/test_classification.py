@@ -51,7 +51,7 @@ def test_it_is_saved_and_loaded(tmp_path):
     classifier.save_pretrained(tmp_path / "repo")
     loaded = DiscriminatorClassifier.from_pretrained(str(tmp_path / "repo"))
     assert loaded.classes == CLASSES and loaded(picture())[0] == classifier(picture())[0]
-    with pytest.raises(ModelLoadError, match="this class loads GenerationPipeline"):
+    with pytest.raises(ModelLoadError, match="describes DiscriminatorClassifier"):
         GenerationPipeline.from_pretrained(str(tmp_path / "repo"))
 
 
