@@ -3,6 +3,22 @@
 import torch
 
 from styleadapt import Inpainter, RestorationPipeline, Restorer
+from styleadapt.adaptation.restoring import RestorationAdaptationConfig
+from styleadapt.data.damaged import DamageMix
+
+# of an adaptation to noisy crops that takes a moment
+QUICK_ADAPTATION = RestorationAdaptationConfig(
+    train="small",
+    rank=2,
+    estimate_weight=0.1,
+    learning_rate=5e-3,
+    batch_size=2,
+    crop_size=32,
+    pool_size=6,
+    held_out=4,
+    check_every=5,
+    mix=DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, gray=0),
+)
 
 
 def tiny_restoration() -> RestorationPipeline:

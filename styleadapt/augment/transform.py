@@ -1,6 +1,7 @@
 """What the augmentations of a classifier's images share: any kind of image in, the same kind out, within any library."""
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.utils.data import get_worker_info
 IMAGE_KEYS = ("image", "img", "pixel_values")
 
 
-class ImageAugmentation:
+class ImageAugmentation(ABC):
     """Base of `StyleAugment`, `ColorJitter` and `RandConv`. A subclass defines `augment`.
 
     An image is a PIL image, an array `(H, W, 3)` or a tensor `(3, H, W)`, and a batch is a tensor `(B, 3, H, W)`; uint8, or
@@ -39,6 +40,7 @@ class ImageAugmentation:
         self._random: torch.Generator | None = None
         self._worker: int | None = None
 
+    @abstractmethod
     def augment(self, images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """
         Args:
@@ -48,7 +50,6 @@ class ImageAugmentation:
         Returns:
             All of them augmented; the same shape.
         """
-        raise NotImplementedError
 
     def __call__(self, *inputs: Any) -> Any:
         """The input with its images augmented; several arguments are taken as a tuple, as torchvision passes a sample.

@@ -21,14 +21,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_model_options, new_parser, progress_bar
+from .options import add_model_options, advance, new_parser, progress_bar, report_failed
 
 if TYPE_CHECKING:
-    from ..batch.game_folder import AssetProgress
     from ..batch.manifest import Entry
     from ..pipelines.game_assets import GameAssetPipeline
-
-_MOST_LISTED = 20
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -97,10 +94,7 @@ def _stylize_folder(args: argparse.Namespace, source: Path, output: Path) -> int
     print(f"{output}: {len(made)} files")
     for name, picture in broken_references(source, output, made):
         print(f"warning: {name} refers to {picture}, which is not there", file=sys.stderr)
-    if failed:
-        more = f" and {len(failed) - _MOST_LISTED} more" if len(failed) > _MOST_LISTED else ""
-        print(f"{len(failed)} of {len(entries)} files failed: {', '.join(failed[:_MOST_LISTED])}{more}", file=sys.stderr)
-    return 1 if failed else 0
+    return report_failed(failed, len(entries), "files")
 
 
 def _stylize_file(args: argparse.Namespace, source: Path, target: Path) -> int:
@@ -141,13 +135,6 @@ def _make(args: argparse.Namespace, source: Path, output: Path) -> "list[Entry]"
 
     grid = parse_grid(args.grid) if args.grid else None
     with progress_bar("file") as bar:
-
-        def show(progress: "AssetProgress") -> None:
-            bar.total = progress.total
-            bar.update()
-            if progress.entry.error:
-                bar.write(f"error: {progress.entry.input}: {progress.entry.error}", file=sys.stderr)
-
         return stylize_folder(
             _load(args),
             source,
@@ -164,7 +151,7 @@ def _make(args: argparse.Namespace, source: Path, output: Path) -> "list[Entry]"
             enlarge=args.enlarge,
             normals=args.normals,
             overwrite=args.overwrite,
-            callback=show,
+            callback=advance(bar),
         )
 
 

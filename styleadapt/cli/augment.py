@@ -16,19 +16,17 @@ other augmentations.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .options import add_dataset_options, new_parser, progress_bar
+from .options import add_dataset_options, advance, dataset_settings, new_parser, progress_bar, report_failed
 
 if TYPE_CHECKING:
-    from ..batch.stylizing import BatchProgress
+    pass
 
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
-_MOST_LISTED = 20
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -90,17 +88,8 @@ def run(args: argparse.Namespace) -> int:
     augment = StyleAugment(
         1.0, tuple(args.strength), bank, mixed=args.mixed, size=args.size, reject=args.reject, tries=args.tries
     )  # fmt: skip
-    of_dataset = ("dataset_config_name", "split", "image_column", "name_column")
-    source = {} if Path(args.input).is_dir() else {"dataset": args.input, **{name: getattr(args, name) for name in of_dataset}}
-    settings: dict[str, Any] = {**source, "reject": args.reject}
+    settings = {**dataset_settings(args), "reject": args.reject}
     with progress_bar("copy", disable=not state.is_local_main_process) as bar:
-
-        def show(progress: "BatchProgress") -> None:
-            bar.total = progress.total
-            bar.update()
-            if progress.entry.error:
-                bar.write(f"error: {progress.entry.input}: {progress.entry.error}", file=sys.stderr)
-
         entries = augment_photos(
             augment,
             photos,
@@ -113,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             metadata=args.metadata,
             subfolder=SUBFOLDER if args.output_format == "dataset" else "",
             overwrite=args.overwrite,
-            callback=show,
+            callback=advance(bar),
             state=state,
         )
     if args.reject is not None:
@@ -128,7 +117,4 @@ def run(args: argparse.Namespace) -> int:
     if args.push_to_hub:
         name = args.hub_dataset_id or Path(args.output).resolve().name
         print(push_image_dataset(args.output, name, told, license=args.hub_license, private=args.hub_private))
-    if failed:
-        more = f" and {len(failed) - _MOST_LISTED} more" if len(failed) > _MOST_LISTED else ""
-        print(f"{len(failed)} of {len(entries)} copies failed: {', '.join(failed[:_MOST_LISTED])}{more}", file=sys.stderr)
-    return 1 if failed else 0
+    return report_failed(failed, len(entries), "copies")

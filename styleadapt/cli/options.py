@@ -5,10 +5,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 DTYPES = ("auto", "float32", "bfloat16")  # the names of `runtime.precision.DTYPES`, which would import torch
+_OF_DATASET = ("dataset_config_name", "split", "image_column", "name_column")
+_MOST_LISTED = 20
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -43,6 +47,37 @@ def add_dataset_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--name_column", metavar="C", help="text or numbers to name results after; the row's number if left out")
     group.add_argument("--streaming", action="store_true", help="read row by row, without downloading first")
     group.add_argument("--cache_dir", metavar="DIR", help="where data sets are kept that were downloaded")
+
+
+def dataset_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What tells a data set `args.input` from others, in the settings of a run; nothing for a folder."""
+    if Path(args.input).is_dir():
+        return {}
+    return {"dataset": args.input, **{name: getattr(args, name) for name in _OF_DATASET}}
+
+
+def advance(bar: tqdm) -> Callable[[Any], None]:
+    """A callback for work on many files: moves the bar on, and tells above it what failed.
+
+    Its argument has `total` and `entry`, as `batch.stylizing.BatchProgress` has.
+    """
+
+    def show(progress: Any) -> None:
+        bar.total = progress.total
+        bar.update()
+        if progress.entry.error:
+            bar.write(f"error: {progress.entry.input}: {progress.entry.error}", file=sys.stderr)
+
+    return show
+
+
+def report_failed(failed: list[str], count: int, things: str = "photos") -> int:
+    """Names what failed of `count` things on stderr, up to 20 of them, and gives the exit status."""
+    if not failed:
+        return 0
+    more = f" and {len(failed) - _MOST_LISTED} more" if len(failed) > _MOST_LISTED else ""
+    print(f"{len(failed)} of {count} {things} failed: {', '.join(failed[:_MOST_LISTED])}{more}", file=sys.stderr)
+    return 1
 
 
 def progress_bar(unit: str, **options) -> tqdm:

@@ -8,17 +8,16 @@ from pathlib import Path
 from ..batch.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
 from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
 from ..batch.result_names import ResultNames
-from ..batch.stylizing import BatchProgress, join_processes, save_result, stylize_photos
+from ..batch.stylizing import join_processes, save_result, stylize_photos
 from ..devices.device import usable_device
 from ..images.addresses import is_address
 from ..images.image_files import list_images
 from ..images.images import WRITABLE_EXTENSIONS, load_image
 from ..images.metadata import read_metadata
 from ..images.whole_files import check_writable
-from .options import progress_bar
+from .options import advance, progress_bar, report_failed
 from .rendering import describe, load_pipeline, make_render
 
-_MOST_LISTED = 20
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
@@ -42,7 +41,7 @@ def stylize_files(args: argparse.Namespace) -> int:
             else:
                 bar.write(f"{photo} -> {target}", file=sys.stdout)
             bar.update()
-    return _report_failed(failed, len(photos))
+    return report_failed(failed, len(photos))
 
 
 def stylize_collection(args: argparse.Namespace) -> int:
@@ -53,13 +52,6 @@ def stylize_collection(args: argparse.Namespace) -> int:
     pipe = load_pipeline(args, device)
     settings = describe(args, pipe)
     with progress_bar("photo", disable=not state.is_local_main_process) as bar:
-
-        def show(progress: BatchProgress) -> None:
-            bar.total = progress.total
-            bar.update()
-            if progress.entry.error:
-                bar.write(f"error: {progress.entry.input}: {progress.entry.error}", file=sys.stderr)
-
         entries = stylize_photos(
             make_render(args, pipe, bar),
             photos,
@@ -69,7 +61,7 @@ def stylize_collection(args: argparse.Namespace) -> int:
             metadata=args.metadata,
             subfolder=SUBFOLDER if args.output_format == "dataset" else "",
             overwrite=args.overwrite,
-            callback=show,
+            callback=advance(bar),
             state=state,
         )
     if not state.is_main_process:
@@ -82,7 +74,7 @@ def stylize_collection(args: argparse.Namespace) -> int:
     if args.push_to_hub:
         name = args.hub_dataset_id or Path(args.output).resolve().name
         print(push_image_dataset(args.output, name, settings, license=args.hub_license, private=args.hub_private))
-    return _report_failed(failed, len(entries))
+    return report_failed(failed, len(entries))
 
 
 def name_targets(photos: list[Path], output: str, many: bool) -> list[Path]:
@@ -147,11 +139,3 @@ def _refuse_overwriting(targets: list[Path], sources: list[Path]) -> None:
     for target in targets:
         if target.resolve() in read:
             raise ValueError(f"the output {target} would overwrite an image that is read; give another --output")
-
-
-def _report_failed(failed: list[str], photos: int) -> int:
-    if not failed:
-        return 0
-    more = f" and {len(failed) - _MOST_LISTED} more" if len(failed) > _MOST_LISTED else ""
-    print(f"{len(failed)} of {photos} photos failed: {', '.join(failed[:_MOST_LISTED])}{more}", file=sys.stderr)
-    return 1

@@ -15,24 +15,30 @@ folder or a data set among processes.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RestorationStopped
-from .options import add_dataset_options, add_model_options, fraction_bar, new_parser, stopping_early
+from .options import (
+    add_dataset_options,
+    add_model_options,
+    advance,
+    dataset_settings,
+    fraction_bar,
+    new_parser,
+    report_failed,
+    stopping_early,
+)
 
 if TYPE_CHECKING:
     from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
-    from ..batch.stylizing import BatchProgress
     from ..pipelines.restoration import RestorationPipeline, RestorationProgress
 
 TASKS = ("auto", "denoise", "jpeg", "deblur", "inpaint", "colorize")
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
 _OF_COLLECTIONS = ("format", "overwrite")
-_MOST_LISTED = 20
 _STOPPED = 130  # what a shell gives for a command that Ctrl-C has ended
 
 
@@ -138,21 +144,12 @@ def _restore_collection(args: argparse.Namespace) -> int:
     state = join_processes()
     photos = open_photos(args)
     pipe = _load(args, str(state.device) if state.num_processes > 1 else None)
-    of_dataset = ("dataset_config_name", "split", "image_column", "name_column")
-    source = {} if Path(args.input).is_dir() else {"dataset": args.input, **{name: getattr(args, name) for name in of_dataset}}
     with tqdm(unit="photo", disable=not state.is_local_main_process) as bar:
-
-        def show(progress: "BatchProgress") -> None:
-            bar.total = progress.total
-            bar.update()
-            if progress.entry.error:
-                bar.write(f"error: {progress.entry.input}: {progress.entry.error}", file=sys.stderr)
-
         entries = restore_photos(
             pipe,
             photos,
             args.output,
-            source,
+            dataset_settings(args),
             task=args.task,
             level=args.level,
             fidelity=args.fidelity,
@@ -161,17 +158,14 @@ def _restore_collection(args: argparse.Namespace) -> int:
             format=args.format or "keep",
             metadata=args.metadata,
             overwrite=args.overwrite,
-            callback=show,
+            callback=advance(bar),
             state=state,
         )
     if not state.is_main_process:
         return 0
     failed = [entry.input for entry in entries if entry.error]
     print(f"{args.output}: {len(entries) - len(failed)} results")
-    if failed:
-        more = f" and {len(failed) - _MOST_LISTED} more" if len(failed) > _MOST_LISTED else ""
-        print(f"{len(failed)} of {len(entries)} photos failed: {', '.join(failed[:_MOST_LISTED])}{more}", file=sys.stderr)
-    return 1 if failed else 0
+    return report_failed(failed, len(entries))
 
 
 def open_photos(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | StreamedPhotos":

@@ -24,7 +24,7 @@ from ..models.discriminator import StyleDiscriminator
 from ..pipelines.style_transfer import STYLE_PIXELS, StyleTransferPipeline
 from ..training.config import require_at_least
 from ..training.engine import Trainer
-from ..training.parameters import adapter_deltas
+from ..training.parameters import adapter_deltas, check_output
 from ..training.processes import process_state
 from .style_config import StyleConfig
 from .stylization import SHOWN, StylizationTask, packaged
@@ -89,13 +89,7 @@ class FinetuneConfig(StyleConfig):
             require_at_least("max_train_samples", self.max_train_samples, 1)
             if self.streaming:
                 raise ConfigError("`max_train_samples` cannot be drawn from a stream; set `streaming: false`, or leave it out")
-        if self.output not in ("model", "adapter"):
-            raise ConfigError(f"`output` is {self.output!r}; allowed: model, adapter")
-        if self.output == "adapter" and "all" in self.train_parameters.split("+"):
-            raise ConfigError(
-                "`output` is 'adapter', a small change of the generator, but `train_parameters: all` changes all of it; "
-                "set `train_parameters` to adalin, lora, loha or adalin+lora, or `output` to model"
-            )
+        check_output(self.output, self.train_parameters, "adalin, lora, loha or adalin+lora")
 
 
 @dataclass

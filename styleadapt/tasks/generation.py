@@ -68,18 +68,24 @@ def build_models(config: GenerationConfig) -> dict[str, Any]:
     c = config
     classes = len(_classes(c))
     taught = classes if c.generator_labels else 0
-    generator = started(c, "generator", GENERATORS[c.generator_type], {"resolution": c.resolution, **c.generator}, taught)
-    sized = {} if c.discriminator_type == "projected" else {"resolution": c.resolution}
-    discriminator = started(
-        c, "discriminator", DISCRIMINATORS[c.discriminator_type], {**sized, **c.discriminator}, classes, optional=True
-    )
+    arguments = {"resolution": c.resolution, **c.generator}
+    generator = _started(c.pretrained_model_name_or_path, "generator", GENERATORS[c.generator_type], arguments, taught)
     if generator.config.resolution != c.resolution:
         raise ConfigError(
             f"`resolution` is {c.resolution}, but {c.pretrained_model_name_or_path} generates pictures of "
             f"{generator.config.resolution} px"
         )
+    return {"generator": generator, "discriminator": build_discriminator(c, c.pretrained_model_name_or_path, classes)}
+
+
+def build_discriminator(config: GenerationConfig, place: str | None, classes: int) -> Any:
+    """The discriminator of the repo `place`, or a new one where it has none, with its lower layers frozen as `config` says."""
+    c = config
+    sized = {} if c.discriminator_type == "projected" else {"resolution": c.resolution}
+    cls, arguments = DISCRIMINATORS[c.discriminator_type], {**sized, **c.discriminator}
+    discriminator = _started(place, "discriminator", cls, arguments, classes, optional=True)
     freeze_discriminator(discriminator, c.freeze_layers)
-    return {"generator": generator, "discriminator": discriminator}
+    return discriminator
 
 
 def _classes(config: GenerationConfig) -> list[str]:
@@ -96,10 +102,8 @@ def _classes(config: GenerationConfig) -> list[str]:
     return names
 
 
-def started(
-    config: GenerationConfig, name: str, cls: Any, arguments: dict[str, Any], classes: int, optional: bool = False
-) -> Any:
-    place = config.pretrained_model_name_or_path
+def _started(place: str | None, name: str, cls: Any, arguments: dict[str, Any], classes: int, optional: bool = False) -> Any:
+    """A model of a repo, or a new one without a repo, or where it is `optional` and not there."""
     if place:
         try:
             return cls.from_pretrained(place, subfolder=name).train()
@@ -269,9 +273,14 @@ class GenerationTask:
         return self.latents(count, device), crossover.to(device)
 
     @cached_property
+    def crops(self) -> SquareCrops:
+        """The run's crops, of which validation and the result read the images."""
+        return build_dataset(self.config)
+
+    @cached_property
     def _real_images(self) -> list[Any]:
         """Training images as the generator should make them, up to `SCORED`."""
-        crops = build_dataset(self.config)
+        crops = self.crops
         if crops.wrap or crops.short_side[1] > crops.size:
             return [tensor_to_image(crops[n]["image"][None])[0] for n in range(SCORED)]
         table = crops.images
@@ -321,7 +330,7 @@ class GenerationTask:
         """Share of the labeled validation images, or up to `SCORED` training images, whose class the discriminator gets wrong."""
         c = self.config
         classifier = DiscriminatorClassifier(copy.deepcopy(self.models["discriminator"]), self.classes)
-        table: Any = build_dataset(c).images
+        table: Any = self.crops.images
         if c.validation_data_dir:
             table = open_source(c.validation_data_dir, label_column="label")
         assert isinstance(table, ImageTable)

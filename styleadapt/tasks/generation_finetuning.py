@@ -1,6 +1,5 @@
 """Fine-tuning of a generator from noise to 10 to 100 images, with what keeps it from forgetting its variety."""
 
-import dataclasses
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -19,9 +18,9 @@ from ..losses.features import VGG16, build_feature_network
 from ..pipelines.generation import GenerationPipeline
 from ..training.adversary import steady
 from ..training.config import require_at_least
-from ..training.parameters import adapter_deltas, freeze_discriminator, select_parameters
+from ..training.parameters import adapter_deltas, check_output, select_parameters
 from ..training.processes import process_state
-from .generation import DISCRIMINATORS, GenerationTask, State, build_dataset, card_facts, started
+from .generation import GenerationTask, State, build_discriminator, card_facts
 from .generation_config import GenerationConfig
 
 
@@ -67,13 +66,7 @@ class GenerationFinetuneConfig(GenerationConfig):
             )
         if self.labels:
             raise ConfigError("`labels` cannot be taught anew; fine-tune without them")
-        if self.output not in ("model", "adapter"):
-            raise ConfigError(f"`output` is {self.output!r}; allowed: model, adapter")
-        if self.output == "adapter" and "all" in self.train_parameters.split("+"):
-            raise ConfigError(
-                "`output` is 'adapter', a small change of the generator, but `train_parameters: all` changes all of it; "
-                "set `train_parameters` to affine, lora, loha or affine+lora, or `output` to model"
-            )
+        check_output(self.output, self.train_parameters, "affine, lora, loha or affine+lora")
 
 
 def build_models(config: GenerationFinetuneConfig) -> dict[str, Any]:
@@ -90,13 +83,7 @@ def build_models(config: GenerationFinetuneConfig) -> dict[str, Any]:
         raise ConfigError(
             f"`resolution` is {c.resolution}, but the source generates pictures of {generator.config.resolution} px"
         )
-    sized = {} if c.discriminator_type == "projected" else {"resolution": c.resolution}
-    at = dataclasses.replace(c, pretrained_model_name_or_path=_place(c))
-    discriminator = started(
-        at, "discriminator", DISCRIMINATORS[c.discriminator_type], {**sized, **c.discriminator}, 0, optional=True
-    )
-    freeze_discriminator(discriminator, c.freeze_layers)
-    return {"generator": generator, "discriminator": discriminator}
+    return {"generator": generator, "discriminator": build_discriminator(c, _place(c), classes=0)}
 
 
 def _place(config: GenerationFinetuneConfig) -> str:
@@ -159,7 +146,7 @@ class GenerationFinetuningTask(GenerationTask):
             base=self.base,
             base_name=self.base_name,
             config=public_settings(self.config),
-            images=len(build_dataset(self.config).images),
+            images=len(self.crops.images),
         ).save(folder / ADAPTER_FILE)
 
 

@@ -233,6 +233,7 @@ class Trainer:
         for number, phase in enumerate(self.phases):
             if not phase.due(self.step):
                 continue
+            # the first phase freezes nothing, since the graph that it makes in `forward` is that of the later ones as well
             with self._frozen(phase) if number else contextlib.nullcontext():
                 for part, batch in self._numbered(batches):
                     with accelerator.accumulate(*task.modules.values()):

@@ -77,6 +77,24 @@ def select_parameters(generator: nn.Module, train: str = "all", rank: int = 16, 
     return [name for name, parameter in generator.named_parameters() if parameter.requires_grad]
 
 
+def check_output(output: str, train_parameters: str, small: str) -> None:
+    """Checks what a fine-tuning writes: `model`, or `adapter`, which holds a part of the generator alone.
+
+    Args:
+        small: parameter sets that an adapter can hold, for the message.
+
+    Raises:
+        ConfigError: another output, or an adapter of all parameters.
+    """
+    if output not in ("model", "adapter"):
+        raise ConfigError(f"`output` is {output!r}; allowed: model, adapter")
+    if output == "adapter" and "all" in train_parameters.split("+"):
+        raise ConfigError(
+            "`output` is 'adapter', a small change of the generator, but `train_parameters: all` changes all of it; "
+            f"set `train_parameters` to {small}, or `output` to model"
+        )
+
+
 def adalin_parameters(generator: nn.Module) -> list[nn.Parameter]:
     """Parameters of AdaLIN and ILN: of the modules that own a `rho`, and of all that is called `gamma` or `beta`, which scale
     and shift for those modules in U-GAT-IT.

@@ -1,7 +1,5 @@
 """The Assets tab: stylizes sprites, sheets and textures of a game as one set, and shows them tiled and animated."""
 
-import html
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from styleadapt.ui.errors import plain_errors
 from styleadapt.ui.limits import MAX_ASSETS, MAX_COLORS, clamp
 from styleadapt.ui.live_assets import AssetsFinished, AssetsReport
 from styleadapt.ui.long_work import LongWork, connect
-from styleadapt.ui.progress import bar, status
+from styleadapt.ui.progress import bar, count_text, set_text, status
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Studio
 from styleadapt.ui.style_choice import read_choice, style_choice
@@ -97,20 +95,13 @@ def report_text(report: AssetsReport) -> str:
     >>> report_text(AssetsReport(3, 12, 33.4))
     '3 of 12 files, 34 s left'
     """
-    files = f"{report.done} of {report.files} files"
-    return files if report.seconds_left is None else f"{files}, {math.ceil(report.seconds_left)} s left"
+    return count_text(report.done, report.files, "files", report.seconds_left)
 
 
 def finished_text(finished: AssetsFinished) -> str:
     """HTML: what was made, and a line for each file that was skipped."""
     made = f"{finished.pictures} pictures of {finished.files} files are ready."
-    if finished.pictures:
-        made += " Download them as one ZIP file."
-    if finished.stopped:
-        made = f"Stopped. {made}"
-    # Names and reasons may quote what a visitor wrote.
-    skipped = "".join(f"<li>{html.escape(name)}: {html.escape(why)}</li>" for name, why in finished.failed)
-    return status(made) + (f"<p>Skipped:</p><ul>{skipped}</ul>" if skipped else "")
+    return set_text(made, finished.pictures, finished.stopped, finished.failed)
 
 
 def read_grid(text: str | None) -> Grid | None:

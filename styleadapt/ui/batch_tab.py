@@ -1,7 +1,5 @@
 """The Batch tab: stylizes many photos in one style, and gives them as one ZIP file."""
 
-import html
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,7 @@ from styleadapt.ui.examples import example_images
 from styleadapt.ui.limits import MAX_BATCH, SECONDS_BETWEEN_PREVIEWS, clamp
 from styleadapt.ui.live_batch import BatchFinished, BatchReport
 from styleadapt.ui.long_work import LongWork, connect
-from styleadapt.ui.progress import bar, status
+from styleadapt.ui.progress import bar, count_text, set_text, status
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.stroke_size import read_strokes, stroke_size_input
 from styleadapt.ui.studio import Studio
@@ -92,20 +90,14 @@ class BatchEvents(LongWork):
 
 def report_text(report: BatchReport) -> str:
     """One line for a report: "3 of 12 photos, 34 s left"."""
-    photos = f"{report.done} of {report.photos} photos"
-    return photos if report.seconds_left is None else f"{photos}, {math.ceil(report.seconds_left)} s left"
+    return count_text(report.done, report.photos, "photos", report.seconds_left)
 
 
 def finished_text(finished: BatchFinished) -> str:
     """HTML: what was made, and a line for each photo that was skipped."""
     made = f"{finished.pictures} of {finished.photos} photos are stylized."
-    if finished.pictures:
-        made += " Download them as one ZIP file."
-    if finished.stopped:
-        made = f"Stopped. {made}"
-    # Names and reasons may quote what a visitor wrote.
-    skipped = "".join(f"<li>{html.escape(name)}: {html.escape(_reason(name, why))}</li>" for name, why in finished.failed)
-    return status(made) + (f"<p>Skipped:</p><ul>{skipped}</ul>" if skipped else "")
+    skipped = ((name, _reason(name, why)) for name, why in finished.failed)
+    return set_text(made, finished.pictures, finished.stopped, skipped)
 
 
 def build_batch_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> None:

@@ -13,6 +13,11 @@ R = TypeVar("R")
 F = TypeVar("F")
 
 
+def unwanted(stop_file: Path) -> bool:
+    """Whether work should end: its stop file was made, or its folder went with the visitor, and then the work is for nobody."""
+    return stop_file.exists() or not stop_file.parent.exists()
+
+
 class Followed(Generic[R, F]):
     """One piece of work and its news.
 

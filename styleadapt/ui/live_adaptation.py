@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from styleadapt.ui.following import Followed
+from styleadapt.ui.following import Followed, unwanted
 from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_TICKS
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ class _Reporter:
         self.reported = self.previewed = float("-inf")
 
     def __call__(self, progress: "AdaptationProgress") -> None:
-        # The folder goes with the visitor, and then the work is for nobody.
-        if self.stop_file.exists() or not self.stop_file.parent.exists():
+        if unwanted(self.stop_file):
             progress.stop()
             return
         now = time.monotonic()

@@ -22,7 +22,7 @@ from styleadapt.game.sheets import Grid
 from styleadapt.images.formats import identify
 from styleadapt.images.images import load_image
 from styleadapt.ui.errors import one_line
-from styleadapt.ui.following import Followed
+from styleadapt.ui.following import Followed, unwanted
 from styleadapt.ui.limits import LIVE_PREVIEW_SIDE, MAX_ASSET_PIXELS
 from styleadapt.ui.uploads import fit
 from styleadapt.ui.wearing import wearing
@@ -121,7 +121,7 @@ def assets_live(
                 tile=tile,
                 grid=grid,
                 callback=report,
-                stop=lambda: stop_file.exists() or not stop_file.parent.exists(),
+                stop=lambda: unwanted(stop_file),
                 **options,
             )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from styleadapt.ui.following import Followed
+from styleadapt.ui.following import Followed, unwanted
 from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ class _Reporter:
 
     def __call__(self, progress: "RefinementProgress") -> None:
         self.step = progress.step
-        # The folder goes with the visitor, and then the work is for nobody.
-        if self.stop_file.exists() or not self.stop_file.parent.exists():
+        if unwanted(self.stop_file):
             progress.stop()
             return
         now = time.monotonic()

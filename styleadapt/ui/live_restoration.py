@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from styleadapt.ui.following import Followed
+from styleadapt.ui.following import Followed, unwanted
 from styleadapt.ui.limits import SECONDS_BETWEEN_REPORTS
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def restore_live(
 
     def follow(progress: "RestorationProgress") -> None:
         nonlocal reported
-        # The folder goes with the visitor, and then the work is for nobody.
-        if stop_file.exists() or not stop_file.parent.exists():
+        if unwanted(stop_file):
             progress.stop()
         now = time.monotonic()
         if now - reported >= SECONDS_BETWEEN_REPORTS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from styleadapt.ui.following import Followed
+from styleadapt.ui.following import Followed, unwanted
 from styleadapt.ui.limits import (
     LIVE_PREVIEW_SIDE,
     MAX_VIDEO_FRAMES,
@@ -132,11 +132,9 @@ class _Reporter:
         self.reported = self.previewed = float("-inf")
 
     def __call__(self, progress: "VideoProgress") -> None:
-        # The folder goes with the visitor, and then the work is for nobody.
-        unwanted = self.stop_file.exists() or not self.stop_file.parent.exists()
         # What the file says about its length may be wrong.
         too_long = progress.frame >= MAX_VIDEO_FRAMES and progress.frame != progress.frames
-        if unwanted or too_long:
+        if unwanted(self.stop_file) or too_long:
             progress.stop()
             return
         now = time.monotonic()

@@ -7,26 +7,13 @@ import torch
 from PIL import Image
 
 from styleadapt.adaptation.restoring import RestorationAdaptationConfig, adapt_restorer
-from styleadapt.data.damaged import DamageMix
 from styleadapt.errors import AdapterError, ImageError
 from styleadapt.models.restorer import Restorer
 
 from ..conftest import stripes
+from ..tiny_restoration import QUICK_ADAPTATION
 
-NOISE = DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, gray=0)
-FAST = RestorationAdaptationConfig(
-    train="small",
-    rank=2,
-    estimate_weight=0.1,
-    learning_rate=2e-2,
-    kernel_rate=1.0,
-    batch_size=2,
-    crop_size=32,
-    pool_size=6,
-    held_out=4,
-    check_every=5,
-    mix=NOISE,
-)
+FAST = replace(QUICK_ADAPTATION, learning_rate=2e-2, kernel_rate=1.0)
 
 
 @pytest.fixture

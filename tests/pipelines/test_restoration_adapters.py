@@ -4,24 +4,8 @@ import torch
 from PIL import Image
 
 from styleadapt import AdapterError, Inpainter, RestorationAdapter, RestorationPipeline, StyleAdapter
-from styleadapt.adaptation.restoring import RestorationAdaptationConfig
-from styleadapt.data.damaged import DamageMix
 
-from ..tiny_restoration import tiny_restoration
-
-NOISE = DamageMix(noise=1, jpeg=0, blur=0, clean=0, sigma=(20, 40), poisson=0, stored=0, gray=0)
-FAST = RestorationAdaptationConfig(
-    train="small",
-    rank=2,
-    estimate_weight=0.1,
-    learning_rate=5e-3,
-    batch_size=2,
-    crop_size=32,
-    pool_size=6,
-    held_out=4,
-    check_every=5,
-    mix=NOISE,
-)
+from ..tiny_restoration import QUICK_ADAPTATION, tiny_restoration
 
 
 @pytest.fixture
@@ -32,7 +16,7 @@ def pipe():
 def adapted(pipe, **options):
     colors = np.random.default_rng(0).integers(0, 2, (5, 5, 3)) * 255
     image = Image.fromarray(colors.astype(np.uint8)).resize((160, 160), Image.Resampling.NEAREST)
-    return pipe.adapt(image, **{"steps": 10, "config": FAST, **options})
+    return pipe.adapt(image, **{"steps": 10, "config": QUICK_ADAPTATION, **options})
 
 
 def restored(pipe, photo, **options):
@@ -110,7 +94,7 @@ def test_saving_writes_the_base_whatever_is_active(pipe, photo, tmp_path):
 def test_a_folder_of_images_is_taken(pipe, tmp_path):
     for number in range(2):
         Image.effect_noise((80, 80), 40).convert("RGB").save(tmp_path / f"{number}.png")
-    assert pipe.adapt(tmp_path, steps=1, config=FAST).images == 2
+    assert pipe.adapt(tmp_path, steps=1, config=QUICK_ADAPTATION).images == 2
 
 
 def test_weights_without_a_restorer_have_no_adapters(tmp_path):

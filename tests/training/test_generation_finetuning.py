@@ -5,7 +5,8 @@ import torch
 
 from styleadapt.errors import ConfigError
 from styleadapt.pipelines.generation import GenerationPipeline
-from styleadapt.tasks.generation_finetuning import GenerationFinetuneConfig, GenerationFinetuningTask, build_dataset, build_models
+from styleadapt.tasks.generation import build_dataset
+from styleadapt.tasks.generation_finetuning import GenerationFinetuneConfig, GenerationFinetuningTask, build_models
 from styleadapt.training.config import build_config
 from styleadapt.training.engine import Trainer
 
