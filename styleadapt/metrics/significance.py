@@ -31,9 +31,7 @@ def mean_accuracy(correct: Sequence[np.ndarray], resamples: int = 2000, seed: in
     >>> mean_accuracy([np.ones(4), np.zeros(4)])
     Interval(value=0.5, low=0.5, high=0.5)
     """
-    drawn = _resampled_means(correct, resamples, seed)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(float(np.mean([values.mean() for values in correct])), float(low), float(high))
+    return _interval(correct, _resampled_means(correct, resamples, seed))
 
 
 def paired_difference(
@@ -57,7 +55,7 @@ def paired_difference(
     differences = [mine - other for mine, other in zip(ours, theirs)]
     drawn = _resampled_means(differences, resamples, seed)
     beyond = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return Difference(mean_accuracy(differences, resamples, seed), float(min(1.0, 2 * (beyond + 1) / (resamples + 1))))
+    return Difference(_interval(differences, drawn), float(min(1.0, 2 * (beyond + 1) / (resamples + 1))))
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
@@ -72,6 +70,12 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
         worst = max(worst, min(1.0, p[name] * (len(p) - rank)))
         corrected[name] = worst
     return {name: corrected[name] for name in p}
+
+
+def _interval(values: Sequence[np.ndarray], drawn: np.ndarray) -> Interval:
+    """The mean over domains of means over images, with the 95 % limits of `drawn` means."""
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(float(np.mean([x.mean() for x in values])), float(low), float(high))
 
 
 def _resampled_means(values: Sequence[np.ndarray], resamples: int, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -194,8 +195,10 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
         api_name="adapt",
         **LONG_WORK,
     )
-    ran.then(free, visitor, [run, stop, use], queue=False, show_progress="hidden", api_visibility="private")
-    ran.failure(lambda: IDLE, None, progress, queue=False, show_progress="hidden", api_visibility="private")
+    aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    # Gradio 6.31 does not call `then` after an error.
+    ran.success(free, visitor, [run, stop, use], **aside)
+    ran.failure(lambda visitor: (IDLE, *free(visitor)), visitor, [progress, run, stop, use], **aside)
     stop.click(events.stop, visitor, progress, queue=False, show_progress="hidden", api_name="stop")
     loaded = load.upload(
         events.load_adapter, [load, visitor], [progress, download, visitor], show_progress_on=progress, api_name="load_adapter"

@@ -54,7 +54,9 @@ def connect(
     aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     started = run.click(events.prepare, visitor, [progress, run, stop, visitor], **aside)
     ran = started.then(work, **event, show_progress_on=progress, scroll_to_output=True, **place)
-    ran.then(lambda: (gr.update(interactive=True), gr.update(interactive=False)), None, [run, stop], **aside)
-    ran.failure(lambda: idle, None, progress, **aside)
+    ready = gr.update(interactive=True), gr.update(interactive=False)
+    # Gradio 6.31 does not call `then` after an error.
+    ran.success(lambda: ready, None, [run, stop], **aside)
+    ran.failure(lambda: (idle, *ready), None, [progress, run, stop], **aside)
     # A name of its own, since gradio gives "stop" to the first, private or not.
     stop.click(events.stop, visitor, progress, api_name=f"stop_{event['api_name']}", **aside)

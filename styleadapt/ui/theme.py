@@ -44,9 +44,9 @@ footer .divider { display: none !important; }
 .example-strip .gallery-item, .example-strip .thumbnail-lg { width: 64px; height: 64px; flex: none; aspect-ratio: 1; }
 .example-strip .caption-label { display: none; }
 
-/* On a phone all seven tabs are in sight, none in a menu. */
+/* On a phone all eight tabs are in sight, none in a menu. */
 @media (max-width: 480px) {
-  .main.app { padding-left: 16px !important; padding-right: 16px !important; }
+  .tab-wrapper { margin-left: -24px; margin-right: -24px; }
   .tab-container button { padding-left: 2px !important; padding-right: 2px !important; font-size: 12px !important; }
 }
 

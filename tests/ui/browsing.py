@@ -19,6 +19,7 @@ TABS = {
     "Assets": "assets",
     "Adapt": "adapt",
     "Restore": "restore",
+    "Generate": "generate",
 }
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")

@@ -3,9 +3,10 @@
 import zipfile
 
 import av
+import pytest
 from PIL import Image
 
-from .browsing import download, expect, needs_chromium, open_tab, paint_stroke, stylize, upload, wait_for_canvas
+from .browsing import TABS, download, expect, needs_chromium, open_tab, paint_stroke, stylize, upload, wait_for_canvas
 
 pytestmark = needs_chromium
 
@@ -217,6 +218,19 @@ def test_an_adaptation_is_watched_stopped_used_and_loaded_by_its_owner_alone(vis
     stylize(other)
 
 
+@pytest.mark.parametrize(
+    ("tab", "message"),
+    [("Batch", "Choose photos first"), ("Video", "Choose a clip first"), ("Assets", "Choose assets first")],
+)
+def test_after_an_error_the_work_can_be_started_again(visit, tab, message):
+    page = visit()
+    open_tab(page, tab)
+    page.locator(f"#{TABS[tab]}-run").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text(message)
+    expect(page.locator(f"#{TABS[tab]}-run")).to_be_enabled()
+    expect(page.locator(f"#{TABS[tab]}-stop")).to_be_disabled()
+
+
 def test_a_painted_hole_is_filled_and_the_rest_stays(visit, tmp_path):
     path = tmp_path / "plain.png"
     Image.new("RGB", (400, 300), (120, 160, 200)).save(path)
@@ -265,3 +279,25 @@ def test_a_set_of_game_assets_is_seen_animated_and_downloaded(visit, tmp_path):
     expect(page.locator("#assets-animation img").first).to_be_visible()
     archive = zipfile.ZipFile(download(page, "#assets-download").path())
     assert {"walk0.png", "walk1.png"} <= set(archive.namelist())
+
+
+def test_pictures_are_generated_mixed_and_downloaded(visit):
+    page = visit()
+    open_tab(page, "Generate")
+    page.locator("#generate-run").click()
+    expect(page.locator("#generate-gallery img")).to_have_count(4)
+    sheet = Image.open(download(page, "#generate-download").path())
+    assert sheet.width == sheet.height
+    page.get_by_text("Mix two, or go from one to the other").click()
+    page.locator("#generate-mix").click()
+    expect(page.locator("#generate-gallery img")).to_have_count(3)  # the two, and the mixture between them
+
+
+def test_an_adaptation_of_the_generator_without_images_can_be_started_again(visit):
+    page = visit()
+    open_tab(page, "Generate")
+    page.get_by_text("Adapt the generator to your images").click()
+    page.locator("#generate-learn").click()
+    expect(page.get_by_test_id("toast-body")).to_be_visible()
+    expect(page.locator("#generate-learn")).to_be_enabled()
+    expect(page.locator("#generate-stop")).to_be_disabled()
