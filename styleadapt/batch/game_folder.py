@@ -63,6 +63,7 @@ def stylize_folder(
     strength: float = 1.0,
     pixel_art: bool = True,
     enlarge: int | None = None,
+    shared_statistics: float = 0.5,
     normals: str = "keep",
     overwrite: bool = False,
     callback: Callable[[AssetProgress], object] | None = None,
@@ -75,7 +76,7 @@ def stylize_folder(
         folder: of the assets.
         output_dir: for the results, `manifest.jsonl`, `settings.json`, `set.safetensors` and, with colors, `palette.gpl` and
             `palette.hex`; new, empty, or of a run of the same settings.
-        style, colors, palette, dither, strength, pixel_art, enlarge: as of the pipeline.
+        style, colors, palette, dither, strength, pixel_art, enlarge, shared_statistics: as of the pipeline.
         tile, tile_match, grid: as of `game_plan.plan_folder`.
         normals: "keep" normal maps as they are, or "match" them to the strokes of their stylized color maps.
         overwrite: make all anew, where `output_dir` holds results of other settings.
@@ -99,7 +100,8 @@ def stylize_folder(
         raise ValueError(f"`normals` is {normals!r}; it must be one of {', '.join(NORMALS)}")
     plans = plan_folder(folder, grid, tile, tile_match)
     options: dict[str, Any] = {
-        **{"colors": colors, "dither": dither, "strength": strength, "pixel_art": pixel_art, "enlarge": enlarge}
+        **{"colors": colors, "dither": dither, "strength": strength, "pixel_art": pixel_art, "enlarge": enlarge},
+        "shared_statistics": shared_statistics,
     }
     given = None if palette is None else read_palette(palette)
     settings = {

@@ -48,6 +48,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     rare.add_argument(
         "--enlarge", type=int, metavar="K", help="paint K times as large and reduce; small pieces 2 to 4 by default"
     )
+    rare.add_argument(
+        "--shared_statistics",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="1: bright and dark pieces stay apart, 0: all are painted alike",
+    )
     add_model_options(rare)
     rare.add_argument("--num_threads", type=int, metavar="N", help="all cores by default")
     args = parser.parse_args(arguments)
@@ -61,8 +68,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--dither goes with --colors or --palette")
     if args.enlarge is not None and not 1 <= args.enlarge <= 8:
         parser.error(f"--enlarge is {args.enlarge}; it must be 1 to 8")
-    if not 0 <= args.strength <= 1:
-        parser.error(f"--strength is {args.strength}; it must lie between 0 and 1")
+    for name in ("strength", "shared_statistics"):
+        if not 0 <= getattr(args, name) <= 1:
+            parser.error(f"--{name} is {getattr(args, name)}; it must lie between 0 and 1")
     if args.num_threads is not None and args.num_threads < 1:
         parser.error(f"--num_threads is {args.num_threads}; it must be 1 at least")
     return args
@@ -149,6 +157,7 @@ def _make(args: argparse.Namespace, source: Path, output: Path) -> "list[Entry]"
             strength=args.strength,
             pixel_art=not args.no_pixel_art,
             enlarge=args.enlarge,
+            shared_statistics=args.shared_statistics,
             normals=args.normals,
             overwrite=args.overwrite,
             callback=advance(bar),

@@ -49,6 +49,7 @@ class SetLook:
         strength: 0 for the pieces as they are, 1 for the full style.
         pixel_art: enlarged pixel art is painted in its own pixels.
         enlarge: how many times as wide and high the pieces are painted; large ones less, so that 4 megapixels come of it.
+        shared_statistics: the set's share in the statistics that a piece is normalized by, 0 to 1; the rest is the piece's own.
     """
 
     code: torch.Tensor
@@ -58,6 +59,7 @@ class SetLook:
     strength: float = 1.0
     pixel_art: bool = True
     enlarge: int = 1
+    shared_statistics: float = 1.0
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes it as a safetensors file, whole or not at all."""
@@ -66,7 +68,7 @@ class SetLook:
             tensors |= {f"mean.{n}": mean.cpu().contiguous(), f"var.{n}": var.cpu().contiguous()}
         if self.palette is not None:
             tensors["palette"] = torch.from_numpy(self.palette.copy())
-        options = {name: getattr(self, name) for name in ("dither", "strength", "pixel_art", "enlarge")}
+        options = {name: getattr(self, name) for name in ("dither", "strength", "pixel_art", "enlarge", "shared_statistics")}
         write_whole(Path(path), save(tensors, metadata={"look": json.dumps(options)}))
 
     @classmethod
@@ -142,6 +144,7 @@ class GameAssetPipeline:
         strength: float = 1.0,
         pixel_art: bool = True,
         enlarge: int | None = None,
+        shared_statistics: float = 0.5,
         look: SetLook | None = None,
     ) -> GameAssetOutput:
         """Stylizes one set.
@@ -158,6 +161,9 @@ class GameAssetPipeline:
             pixel_art: enlarged pixel art is found, and painted in its own pixels.
             enlarge: all pieces are painted so many times as wide and high, up to 8, and reduced again: strokes then are finer and
                 small sprites easier to recognize. If left out, as often as brings a middling piece to 256 pixels, up to 4.
+            shared_statistics: the set's share in the statistics that a piece is normalized by. 1 keeps dark pieces dark and
+                bright ones bright, but paints some much more than others; 0 paints all alike, whatever their color; between
+                them a set is of one style, and its pieces can be told.
             look: what an earlier call gave, in the place of the style and all that follows.
 
         Raises:
@@ -171,7 +177,9 @@ class GameAssetPipeline:
             assets.append(Asset(image, cells.frames(image.size) if cells else (), tile))
         if look is None:
             in_order = (assets[n] for n in spread_order(len(assets)))
-            look = self.prepare(in_order, style, style_code, colors, palette, dither, strength, pixel_art, enlarge)
+            look = self.prepare(
+                in_order, style, style_code, colors, palette, dither, strength, pixel_art, enlarge, shared_statistics
+            )
         return GameAssetOutput(images=self.paint(assets, look), look=look)
 
     @torch.inference_mode()
@@ -186,12 +194,13 @@ class GameAssetPipeline:
         strength: float = 1.0,
         pixel_art: bool = True,
         enlarge: int | None = None,
+        shared_statistics: float = 0.5,
     ) -> SetLook:
         """What the pieces of a set have in common, without painting them all.
 
         Args:
             assets: of the set; as many are taken as 4 megapixels hold, in their order, of large pieces a part of 1024 x 1024.
-            style, style_code, colors, palette, dither, strength, pixel_art, enlarge: as of a call.
+            style, style_code, colors, palette, dither, strength, pixel_art, enlarge, shared_statistics: as of a call.
 
         Raises:
             ValueError: as a call, or no asset with a visible pixel.
@@ -206,6 +215,8 @@ class GameAssetPipeline:
             raise ValueError("`dither` is given without `colors` or `palette`")
         if enlarge is not None and not 1 <= enlarge <= 2 * _MOST_TIMES:
             raise ValueError(f"`enlarge` is {enlarge}; it must be 1 to {2 * _MOST_TIMES}")
+        if not 0 <= shared_statistics <= 1:
+            raise ValueError(f"`shared_statistics` is {shared_statistics}; it must lie between 0 and 1")
         code = self.stylizer._codes(style, None, 0.0, 0, style_code)[0]
         given = _given_palette(palette)
         pieces = _sample(assets, pixel_art)
@@ -217,8 +228,8 @@ class GameAssetPipeline:
         times = enlarge or _usual_times(pieces)
         pieces = pieces[: _how_many(pieces, SAMPLE_PIXELS // times**2)]
         batches = [batch for batch, _ in _batches([piece.enlarged(_times(piece, times)) for piece in pieces])]
-        statistics = collect_statistics(self.stylizer.generator, batches, code)
-        look = SetLook(code, statistics, given, dither, strength, pixel_art, times)
+        statistics = collect_statistics(self.stylizer.generator, batches, code, shared_statistics)
+        look = SetLook(code, statistics, given, dither, strength, pixel_art, times, shared_statistics)
         if colors is None:
             return look
         painted = self._paint_pieces(pieces, look)
@@ -250,7 +261,7 @@ class GameAssetPipeline:
         painted: dict[int, np.ndarray] = {}
         times = [_times(piece, look.enlarge) for piece in pieces]
         for batch, numbers in _batches([piece.enlarged(n) for piece, n in zip(pieces, times)]):
-            for number, values in zip(numbers, paint(generator, batch, code, statistics).numpy()):
+            for number, values in zip(numbers, paint(generator, batch, code, statistics, look.shared_statistics).numpy()):
                 values = pieces[number].reduced(values, times[number])
                 if look.strength < 0.5:
                     share = 2 * look.strength

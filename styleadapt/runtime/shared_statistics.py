@@ -1,9 +1,11 @@
 """Inference of the style generator on a set of pictures with statistics in common, and on textures that repeat.
 
 Every normalization of `StyleGenerator` takes means and variances of the picture at hand, so that two pictures of a set, each
-stylized for itself, drift apart in color and contrast. Here the statistics are taken once over all pieces of a set, layer by
-layer, each layer after the shared normalization of the one before. With them a piece's picture depends on nothing but the piece:
-it is the same alone, in a sheet, and in any order.
+stylized for itself, drift apart in color and contrast. Here statistics are also taken once over all pieces of a set, layer by
+layer, each layer after the normalization of the one before, and a piece is normalized by a mixture of the set's and its own: by
+the set's alone, dark or plain pieces lie where the generator has never been, and half of a set is painted while the other half
+is hardly touched; by its own alone, everything becomes equally bright. Given the set's, a piece's picture depends on nothing but
+the piece: it is the same alone, in a sheet, and in any order.
 
 A texture that repeats is a torus: convolutions, enlargement and noise go around its edges. The noise of `StyleNoise`, which else
 has its place on the canvas, then has its place on the texture (see `anchors`), so that a texture rolled by multiples of 8 pixels,
@@ -57,13 +59,16 @@ class Pieces:
 
 
 @torch.inference_mode()
-def collect_statistics(generator: StyleGenerator, pieces: Sequence[Pieces], code: torch.Tensor) -> list[Moments]:
+def collect_statistics(
+    generator: StyleGenerator, pieces: Sequence[Pieces], code: torch.Tensor, share: float = 1.0
+) -> list[Moments]:
     """Means and variances of the channels at every normalization, over all pixels of all pieces that are seen.
 
     Args:
         generator: in evaluation mode.
         pieces: of the set; what they hold is in memory at once, at 1/4 of their size 48 channels.
         code: style code `(1, code_dim)`.
+        share: the set's share in the statistics that pieces are normalized by, 0 to 1; the rest is their own.
 
     Returns:
         For each normalization, in the order of the forward pass, two of `(1, C)` in float32.
@@ -81,17 +86,14 @@ def collect_statistics(generator: StyleGenerator, pieces: Sequence[Pieces], code
     statistics: list[Moments] = []
     seen = [_seen(batch, generator.device) for batch in pieces]
 
-    def measure(maps: list[torch.Tensor]) -> Moments:
-        weight = mean = square = torch.zeros(())
-        for m, shares in zip(maps, seen):
-            w = F.adaptive_avg_pool2d(shares, (m.shape[2], m.shape[3])) if shares is not None else m.new_ones(())
-            m = m.float()
-            weight = weight + (w.sum() if w.ndim else m[:, 0].numel())
-            mean = mean + (m * w).sum((0, 2, 3))[None]
-            square = square + (m * m * w).sum((0, 2, 3))[None]
-        mean, square = mean / weight, square / weight
+    def measure(maps: list[torch.Tensor]) -> list[Moments]:
+        own = [_moments(m, shares) for m, shares in zip(maps, seen)]
+        weights = torch.cat([pixels for pixels, _ in own])
+        means, variances = (torch.cat([moments[n] for _, moments in own]) for n in (0, 1))
+        mean = (weights * means).sum(0, keepdim=True) / weights.sum()
+        square = (weights * (variances + means**2)).sum(0, keepdim=True) / weights.sum()
         statistics.append((mean, (square - mean**2).clamp_min(0)))
-        return statistics[-1]
+        return [_mixed(moments, pixels, statistics[-1], share) for pixels, moments in own]
 
     _Walk(generator, pieces, code, measure).to_half()
     if not all(bool(values.isfinite().all()) for moments in statistics for values in moments):
@@ -100,20 +102,53 @@ def collect_statistics(generator: StyleGenerator, pieces: Sequence[Pieces], code
 
 
 @torch.inference_mode()
-def paint(generator: StyleGenerator, pieces: Pieces, code: torch.Tensor, statistics: Sequence[Moments]) -> torch.Tensor:
+def paint(
+    generator: StyleGenerator, pieces: Pieces, code: torch.Tensor, statistics: Sequence[Moments], share: float = 1.0
+) -> torch.Tensor:
     """Stylizes pieces with the statistics of their set.
 
     Args:
-        generator, code: as of `collect_statistics`.
+        generator, code, share: as of `collect_statistics`.
         statistics: what it gave for the same generator.
 
     Returns:
         `(B, H, W, 3)` bytes, on the CPU. With the statistics of one picture alone, its picture as of `StyleGenerator`.
     """
     given = iter(statistics)
-    walk = _Walk(generator, [pieces], code, lambda maps: next(given))
+    seen = _seen(pieces, generator.device)
+
+    def moments(maps: list[torch.Tensor]) -> list[Moments]:
+        shared = next(given)
+        if share == 1:
+            return [shared]
+        pixels, own = _moments(maps[0], seen)
+        return [_mixed(own, pixels, shared, share)]
+
+    walk = _Walk(generator, [pieces], code, moments)
     half = walk.to_half()[0]
     return _paint_rows(generator, walk.photos[0], half, pieces, code)
+
+
+def _moments(m: torch.Tensor, seen: torch.Tensor | None) -> tuple[torch.Tensor, Moments]:
+    """How many pixels of each map `(B, C, h, w)` are seen, `(B, 1)`, and the means and variances over them, two of `(B, C)`."""
+    m = m.float()
+    w = m.new_ones(len(m), 1, 1, 1) if seen is None else F.adaptive_avg_pool2d(seen, (m.shape[2], m.shape[3]))
+    w = w.expand(-1, 1, *m.shape[2:])
+    pixels = w.sum((2, 3))
+    mean = (m * w).sum((2, 3)) / pixels.clamp_min(1e-6)
+    # of the distances from the mean: a difference of large sums would be noise where a piece is plain
+    variance = ((m - mean[:, :, None, None]).square() * w).sum((2, 3)) / pixels.clamp_min(1e-6)
+    return pixels, (mean, variance)
+
+
+def _mixed(own: Moments, pixels: torch.Tensor, shared: Moments, share: float) -> Moments:
+    """Means and deviations between a piece's own and the set's; a piece of which nothing is seen has the set's."""
+    if share == 1:
+        return shared
+    weight = torch.where(pixels > 0, share, 1.0)
+    mean = torch.lerp(own[0], shared[0].expand_as(own[0]), weight)
+    deviation = torch.lerp(own[1].sqrt(), shared[1].sqrt().expand_as(own[1]), weight)
+    return mean, deviation.square()
 
 
 def anchors(pieces: Pieces) -> list[tuple[int, int]]:
@@ -138,15 +173,15 @@ def anchors(pieces: Pieces) -> list[tuple[int, int]]:
 
 
 class _Walk:
-    """The generator's forward pass over several batches side by side; `moments` gives a normalization's statistics for the maps
-    that all of them have there."""
+    """The generator's forward pass over several batches side by side; `moments` gives, for the maps that they have at a
+    normalization, the statistics of each batch."""
 
     def __init__(
         self,
         generator: StyleGenerator,
         pieces: Sequence[Pieces],
         code: torch.Tensor,
-        moments: Callable[[list[torch.Tensor]], Moments],
+        moments: Callable[[list[torch.Tensor]], list[Moments]],
     ):
         self.generator, self.pieces, self.code, self.moments = generator, pieces, code, moments
         self.photos = [_photos(batch, generator) for batch in pieces]
@@ -183,14 +218,11 @@ class _Walk:
         ]
 
     def _instance(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
-        mean, var = self.moments(maps)
-        coefficients = instance_coefficients(mean, var)
-        return [scale_channels(m, *coefficients) for m in maps]
+        return [scale_channels(m, *instance_coefficients(mean, var)) for m, (mean, var) in zip(maps, self.moments(maps))]
 
     def _adalin(self, norm: AdaLIN, maps: list[torch.Tensor]) -> list[torch.Tensor]:
-        mean, var = self.moments(maps)
-        coefficients = norm.coefficients(mean, var, self.code)
-        return [scale_channels(m, *coefficients) for m in maps]
+        given = [norm.coefficients(mean, var, self.code) for mean, var in self.moments(maps)]
+        return [scale_channels(m, *coefficients) for m, coefficients in zip(maps, given)]
 
     def _noise(self, layer: StyleNoise, maps: list[torch.Tensor], scale: int) -> list[torch.Tensor]:
         gain = layer.gain(self.code)[:, :, None, None]

@@ -200,6 +200,7 @@ def test_an_adapter_knows_its_style_and_the_models_are_shared(pipe, painting):
         ({"colors": 4, "palette": "a.hex"}, "both given"),
         ({"dither": True}, "without"),
         ({"strength": 2}, "between 0 and 1"),
+        ({"shared_statistics": -0.1}, "between 0 and 1"),
         ({"enlarge": 9}, "1 to 8"),
         ({"grid": "7x7"}, "do not fill"),
         ({"palette": np.zeros((0, 3), np.uint8)}, r"must be uint8 \(N, 3\)"),

@@ -81,19 +81,47 @@ def test_a_piece_is_the_same_alone_and_among_others(generator):
     assert difference(together[1:2], paint(generator, Pieces(batch[1:2]), CODE, own)) > 3
 
 
+@pytest.mark.parametrize("share", [1, 0.5])
 @pytest.mark.parametrize("shift", [(8, 0), (0, 16), (24, 40), (-8, 8)])
-def test_a_rolled_texture_gives_the_rolled_picture(generator, shift):
+def test_a_rolled_texture_gives_the_rolled_picture(generator, shift, share):
     texture = pixels(((64, 48), 5))
     assert texture.float().std() > 10
     pictures = []
     for picture in (texture, texture.roll(shift, (1, 2))):
         piece = Pieces(picture, tile=True)
-        pictures.append(paint(generator, piece, CODE, collect_statistics(generator, [piece], CODE)))
+        pictures.append(paint(generator, piece, CODE, collect_statistics(generator, [piece], CODE, share), share))
     assert difference(pictures[0].roll(shift, (1, 2)), pictures[1]) <= 1
     # and the picture is not the same everywhere, nor without circular edges
     assert difference(pictures[0], pictures[0].roll(shift, (1, 2))) > 3
     plain = Pieces(texture)
     assert difference(pictures[0], paint(generator, plain, CODE, collect_statistics(generator, [plain], CODE))) > 3
+
+
+def test_with_no_share_of_the_set_a_piece_is_painted_as_if_it_were_alone(generator):
+    one, other = pixels(((32, 24), 1), ((32, 24), 2))
+    pieces = Pieces(torch.stack([one, other // 8]))
+    statistics = collect_statistics(generator, [pieces], CODE, share=0)
+    painted = paint(generator, pieces, CODE, statistics, share=0)
+    for piece, picture in zip(pieces.pixels, painted):
+        alone = Pieces(piece[None])
+        assert difference(picture, paint(generator, alone, CODE, collect_statistics(generator, [alone], CODE))[0]) <= 1
+
+
+def test_a_dark_piece_comes_nearer_to_its_set_with_a_smaller_share(generator):
+    bright, dark = pixels(((32, 24), 1)), pixels(((32, 24), 2)) // 8
+    brightness = []
+    for share in (1, 0.5, 0):
+        statistics = collect_statistics(generator, [Pieces(bright), Pieces(dark)], CODE, share)
+        pictures = [paint(generator, Pieces(piece), CODE, statistics, share).float() for piece in (bright, dark)]
+        brightness.append(float((pictures[0].std() - pictures[1].std()).abs() + (pictures[0] - pictures[1]).mean().abs()))
+    assert brightness[0] > brightness[1] > brightness[2]
+
+
+def test_a_piece_of_which_nothing_is_seen_has_the_statistics_of_the_set(generator):
+    piece, hidden = pixels(((24, 24), 1)), torch.zeros(1, 24, 24, dtype=torch.bool)
+    statistics = collect_statistics(generator, [Pieces(piece)], CODE)
+    painted = paint(generator, Pieces(piece, seen=hidden), CODE, statistics, share=0.5)
+    assert difference(painted, paint(generator, Pieces(piece), CODE, statistics, share=1)) == 0
 
 
 @pytest.mark.parametrize("tile", [False, True])
