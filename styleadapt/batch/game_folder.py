@@ -63,7 +63,7 @@ def stylize_folder(
     strength: float = 1.0,
     pixel_art: bool = True,
     enlarge: int | None = None,
-    shared_statistics: float = 0.5,
+    shared_statistics: float | None = None,
     normals: str = "keep",
     overwrite: bool = False,
     callback: Callable[[AssetProgress], object] | None = None,

@@ -51,9 +51,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     rare.add_argument(
         "--shared_statistics",
         type=float,
-        default=0.5,
         metavar="S",
-        help="1: bright and dark pieces stay apart, 0: all are painted alike",
+        help="1: bright and dark pieces stay apart, 0: all are painted alike; textures 0.5 and sprites 1 by default",
     )
     add_model_options(rare)
     rare.add_argument("--num_threads", type=int, metavar="N", help="all cores by default")
@@ -69,8 +68,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if args.enlarge is not None and not 1 <= args.enlarge <= 8:
         parser.error(f"--enlarge is {args.enlarge}; it must be 1 to 8")
     for name in ("strength", "shared_statistics"):
-        if not 0 <= getattr(args, name) <= 1:
-            parser.error(f"--{name} is {getattr(args, name)}; it must lie between 0 and 1")
+        value = getattr(args, name)
+        if value is not None and not 0 <= value <= 1:
+            parser.error(f"--{name} is {value}; it must lie between 0 and 1")
     if args.num_threads is not None and args.num_threads < 1:
         parser.error(f"--num_threads is {args.num_threads}; it must be 1 at least")
     return args

@@ -50,6 +50,7 @@ class SetLook:
         pixel_art: enlarged pixel art is painted in its own pixels.
         enlarge: how many times as wide and high the pieces are painted; large ones less, so that 4 megapixels come of it.
         shared_statistics: the set's share in the statistics that a piece is normalized by, 0 to 1; the rest is the piece's own.
+            None is half for textures that repeat, and all for other pieces.
     """
 
     code: torch.Tensor
@@ -59,7 +60,7 @@ class SetLook:
     strength: float = 1.0
     pixel_art: bool = True
     enlarge: int = 1
-    shared_statistics: float = 1.0
+    shared_statistics: float | None = 1.0
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes it as a safetensors file, whole or not at all."""
@@ -144,7 +145,7 @@ class GameAssetPipeline:
         strength: float = 1.0,
         pixel_art: bool = True,
         enlarge: int | None = None,
-        shared_statistics: float = 0.5,
+        shared_statistics: float | None = None,
         look: SetLook | None = None,
     ) -> GameAssetOutput:
         """Stylizes one set.
@@ -163,7 +164,8 @@ class GameAssetPipeline:
                 small sprites easier to recognize. If left out, as often as brings a middling piece to 256 pixels, up to 4.
             shared_statistics: the set's share in the statistics that a piece is normalized by. 1 keeps dark pieces dark and
                 bright ones bright, but paints some much more than others; 0 paints all alike, whatever their color; between
-                them a set is of one style, and its pieces can be told.
+                them a set is of one style, and its pieces can be told. If left out, half for textures that repeat, and all for
+                sprites, which then flicker least.
             look: what an earlier call gave, in the place of the style and all that follows.
 
         Raises:
@@ -194,7 +196,7 @@ class GameAssetPipeline:
         strength: float = 1.0,
         pixel_art: bool = True,
         enlarge: int | None = None,
-        shared_statistics: float = 0.5,
+        shared_statistics: float | None = None,
     ) -> SetLook:
         """What the pieces of a set have in common, without painting them all.
 
@@ -215,7 +217,7 @@ class GameAssetPipeline:
             raise ValueError("`dither` is given without `colors` or `palette`")
         if enlarge is not None and not 1 <= enlarge <= 2 * _MOST_TIMES:
             raise ValueError(f"`enlarge` is {enlarge}; it must be 1 to {2 * _MOST_TIMES}")
-        if not 0 <= shared_statistics <= 1:
+        if shared_statistics is not None and not 0 <= shared_statistics <= 1:
             raise ValueError(f"`shared_statistics` is {shared_statistics}; it must lie between 0 and 1")
         code = self.stylizer._codes(style, None, 0.0, 0, style_code)[0]
         given = _given_palette(palette)

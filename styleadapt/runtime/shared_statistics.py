@@ -2,10 +2,12 @@
 
 Every normalization of `StyleGenerator` takes means and variances of the picture at hand, so that two pictures of a set, each
 stylized for itself, drift apart in color and contrast. Here statistics are also taken once over all pieces of a set, layer by
-layer, each layer after the normalization of the one before, and a piece is normalized by a mixture of the set's and its own: by
-the set's alone, dark or plain pieces lie where the generator has never been, and half of a set is painted while the other half
-is hardly touched; by its own alone, everything becomes equally bright. Given the set's, a piece's picture depends on nothing but
-the piece: it is the same alone, in a sheet, and in any order.
+layer, each layer after the normalization of the one before, and a piece is normalized by a mixture of the set's and its own. By
+the set's alone, dark or plain pieces lie where the generator has never been, and half of a set of textures is painted while the
+other half is hardly touched; by its own alone, everything becomes equally bright. If nothing else is asked for, textures that
+repeat are normalized by half of each. Sprites have the set's alone: they are much alike as they come, and frames of an animation
+flicker less by what all of them have in common. Given the set's statistics, a piece's picture depends on nothing but the piece:
+it is the same alone, in a sheet, and in any order.
 
 A texture that repeats is a torus: convolutions, enlargement and noise go around its edges. The noise of `StyleNoise`, which else
 has its place on the canvas, then has its place on the texture (see `anchors`), so that a texture rolled by multiples of 8 pixels,
@@ -60,7 +62,7 @@ class Pieces:
 
 @torch.inference_mode()
 def collect_statistics(
-    generator: StyleGenerator, pieces: Sequence[Pieces], code: torch.Tensor, share: float = 1.0
+    generator: StyleGenerator, pieces: Sequence[Pieces], code: torch.Tensor, share: float | None = None
 ) -> list[Moments]:
     """Means and variances of the channels at every normalization, over all pixels of all pieces that are seen.
 
@@ -68,7 +70,8 @@ def collect_statistics(
         generator: in evaluation mode.
         pieces: of the set; what they hold is in memory at once, at 1/4 of their size 48 channels.
         code: style code `(1, code_dim)`.
-        share: the set's share in the statistics that pieces are normalized by, 0 to 1; the rest is their own.
+        share: the set's share in the statistics that pieces are normalized by, 0 to 1; the rest is their own. Half for textures
+            that repeat and all for other pieces, if left out.
 
     Returns:
         For each normalization, in the order of the forward pass, two of `(1, C)` in float32.
@@ -93,7 +96,8 @@ def collect_statistics(
         mean = (weights * means).sum(0, keepdim=True) / weights.sum()
         square = (weights * (variances + means**2)).sum(0, keepdim=True) / weights.sum()
         statistics.append((mean, (square - mean**2).clamp_min(0)))
-        return [_mixed(moments, pixels, statistics[-1], share) for pixels, moments in own]
+        mixtures = zip(pieces, own)
+        return [_mixed(moments, pixels, statistics[-1], _share(batch, share)) for batch, (pixels, moments) in mixtures]
 
     _Walk(generator, pieces, code, measure).to_half()
     if not all(bool(values.isfinite().all()) for moments in statistics for values in moments):
@@ -103,7 +107,7 @@ def collect_statistics(
 
 @torch.inference_mode()
 def paint(
-    generator: StyleGenerator, pieces: Pieces, code: torch.Tensor, statistics: Sequence[Moments], share: float = 1.0
+    generator: StyleGenerator, pieces: Pieces, code: torch.Tensor, statistics: Sequence[Moments], share: float | None = None
 ) -> torch.Tensor:
     """Stylizes pieces with the statistics of their set.
 
@@ -114,7 +118,7 @@ def paint(
     Returns:
         `(B, H, W, 3)` bytes, on the CPU. With the statistics of one picture alone, its picture as of `StyleGenerator`.
     """
-    given = iter(statistics)
+    given, share = iter(statistics), _share(pieces, share)
     seen = _seen(pieces, generator.device)
 
     def moments(maps: list[torch.Tensor]) -> list[Moments]:
@@ -129,16 +133,23 @@ def paint(
     return _paint_rows(generator, walk.photos[0], half, pieces, code)
 
 
+def _share(pieces: Pieces, share: float | None) -> float:
+    return share if share is not None else 0.5 if pieces.tile else 1.0
+
+
 def _moments(m: torch.Tensor, seen: torch.Tensor | None) -> tuple[torch.Tensor, Moments]:
     """How many pixels of each map `(B, C, h, w)` are seen, `(B, 1)`, and the means and variances over them, two of `(B, C)`."""
     m = m.float()
-    w = m.new_ones(len(m), 1, 1, 1) if seen is None else F.adaptive_avg_pool2d(seen, (m.shape[2], m.shape[3]))
-    w = w.expand(-1, 1, *m.shape[2:])
-    pixels = w.sum((2, 3))
-    mean = (m * w).sum((2, 3)) / pixels.clamp_min(1e-6)
+    if seen is None:
+        variance, mean = torch.var_mean(m, (2, 3), correction=0)
+        return m.new_full((len(m), 1), m.shape[2] * m.shape[3]), (mean, variance)
+    w = F.adaptive_avg_pool2d(seen, (m.shape[2], m.shape[3])).flatten(2).mT
+    pixels = w.sum(1)
+    w = w / pixels[:, None].clamp_min(1e-6)
+    m = m.flatten(2)
+    mean = m @ w
     # of the distances from the mean: a difference of large sums would be noise where a piece is plain
-    variance = ((m - mean[:, :, None, None]).square() * w).sum((2, 3)) / pixels.clamp_min(1e-6)
-    return pixels, (mean, variance)
+    return pixels, (mean[..., 0], ((m - mean).square_() @ w)[..., 0])
 
 
 def _mixed(own: Moments, pixels: torch.Tensor, shared: Moments, share: float) -> Moments:

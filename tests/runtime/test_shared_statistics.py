@@ -119,9 +119,19 @@ def test_a_dark_piece_comes_nearer_to_its_set_with_a_smaller_share(generator):
 
 def test_a_piece_of_which_nothing_is_seen_has_the_statistics_of_the_set(generator):
     piece, hidden = pixels(((24, 24), 1)), torch.zeros(1, 24, 24, dtype=torch.bool)
-    statistics = collect_statistics(generator, [Pieces(piece)], CODE)
+    statistics = collect_statistics(generator, [Pieces(piece)], CODE, share=0.5)
     painted = paint(generator, Pieces(piece, seen=hidden), CODE, statistics, share=0.5)
     assert difference(painted, paint(generator, Pieces(piece), CODE, statistics, share=1)) == 0
+
+
+def test_textures_have_half_of_the_set_and_sprites_all_of_it_if_nothing_is_said(generator):
+    one, other = pixels(((32, 24), 1)), pixels(((32, 24), 2)) // 4
+    for tile, share in ((True, 0.5), (False, 1.0)):
+        pieces = [Pieces(one, tile), Pieces(other, tile)]
+        usual, stated = (collect_statistics(generator, pieces, CODE, s) for s in (None, share))
+        assert all(torch.equal(a, b) for one, two in zip(usual, stated) for a, b in zip(one, two))
+        assert torch.equal(paint(generator, pieces[0], CODE, usual), paint(generator, pieces[0], CODE, usual, share))
+        assert not torch.equal(paint(generator, pieces[0], CODE, usual), paint(generator, pieces[0], CODE, usual, 0.2))
 
 
 @pytest.mark.parametrize("tile", [False, True])
