@@ -5,7 +5,8 @@ import torch
 
 from styleadapt.errors import ConfigError
 from styleadapt.training.phases import Phase, adversarial_phases
-from tests.training.toy import Toy, train_toy, weights_of
+
+from .toy import Toy, train_toy, weights_of
 
 
 class Regression(Toy):

@@ -14,7 +14,7 @@ from styleadapt.batch.stylizing import stylize_photos
 from styleadapt.errors import HubError
 
 from ..data.made_sets import make_folder, make_parquet
-from ..training.fake_hub import TOKEN, Fault, connected
+from ..hub.fake_hub import TOKEN, Fault, connected
 
 SETTINGS = {"strength": 0.5, "preserve_color": False, "format | x": "a\nb"}
 
