@@ -81,7 +81,7 @@ def test_the_best_score_is_the_lowest_or_the_highest(tmp_path, greater, best):
     task.scores = iter([0.5, 0.1, 0.9])
     settings = {"validation_steps": 1, "max_train_steps": 3, "metric_for_best_model": "score", "greater_is_better": greater}
     trainer, _ = train_toy(tmp_path, task, **settings)
-    assert trainer.best == {2: 0.1, 3: 0.9}[best]
+    assert trainer.best.score == {2: 0.1, 3: 0.9}[best]
     assert f'"step": {best}' in (tmp_path / "best" / "score.json").read_text(encoding="utf-8")
 
 
@@ -89,7 +89,7 @@ def test_a_negative_highest_score_counts(tmp_path):
     task = Toy()
     task.scores = iter([-3.0, -1.0])
     settings = {"validation_steps": 1, "max_train_steps": 2, "metric_for_best_model": "score", "greater_is_better": True}
-    assert train_toy(tmp_path, task, **settings)[0].best == -1.0
+    assert train_toy(tmp_path, task, **settings)[0].best.score == -1.0
 
 
 def test_an_unknown_score_is_refused(tmp_path):
