@@ -225,26 +225,18 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         budget = _budget(max_seconds if steps is None else None, steps)
         several = len(label) if isinstance(label, (list, tuple)) else 1
         labels = None if label is None else read_labels(label, several, self.num_classes, self.classes, check_seed(seed))
-        active = self._active
-        self._restore_base()
-        try:
-            with self._tiling(tileable), torch.enable_grad():
-                adapter = adapt_generator(
-                    self.generator,
-                    opened,
-                    base=self.fingerprint,
-                    budget=budget,
-                    seed=check_seed(seed),
-                    label=labels,
-                    config=config,
-                    callback=callback,
-                )
-        except BaseException:
-            self.set_adapters(list(active), list(active.values()))
-            raise
-        adapter.base_name = self.config.get("_name_or_path") or ""
-        self._adapters[name] = adapter
-        self.set_adapters([name])
+        with self._adapting(), self._tiling(tileable):
+            adapter = adapt_generator(
+                self.generator,
+                opened,
+                base=self.fingerprint,
+                budget=budget,
+                seed=check_seed(seed),
+                label=labels,
+                config=config,
+                callback=callback,
+            )
+        self._wear(adapter, name)
         return adapter
 
     @torch.inference_mode(False)
@@ -256,15 +248,6 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         pipe._fingerprint = self.fingerprint
         pipe.register_to_config(_name_or_path=self.config.get("_name_or_path"))
         return pipe
-
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
-        """Writes the base generator as a repo; active adapters are not written (save them with `GeneratorAdapter.save`)."""
-        active = self._active
-        self._restore_base()
-        try:
-            super().save_pretrained(save_directory, **kwargs)
-        finally:
-            self.set_adapters(list(active), list(active.values()))
 
 
 def _budget(max_seconds: float | None, steps: int | None) -> RefinementBudget:
