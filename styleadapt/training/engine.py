@@ -31,7 +31,7 @@ from .loader import Batches
 from .optimizers import averaged_weights, build_optimizer, parameter_groups
 from .phases import Phase, optimized_modules
 from .run_state import RunningMeans, read_progress, require_same_settings, write_progress, write_settings
-from .schedules import build_schedule
+from .schedules import advance_schedule, build_schedule
 from .task import Task
 from .trackers import log_picture
 
@@ -138,8 +138,8 @@ class Trainer:
         """Brings the rates to where they are at this fraction of the run; without a time limit that is one step on."""
         position = max(self.step, math.floor(done * self.config.max_train_steps))
         for scheduler in self.schedulers:
-            while scheduler.last_epoch < position:
-                scheduler.step()
+            if scheduler.last_epoch < position:
+                advance_schedule(scheduler, position)
 
     def _checkpoint(self) -> Path | None:
         """The checkpoint to go on from, in a folder that has none of later steps."""

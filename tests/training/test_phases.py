@@ -1,12 +1,14 @@
 """What a task's phases make the engine do."""
 
+import shutil
+
 import pytest
 import torch
 
 from styleadapt.errors import ConfigError
 from styleadapt.training.phases import Phase, adversarial_phases
 
-from .toy import Toy, train_toy, weights_of
+from .toy import Toy, toy_trainer, train_toy, weights_of
 
 
 class Regression(Toy):
@@ -64,6 +66,39 @@ def test_a_run_with_a_lazy_phase_resumes_bit_identical(tmp_path):
     assert task.played == [4]
     whole, broken = (weights_of(tmp_path / name / "final") for name in ("whole", "broken"))
     assert all(torch.equal(whole[key], broken[key]) for key in whole)
+
+
+class Late(Toy):
+    """The discriminator starts in step 3. Says at which rate it trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def phases(self):
+        return adversarial_phases(self, start=3)
+
+    def discriminator_loss(self, state, step):
+        self.rates.append(self.trainer.optimizers["discriminator"].param_groups[0]["lr"])
+        return super().discriminator_loss(state, step)
+
+
+def train_late(folder, **settings) -> list[float]:
+    task = Late()
+    settings |= {"max_train_steps": 8, "lr_scheduler": "linear", "checkpointing_steps": 2, "checkpoints_total_limit": 0}
+    task.trainer = toy_trainer(folder, task, **settings)
+    task.trainer.train()
+    return task.rates
+
+
+@pytest.mark.filterwarnings("error:Detected call of `lr_scheduler.step")
+def test_a_player_that_starts_late_has_the_rate_of_its_step_and_resumes_bit_identical(tmp_path):
+    whole = train_late(tmp_path / "whole")
+    assert whole == pytest.approx([0.1 * (1 - step / 8) for step in range(3, 8)])
+    shutil.copytree(tmp_path / "whole" / "checkpoint-2", tmp_path / "broken" / "checkpoint-2")
+    assert train_late(tmp_path / "broken", resume_from_checkpoint="latest") == whole
+    one, other = (weights_of(tmp_path / name / "final") for name in ("whole", "broken"))
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_accumulated_batches_reach_every_phase(tmp_path):
