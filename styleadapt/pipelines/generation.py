@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from ..adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress, adapt_generator
-from ..adaptation.projection import ProjectionProgress, fitted, project
+from ..adaptation.projection import ProjectionProgress, project
 from ..adaptation.refinement_budget import RefinementBudget
 from ..adapters.adapter import PACKAGED, GeneratorAdapter
+from ..data.square_crops import middle_square
 from ..errors import ModelLoadError
 from ..images.images import image_to_tensor, open_image
 from ..models.gan import GANGenerator
@@ -163,7 +164,7 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
             ValueError: an image that cannot be read (`ImageError`), a budget that is not positive, an unknown class.
         """
         budget = _budget(max_seconds, steps)
-        target = image_to_tensor(fitted(open_image(image), self.generator.config.resolution)).to(self.generator.device)
+        target = image_to_tensor(middle_square(open_image(image), self.generator.config.resolution)).to(self.generator.device)
         z, labels = self.latents(_STARTS, seed), None
         if self.num_classes and label is None and not self.has_codes:
             raise ValueError("this generator needs `label`, the class to look in")
