@@ -1,8 +1,9 @@
 """styleadapt: stylize any photo with any painting, and adapt a GAN to a new style in about a minute."""
 
-import importlib
 import os
 from typing import TYPE_CHECKING
+
+from .lazy import attach
 
 __version__ = "0.1.0"
 
@@ -50,7 +51,7 @@ _PUBLIC = {
     "ModelLoadError": "errors",
     "ImageError": "errors",
 }
-__all__ = sorted(_PUBLIC)
+__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
 
 if TYPE_CHECKING:
     # ruff: noqa: F401
@@ -79,14 +80,3 @@ if TYPE_CHECKING:
     from .pipelines.translation import TranslationOutput, TranslationPipeline
     from .pipelines.video import stylize_video
     from .video.reading import VideoError
-
-
-def __getattr__(name: str):
-    """Imports a public name when it is first used, so that `import styleadapt` costs nothing."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})

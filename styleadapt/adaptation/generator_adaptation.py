@@ -27,6 +27,7 @@ from torch.func import functional_call
 
 from ..adapters.adapter import GeneratorAdapter
 from ..adapters.deltas import merged_parameters
+from ..data.square_crops import middle_square
 from ..errors import AdapterError
 from ..images.images import image_to_tensor, tensor_to_image
 from ..losses.adversarial import hinge_discriminator_loss, hinge_generator_loss
@@ -34,7 +35,6 @@ from ..losses.consistency import correspondence_loss
 from ..losses.features import build_feature_network
 from ..losses.style import gram_matrix, sliced_color_loss
 from ..metrics.perceptual import perceptual_distance
-from .projection import fitted
 from .refinement_budget import LevelTimer, RefinementBudget
 
 MOST_IMAGES = 100
@@ -234,7 +234,7 @@ class _GeneratorAdaptation:
         self.classes = torch.arange(getattr(generator.config, "num_classes", 0)) if label is None else label
         self.network = build_feature_network(device=self.device)
         resolution = generator.config.resolution
-        targets = torch.cat([image_to_tensor(fitted(image, resolution)) for image in images]).to(self.device)
+        targets = torch.cat([image_to_tensor(middle_square(image, resolution)) for image in images]).to(self.device)
         self.targets = targets
         with torch.no_grad():
             chunks = [self._see(part) for part in targets.split(8)]

@@ -134,15 +134,3 @@ def _ramp(fraction: float) -> float:
     """
     down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - fraction) / 0.25))
     return down * min(1.0, 0.2 + fraction / 0.05)
-
-
-def fitted(image: Image.Image, resolution: int) -> Image.Image:
-    """The middle square of an "RGB" image, at the generator's resolution.
-
-    >>> fitted(Image.new("RGB", (30, 20)), 8).size
-    (8, 8)
-    """
-    width, height = image.size
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    return image.resize((resolution, resolution), Image.Resampling.LANCZOS, (left, top, left + side, top + side))

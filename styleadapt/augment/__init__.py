@@ -1,7 +1,8 @@
 """Augmentation: of what a discriminator sees (`ada`, `diffaugment`), and of a classifier's training images."""
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ..lazy import attach
 
 _PUBLIC = {
     "StyleAugment": "style_augment",
@@ -11,7 +12,7 @@ _PUBLIC = {
     "mixing": "mixstyle",
     "for_albumentations": "albumentations",
 }
-__all__ = sorted(_PUBLIC)
+__getattr__, __dir__, __all__ = attach(__name__, _PUBLIC)
 
 if TYPE_CHECKING:
     # ruff: noqa: F401
@@ -20,14 +21,3 @@ if TYPE_CHECKING:
     from .mixstyle import MixStyle, mixing
     from .randconv import RandConv
     from .style_augment import StyleAugment
-
-
-def __getattr__(name: str):
-    """Imports a public name when it is first used."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})

@@ -48,7 +48,7 @@ def result_suffix(format: str, source: ImageMetadata, source_suffix: str, alpha:
     """Extension of a result.
 
     Args:
-        format: as in `stylize_photos`.
+        format: as in `make_pictures`.
         source: of the photo.
         source_suffix: extension of the photo's file, or "".
         alpha: the result has transparent pixels.

@@ -1,4 +1,4 @@
-"""Stylizes the photos of folders and data sets, divided among processes and resumable.
+"""Makes pictures of the photos of folders and data sets, divided among processes and resumable.
 
 A manifest says what became of each photo. Every process sees the whole source and takes each n-th photo. It writes a result, then
 the photo's line in the manifest, so that a run that is killed and started again makes only what is missing; photos that failed,
@@ -18,9 +18,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
-from PIL import Image
 
-from ..images.images import load_image
 from ..images.metadata import ImageMetadata, read_metadata
 from ..pipelines.picture_files import DEEP_FORMATS, PictureResult, has_alpha, picture_size, save_picture
 from .manifest import Entry, Manifest, fingerprint, prepare_folder
@@ -54,41 +52,6 @@ def join_processes() -> PartialState:
     """
     # unlike an Accelerator, a state that is made first does not ask the environment, and would be one process on CPUs
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_LONGEST_WAIT)
-
-
-def stylize_photos(
-    render: Callable[[Image.Image], Image.Image],
-    photos: Iterable[Photo],
-    output_dir: str | os.PathLike,
-    settings: dict[str, Any],
-    *,
-    format: str = "keep",
-    metadata: str = "all",
-    subfolder: str = "",
-    overwrite: bool = False,
-    callback: Callable[[BatchProgress], object] | None = None,
-    state: PartialState | None = None,
-) -> list[Entry]:
-    """Stylizes all photos of a source into a folder, under their names.
-
-    Args:
-        render: makes the result of an upright "RGB" or "RGBA" photo in sRGB.
-        photos, output_dir, settings, format, metadata, subfolder, overwrite, callback, state: as of `make_pictures`.
-
-    Returns, raises: as `make_pictures`.
-    """
-    return make_pictures(
-        lambda data: render(load_image(data.encoded)),
-        photos,
-        output_dir,
-        settings,
-        format=format,
-        metadata=metadata,
-        subfolder=subfolder,
-        overwrite=overwrite,
-        callback=callback,
-        state=state,
-    )
 
 
 def make_pictures(

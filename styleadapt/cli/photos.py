@@ -8,7 +8,7 @@ from pathlib import Path
 from ..batch.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
 from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
 from ..batch.result_names import ResultNames
-from ..batch.stylizing import join_processes, save_result, stylize_photos
+from ..batch.stylizing import join_processes, make_pictures, save_result
 from ..devices.device import usable_device
 from ..images.addresses import is_address
 from ..images.image_files import list_images
@@ -52,8 +52,9 @@ def stylize_collection(args: argparse.Namespace) -> int:
     pipe = load_pipeline(args, device)
     settings = describe(args, pipe)
     with progress_bar("photo", disable=not state.is_local_main_process) as bar:
-        entries = stylize_photos(
-            make_render(args, pipe, bar),
+        render = make_render(args, pipe, bar)
+        entries = make_pictures(
+            lambda data: render(load_image(data.encoded)),
             photos,
             args.output,
             settings,

@@ -15,7 +15,8 @@ from ..adaptation.refinement import RefinementProgress
 from ..adaptation.refinement_budget import RefinementBudget
 from ..devices.cpu import configure_cpu
 from ..images.images import load_image, open_image
-from ..pipelines.style_transfer import StyleTransferPipeline, encoding_size
+from ..pipelines.style_codes import encoding_size
+from ..pipelines.style_transfer import StyleTransferPipeline
 from ..runtime.precision import DTYPES
 
 Render = Callable[[Image.Image], Image.Image]

@@ -91,11 +91,11 @@ def scaled(image: Image.Image, short_side: int) -> Image.Image:
 
 
 def middle_square(image: Image.Image, size: int) -> Image.Image:
-    """The middle of an image, at its largest, as a square of `size` pixels.
+    """The middle of an "RGB" image, at its largest, as a square of `size` pixels.
 
     >>> middle_square(Image.new("RGB", (40, 30)), 16).size
     (16, 16)
     """
-    image = scaled(image, size)
-    left, top = ((side - size) // 2 for side in image.size)
-    return image.crop((left, top, left + size, top + size))
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    return image.resize((size, size), Image.Resampling.LANCZOS, (left, top, left + side, top + side))

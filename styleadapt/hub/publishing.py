@@ -1,12 +1,12 @@
 """Collects the result of a finished run, and publishes it with the facts for its model card."""
 
-import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+from ..training.best import read_scores
 from ..training.config import RunConfig
-from ..training.engine import SCORE_FILE, Trainer
+from ..training.engine import Trainer
 from ..training.processes import process_state
 from .hub import push_run_to_hub
 from .model_card import RunFacts
@@ -25,7 +25,7 @@ def public_settings(config: RunConfig) -> dict[str, object]:
 
 def result_folder(trainer: Trainer) -> Path:
     """Folder of the models of a finished run: those with the best score, if the run looked for them, else the last."""
-    return Path(trainer.config.output_dir) / ("final" if trainer.best is None else "best")
+    return Path(trainer.config.output_dir) / ("final" if trainer.best.score is None else "best")
 
 
 def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> None:
@@ -45,8 +45,7 @@ def publish_run(trainer: Trainer, scores: dict[str, float], facts: RunFacts) -> 
     facts.settings = _changed_settings(config)
     facts.step, facts.scores = trainer.step if scores else None, scores
     if folder.name == "best":
-        kept = json.loads((folder / SCORE_FILE).read_text(encoding="utf-8"))
-        facts.step, facts.scores = kept.pop("step"), kept
+        facts.step, facts.scores = read_scores(folder)
     sheet = output / "validation" / f"step-{facts.step}.jpg"
     if sheet.is_file():
         facts.samples = "samples.jpg"

@@ -25,7 +25,8 @@ from ..images.images import load_image
 from ..images.whole_files import write_whole
 from ..runtime.shared_statistics import Moments, Pieces, collect_statistics, paint
 from .image_io import ImageLike, as_list
-from .style_transfer import StyleTransferPipeline, encoding_size
+from .style_codes import encoding_size
+from .style_transfer import StyleTransferPipeline
 
 SAMPLE_PIXELS = 1 << 22
 """Of a set, that the statistics and the palette are taken of; a larger set is represented by pieces spread over it."""

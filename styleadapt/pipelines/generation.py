@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from ..adaptation.generator_adaptation import GeneratorAdaptationConfig, GeneratorAdaptationProgress, adapt_generator
-from ..adaptation.projection import ProjectionProgress, fitted, project
+from ..adaptation.projection import ProjectionProgress, project
 from ..adaptation.refinement_budget import RefinementBudget
 from ..adapters.adapter import PACKAGED, GeneratorAdapter
+from ..data.square_crops import middle_square
 from ..errors import ModelLoadError
 from ..images.images import image_to_tensor, open_image
 from ..models.gan import GANGenerator
@@ -163,7 +164,7 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
             ValueError: an image that cannot be read (`ImageError`), a budget that is not positive, an unknown class.
         """
         budget = _budget(max_seconds, steps)
-        target = image_to_tensor(fitted(open_image(image), self.generator.config.resolution)).to(self.generator.device)
+        target = image_to_tensor(middle_square(open_image(image), self.generator.config.resolution)).to(self.generator.device)
         z, labels = self.latents(_STARTS, seed), None
         if self.num_classes and label is None and not self.has_codes:
             raise ValueError("this generator needs `label`, the class to look in")
@@ -225,26 +226,18 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         budget = _budget(max_seconds if steps is None else None, steps)
         several = len(label) if isinstance(label, (list, tuple)) else 1
         labels = None if label is None else read_labels(label, several, self.num_classes, self.classes, check_seed(seed))
-        active = self._active
-        self._restore_base()
-        try:
-            with self._tiling(tileable), torch.enable_grad():
-                adapter = adapt_generator(
-                    self.generator,
-                    opened,
-                    base=self.fingerprint,
-                    budget=budget,
-                    seed=check_seed(seed),
-                    label=labels,
-                    config=config,
-                    callback=callback,
-                )
-        except BaseException:
-            self.set_adapters(list(active), list(active.values()))
-            raise
-        adapter.base_name = self.config.get("_name_or_path") or ""
-        self._adapters[name] = adapter
-        self.set_adapters([name])
+        with self._adapting(), self._tiling(tileable):
+            adapter = adapt_generator(
+                self.generator,
+                opened,
+                base=self.fingerprint,
+                budget=budget,
+                seed=check_seed(seed),
+                label=labels,
+                config=config,
+                callback=callback,
+            )
+        self._wear(adapter, name)
         return adapter
 
     @torch.inference_mode(False)
@@ -256,15 +249,6 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         pipe._fingerprint = self.fingerprint
         pipe.register_to_config(_name_or_path=self.config.get("_name_or_path"))
         return pipe
-
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:  # type: ignore[override]
-        """Writes the base generator as a repo; active adapters are not written (save them with `GeneratorAdapter.save`)."""
-        active = self._active
-        self._restore_base()
-        try:
-            super().save_pretrained(save_directory, **kwargs)
-        finally:
-            self.set_adapters(list(active), list(active.values()))
 
 
 def _budget(max_seconds: float | None, steps: int | None) -> RefinementBudget:

@@ -33,7 +33,7 @@ from .coloring import color_photo
 from .holes import fill, read_hole
 from .loading_checks import StrictPipeline
 from .pictures import Picture, read_picture
-from .style_transfer import encoding_size
+from .style_codes import encoding_size
 
 Task = Literal["denoise", "jpeg", "deblur", "inpaint", "colorize", "auto"]
 # of each task that restores: which level it sets, what its users call that level, and its limits

@@ -1,4 +1,4 @@
-"""Style codes of images, remembered: a style image that was encoded once is not encoded again.
+"""Style codes: those that a caller gives, and those of images, which are remembered, so that none is encoded twice.
 
 Encoding a style image takes about as long as stylizing a photo of 512 px, so that `pipe(photo, style=painting)` in a loop, and a
 visitor who presses Stylize again, would take twice the time. Who holds a code (`encode_style`, `style_code=`) does not need this.
@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from PIL import Image
 from torch import nn
 
 from ..images.images import image_to_tensor
+from ..images.resizing import resize_within
+
+_STYLE_PIXELS = 512 * 512
 
 
 class StyleCodes:
@@ -62,6 +66,32 @@ class StyleCodes:
             while len(self._codes) > self.capacity:
                 self._codes.popitem(last=False)
         return code
+
+
+def encoding_size(image: Image.Image) -> Image.Image:
+    """A style image as small as its style code is read from."""
+    return resize_within(image, _STYLE_PIXELS, 64)  # the encoder's trunk needs 64 px
+
+
+def given_codes(style_code: torch.Tensor | Sequence[torch.Tensor], length: int) -> torch.Tensor:
+    """Style codes from a caller, one or several, as `(n, D)`.
+
+    Args:
+        length: D.
+
+    Raises:
+        ValueError: no code, codes of another shape, or values that are not finite.
+    """
+    given = [style_code] if isinstance(style_code, torch.Tensor) else list(style_code)
+    for code in given:
+        shape = tuple(code.shape) if isinstance(code, torch.Tensor) else type(code).__name__
+        if not isinstance(code, torch.Tensor) or code.ndim != 2 or code.shape[1] != length or not len(code):
+            raise ValueError(f"`style_code` is {shape}; it must be a tensor (1, {length}), as `encode_style` gives it")
+        if not torch.isfinite(code).all():
+            raise ValueError("`style_code` holds values that are not finite")
+    if not given:
+        raise ValueError("`style_code` is empty; pass one code at least")
+    return torch.cat(given)
 
 
 def _changes(encoder: nn.Module) -> int:

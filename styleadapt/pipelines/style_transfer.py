@@ -1,7 +1,6 @@
 """The style transfer pipeline: stylizes photos with style images, and adapts itself to a style."""
 
 import copy
-import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from ..adaptation.refinement import RefinementConfig, RefinementProgress
 from ..adaptation.settings import AdaptationConfig
 from ..adapters.adapter import PACKAGED, StyleAdapter
 from ..images.image_files import list_images
-from ..images.images import image_to_tensor, load_image, open_image, split_alpha, tensor_to_image
-from ..images.resizing import resize_within, working_size
+from ..images.images import image_to_tensor, load_image, open_image, tensor_to_image
 from ..models.discriminator import StyleDiscriminator
 from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
@@ -32,15 +30,15 @@ from ..runtime.precision import fast_compute_dtype, loading_dtype
 from .adapters import StyleAdapterMixin
 from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
 from .loading_checks import StrictPipeline
-from .refining import Refinement, read_refinements
-from .regions import check_regions, read_mask, region_opacities
+from .painting import Painting
+from .refining import read_refinements
+from .regions import check_regions, read_mask
 from .strength_strip import side_by_side
-from .strokes import AUTO, StrokeSize, check_stroke_size, paint_in_levels, stroke_levels
-from .style_codes import StyleCodes
+from .strokes import AUTO, StrokeSize, check_stroke_size
+from .style_codes import StyleCodes, encoding_size, given_codes
 
 MAX_WORKING_PIXELS = 100_000_000  # 6 GB in float32
 MAX_EXPORTED_PIXELS = 16_000_000  # the other backends hold the maps of the full resolution, 300 bytes a pixel and more
-STYLE_PIXELS = 512 * 512
 
 
 @dataclass
@@ -251,8 +249,10 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
             photos=len(photos),
             regions=len(codes),
         )
+        max_pixels = MAX_EXPORTED_PIXELS if isinstance(self.generator, ExportedNetwork) else MAX_WORKING_PIXELS
         options = (masks, mask_feather, strength, preserve_color, max_size, stroke_size)
-        painted = [self._stylize(photo, codes, own, *options) for photo, own in zip(photos, refinements)]
+        painting = Painting(self._render, self._code_of, max_pixels, self.generator.device, *options)
+        painted = [painting.picture(photo, codes, own) for photo, own in zip(photos, refinements)]
         return StyleTransferOutput(images=as_output(painted, output_type))
 
     def strength_strip(
@@ -374,7 +374,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
             codes = own
         else:
             if style_code is not None:
-                codes = self._given_codes(style_code)
+                codes = given_codes(style_code, self.generator.config.code_dim).to(self.generator.device, self.generator.dtype)
             else:
                 codes = torch.cat([self._code_of(open_image(image)) for image in as_list(style, "style")])
             if adapter_blend:
@@ -386,85 +386,8 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
         check_regions(regions, len(codes), weights)
         return list(codes.split(1))
 
-    def _given_codes(self, style_code: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:
-        """Style codes from the caller, `(n, D)`, where the generator is."""
-        length = self.generator.config.code_dim
-        given = [style_code] if isinstance(style_code, torch.Tensor) else list(style_code)
-        for code in given:
-            shape = tuple(code.shape) if isinstance(code, torch.Tensor) else type(code).__name__
-            if not isinstance(code, torch.Tensor) or code.ndim != 2 or code.shape[1] != length or not len(code):
-                raise ValueError(f"`style_code` is {shape}; it must be a tensor (1, {length}), as `encode_style` gives it")
-            if not torch.isfinite(code).all():
-                raise ValueError("`style_code` holds values that are not finite")
-        if not given:
-            raise ValueError("`style_code` is empty; pass one code at least")
-        return torch.cat(given).to(self.generator.device, self.generator.dtype)
-
     def _code_of(self, image: Image.Image) -> torch.Tensor:
         return self._style_codes.of(encoding_size(image), self.style_encoder, self.generator.device, self.generator.dtype)
-
-    def _stylize(
-        self,
-        source: ImageLike,
-        codes: list[torch.Tensor],
-        refinements: list[Refinement | None],
-        masks: list[Image.Image],
-        mask_feather: float,
-        strength: float,
-        preserve_color: bool,
-        max_size: int | None,
-        stroke_size: StrokeSize,
-    ) -> Image.Image:
-        """A photo in the styles of `codes`: one a mask and, if there is one more, the last for what no mask covers."""
-        photo, alpha = split_alpha(load_image(source))
-        result = photo
-        if strength > 0:
-            paint = functools.partial(
-                self._paint,
-                photo,
-                strength=strength,
-                preserve_color=preserve_color,
-                max_size=max_size,
-                stroke_size=stroke_size,
-            )
-            parts = list(zip(codes, refinements))
-            for part in parts[len(masks) :]:
-                result = paint(*part)
-            for part, opacity in zip(parts, region_opacities(masks, photo.size, mask_feather)):
-                result = Image.composite(paint(*part), result, opacity)
-        if alpha is not None:
-            result.putalpha(alpha)
-        return result
-
-    def _paint(
-        self,
-        photo: Image.Image,
-        code: torch.Tensor,
-        refinement: Refinement | None,
-        strength: float,
-        preserve_color: bool,
-        max_size: int | None,
-        stroke_size: StrokeSize,
-    ) -> Image.Image:
-        """The whole of an "RGB" photo in one style."""
-        exported = isinstance(self.generator, ExportedNetwork)
-        work = working_size(photo, max_size, MAX_EXPORTED_PIXELS if exported else MAX_WORKING_PIXELS)
-        if strength < 1:
-            code = torch.lerp(self._code_of(photo), code, strength)
-        levels = stroke_levels(work.size, stroke_size)
-        paint = functools.partial(self._render, code=code)
-        coarse = paint
-        if refinement is not None:
-            coarse = functools.partial(refinement.paint, render=paint, strength=strength, device=self.generator.device)
-        result = paint_in_levels(work, paint, levels, coarse)
-        if result.size != photo.size:
-            result = result.resize(photo.size, Image.Resampling.BICUBIC)
-        if strength < 0.5:
-            result = Image.blend(photo, result, 2 * strength)
-        if preserve_color:
-            _, *chroma = photo.convert("YCbCr").split()
-            result = Image.merge("YCbCr", (result.convert("L"), *chroma)).convert("RGB")
-        return result
 
     def _render(self, photo: Image.Image, code: torch.Tensor) -> Image.Image:
         """The generator's picture of an "RGB" photo, of the same size."""
@@ -472,11 +395,6 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
             return tensor_to_image(self.generator(image_to_tensor(photo), code).sample)[0]
         painted = (self._compiled or render)(self.generator, torch.from_numpy(np.array(photo)), code, self._compute_dtype)
         return Image.fromarray(painted.numpy())
-
-
-def encoding_size(image: Image.Image) -> Image.Image:
-    """A style image as small as its style code is read from."""
-    return resize_within(image, STYLE_PIXELS, 64)
 
 
 def _check_share(value: float, name: str) -> None:

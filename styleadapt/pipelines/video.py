@@ -17,7 +17,8 @@ from ..video.smoothing import TemporalSmoother
 from ..video.writing import VideoWriter, check_target
 from .image_io import ImageLike
 from .strokes import AUTO, StrokeSize, check_stroke_size
-from .style_transfer import StyleTransferPipeline, encoding_size
+from .style_codes import encoding_size
+from .style_transfer import StyleTransferPipeline
 
 SMOOTHING = 0.9
 

@@ -19,9 +19,9 @@ from ..errors import ConfigError, SourceError
 from ..hub.model_card import ADAPTER_FILE, RunFacts
 from ..hub.publishing import public_settings, publish_run, result_folder
 from ..images.images import image_to_tensor
-from ..images.resizing import resize_within
 from ..models.discriminator import StyleDiscriminator
-from ..pipelines.style_transfer import STYLE_PIXELS, StyleTransferPipeline
+from ..pipelines.style_codes import encoding_size
+from ..pipelines.style_transfer import StyleTransferPipeline
 from ..training.config import require_at_least
 from ..training.engine import Trainer
 from ..training.parameters import adapter_deltas, check_output
@@ -267,8 +267,7 @@ def _first_images(source: ImageTable | ImageStream) -> list[Image.Image]:
         images: Iterable[Image.Image] = (source[n].image for n in range(0, len(source), every))
     else:
         images = (sample.image for sample in source)
-    # the trunk needs 64 px
-    return [resize_within(image, STYLE_PIXELS, 64) for image in islice(images, SHOWN)]
+    return [encoding_size(image) for image in islice(images, SHOWN)]
 
 
 def _first_pairs(dataset: PairDataset | StreamedDataset, count: int) -> Iterable[dict[str, torch.Tensor]]:

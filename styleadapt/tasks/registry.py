@@ -9,7 +9,8 @@ from accelerate.utils import set_seed
 from ..devices.cpu import configure_cpu
 from ..hub.publishing import publish_run
 from ..training.config import RunConfig
-from ..training.engine import Task, Trainer
+from ..training.engine import Trainer
+from ..training.task import Task
 from . import colorization, generation, generation_finetuning, inpainting, restoration, stylization, translation
 from .restoration_config import ColorizationConfig, InpaintingConfig, RestorationConfig
 

@@ -1,13 +1,15 @@
 """Prints what a run would do and how much memory it would need, without training."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 import yaml
 
 from .config import RunConfig
+from .phases import Phase
+from .task import Task
 
 # numbers that an optimizer keeps for each weight; adafactor's rows and columns are next to nothing
 _STATE = {
@@ -52,6 +54,20 @@ def describe(config: RunConfig, modules: Mapping[str, torch.nn.Module], averaged
     step = config.train_batch_size * config.gradient_accumulation_steps * processes
     lines.append(f"{config.max_train_steps} steps of {step} samples")
     return "\n".join(lines)
+
+
+def activation_bytes(task: Task, phases: Sequence[Phase], batch: dict[str, torch.Tensor], last_step: int) -> int:
+    """Bytes that the phase with the largest graph keeps for its backward pass, at the start or at the end of the run."""
+
+    def losses(step: int, phase: Phase) -> Any:
+        state = task.forward(batch, step)
+        return state, phase.loss(state, step)
+
+    return max(
+        saved_bytes(lambda: losses(step, phase), task.modules)  # noqa: B023  called at once
+        for step in (0, last_step)
+        for phase in phases
+    )
 
 
 def saved_bytes(compute: Callable[[], Any], modules: Mapping[str, torch.nn.Module]) -> int:

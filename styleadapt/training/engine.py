@@ -9,9 +9,9 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
@@ -22,46 +22,20 @@ from torch.utils.data import Dataset
 
 from ..data.streams import StreamedDataset
 from ..errors import ConfigError
+from .best import BestModels
 from .checkpoints import checkpoint_step, replace_folder, require_none_after, resolve_checkpoint, save_checkpoint
 from .config import RunConfig
 from .divergence import DivergenceGuard, least_loss
-from .dry_run import describe, saved_bytes
+from .dry_run import activation_bytes, describe
 from .loader import Batches
 from .optimizers import averaged_weights, build_optimizer, parameter_groups
 from .phases import Phase, optimized_modules
 from .run_state import RunningMeans, read_progress, require_same_settings, write_progress, write_settings
-from .schedules import build_schedule
+from .schedules import advance_schedule, build_schedule
+from .task import Task
 from .trackers import log_picture
 
 logger = get_logger(__name__)
-SCORE_FILE = "score.json"
-
-
-class Task(Protocol):
-    """Base class of what a training run optimizes: models, losses and validation.
-
-    A task may have an attribute `ada`, the `AdaptiveProbability` of its augmentation: the engine updates it after every step and
-    keeps it in the checkpoints.
-    """
-
-    modules: dict[str, torch.nn.Module]
-
-    def phases(self) -> Sequence[Phase]:
-        """What is optimized in a step, in this order; the same for the whole run. Where `forward` is run once for all phases, its
-        graph is freed by the first phase that goes back through it."""
-
-    def rate_factor(self, parameter: str) -> float:
-        """Returns the factor on the learning rate for a parameter, given its name after its model's
-        (`generator.enter.weight`)."""
-
-    def forward(self, batch: dict[str, torch.Tensor], step: int) -> Any:
-        """What the losses of all phases share, such as the generator's forward pass."""
-
-    def validate(self, step: int, folder: Path) -> dict[str, float]:
-        """Writes a sheet of pictures, `step-STEP.jpg`, to `folder`, with the averaged weights in place, and returns scores."""
-
-    def save_pretrained(self, folder: Path) -> None:
-        """Writes the models as a repo that the pipelines load, and leaves them fit for more training."""
 
 
 class Trainer:
@@ -97,7 +71,7 @@ class Trainer:
         least = least_loss(getattr(config, "adv_loss", ""), getattr(config, "label_smoothing", 0.0))
         self.guard = DivergenceGuard(config.collapse_steps, least)
         self.figures, self.step = RunningMeans(), 0
-        self.best: float | None = None
+        self.best = BestModels(Path(config.output_dir) / "best", config.metric_for_best_model, config.greater_is_better)
         self.phases = list(task.phases())
         self.started, self.seconds_before = time.monotonic(), 0.0
 
@@ -164,8 +138,8 @@ class Trainer:
         """Brings the rates to where they are at this fraction of the run; without a time limit that is one step on."""
         position = max(self.step, math.floor(done * self.config.max_train_steps))
         for scheduler in self.schedulers:
-            while scheduler.last_epoch < position:
-                scheduler.step()
+            if scheduler.last_epoch < position:
+                advance_schedule(scheduler, position)
 
     def _checkpoint(self) -> Path | None:
         """The checkpoint to go on from, in a folder that has none of later steps."""
@@ -314,18 +288,9 @@ class Trainer:
         )
 
     def _describe(self, batch: dict[str, torch.Tensor]) -> None:
-        """Prints what this run would do; the activations are counted in all phases, at the start and at the end."""
+        """Prints what this run would do."""
         task = self.task
-
-        def losses(step: int, phase: Phase) -> Any:
-            state = task.forward(batch, step)
-            return state, phase.loss(state, step)
-
-        activations = max(
-            saved_bytes(lambda: losses(step, phase), task.modules)  # noqa: B023  called at once
-            for step in (0, self.config.max_train_steps)
-            for phase in self.phases
-        )
+        activations = activation_bytes(task, self.phases, batch, self.config.max_train_steps)
         if self.accelerator.is_main_process:
             averaged = sum(p.numel() for p in self.averaged_parameters)
             config = dataclasses.replace(self.config, mixed_precision=str(self.accelerator.mixed_precision))
@@ -344,9 +309,7 @@ class Trainer:
             self.guard.load_state_dict(progress["guard"])
             self.seconds_before = progress.get("seconds", 0.0)
         self.step = checkpoint_step(folder)
-        score = Path(self.config.output_dir) / "best" / SCORE_FILE
-        if score.is_file():
-            self.best = json.loads(score.read_text(encoding="utf-8")).get(self.config.metric_for_best_model, self.best)
+        self.best.resume()
         logger.info("resumed from %s", folder)
         return progress.get("batches")
 
@@ -399,32 +362,13 @@ class Trainer:
         folder = Path(self.config.output_dir) / "validation"
         with self._averaged():
             scores = self.task.validate(self.step, folder)
-            self._keep_best(scores)
+            self.best.renew(self.step, scores, self.task.save_pretrained)
         self.accelerator.log({f"validation/{k}": v for k, v in scores.items()}, step=self.step)
         sheet = folder / f"step-{self.step}.jpg"
         for tracker in self.accelerator.trackers if sheet.is_file() else []:
             log_picture(tracker, "validation", sheet, self.step)
         logger.info("step %d validation %s", self.step, json.dumps({k: round(v, 4) for k, v in scores.items()}))
         return scores
-
-    def _keep_best(self, scores: dict[str, float]) -> None:
-        name = self.config.metric_for_best_model
-        if name is None or not scores:
-            return
-        if name not in scores:
-            raise ConfigError(f"`metric_for_best_model` is {name!r}; validation gives {', '.join(scores)}")
-        sign = -1 if self.config.greater_is_better else 1
-        if self.best is None or sign * scores[name] < sign * self.best:
-            self.best = scores[name]
-
-            def write(folder: Path) -> None:
-                self.task.save_pretrained(folder)
-                (folder / SCORE_FILE).write_text(json.dumps({"step": self.step, **scores}), encoding="utf-8")
-
-            replace_folder(Path(self.config.output_dir) / "best", write)
-            logger.info(
-                "step %d has the best %s so far, %.4f: kept in %s/best", self.step, name, self.best, self.config.output_dir
-            )
 
     def _log(self, means: dict[str, float], seconds: float, done: float) -> None:
         rate = float(self.schedulers[0].get_last_lr()[0])

@@ -19,7 +19,7 @@ def build_schedule(
     power: float = 1.0,
     step_rules: str | None = None,
 ) -> LambdaLR:
-    """A schedule that multiplies each parameter group's own rate; call `step()` after each optimizer step.
+    """A schedule that multiplies each parameter group's own rate, see `advance_schedule`.
 
     Args:
         name: one of `SCHEDULES`.
@@ -56,6 +56,24 @@ def build_schedule(
         )
     except ValueError as error:
         raise ConfigError(f"the schedule {name!r} refuses its settings: {error}") from None
+
+
+def advance_schedule(schedule: LambdaLR, step: int) -> None:
+    """Sets the rates to those of a step, and the schedule with them.
+
+    The rates are those after as many calls of `schedule.step()`, of which torch warns while the optimizer has not stepped itself:
+    it takes them for a mistake, but a discriminator that starts late has its schedule under way.
+
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    >>> schedule = build_schedule("linear", optimizer, warmup_steps=0, training_steps=8)
+    >>> advance_schedule(schedule, 6)
+    >>> schedule.get_last_lr()
+    [0.25]
+    """
+    schedule.last_epoch = step
+    schedule._last_lr = [rate * factor(step) for rate, factor in zip(schedule.base_lrs, schedule.lr_lambdas)]
+    for group, rate in zip(schedule.optimizer.param_groups, schedule._last_lr):
+        group["lr"] = rate
 
 
 def second_half_factor(step: float, warmup_steps: float, training_steps: float) -> float:

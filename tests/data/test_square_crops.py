@@ -65,3 +65,9 @@ def test_a_share_of_the_labeled_images():
 @pytest.mark.parametrize("size", [(7, 90), (90, 7), (16, 16), (1, 1)])
 def test_the_middle_of_any_image(size):
     assert middle_square(Image.new("RGB", size), 16).size == (16, 16)
+
+
+def test_the_middle_is_as_large_as_it_can_be():
+    image = Image.new("RGB", (60, 20), "red")
+    image.paste("blue", (20, 0, 40, 20))
+    assert middle_square(image, 20).getcolors() == [(400, (0, 0, 255))]

@@ -16,8 +16,8 @@ from styleadapt.pipelines.video import VideoProgress, stylize_video
 from styleadapt.video import reading as video_reading
 
 from ..conftest import stripes
+from ..video.made_clips import clip, shown, sound_packets
 from .conftest import Copy
-from .made_clips import clip, shown, sound_packets
 
 
 def test_a_clip_is_stylized_frame_by_frame_and_steadied(tiny_pipe, tmp_path, painting):

@@ -23,7 +23,7 @@ from styleadapt.pipelines.style_transfer import StyleTransferPipeline
 
 from ..conftest import smooth_noise
 from ..data.made_sets import make_parquet
-from ..training.fake_hub import TOKEN, connected
+from ..hub.fake_hub import TOKEN, connected
 from .conftest import ROOT
 from .exported import exported
 

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image
 
-from ..pipelines.made_clips import clip, shown, sound_packets
+from ..video.made_clips import clip, shown, sound_packets
 
 
 def test_a_clip_is_stylized_with_its_sound(command, repo, painting, tmp_path):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from styleadapt import TranslationPipeline
 
-from ..training.fake_hub import TOKEN, connected
+from ..hub.fake_hub import TOKEN, connected
 from ..training.toy import TINY_STYLIZATION
 from .conftest import ROOT
 

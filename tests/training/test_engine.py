@@ -151,7 +151,7 @@ def test_the_best_models_by_score_are_kept(tmp_path):
     task = Toy()
     task.scores = iter([3.0, 1.0, 2.0])
     trainer, scores = train_toy(tmp_path, task, validation_steps=2, metric_for_best_model="score")
-    assert trainer.best == 1.0 and scores == {"score": 2.0}
+    assert trainer.best.score == 1.0 and scores == {"score": 2.0}
     assert json.loads((tmp_path / "best" / "score.json").read_text()) == {"step": 4, "score": 1.0}
     best, final = weights_of(tmp_path / "best"), weights_of(tmp_path / "final")
     assert not torch.equal(best["generator.weight"], final["generator.weight"])

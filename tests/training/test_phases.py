@@ -1,11 +1,14 @@
 """What a task's phases make the engine do."""
 
+import shutil
+
 import pytest
 import torch
 
 from styleadapt.errors import ConfigError
 from styleadapt.training.phases import Phase, adversarial_phases
-from tests.training.toy import Toy, train_toy, weights_of
+
+from .toy import Toy, toy_trainer, train_toy, weights_of
 
 
 class Regression(Toy):
@@ -65,6 +68,39 @@ def test_a_run_with_a_lazy_phase_resumes_bit_identical(tmp_path):
     assert all(torch.equal(whole[key], broken[key]) for key in whole)
 
 
+class Late(Toy):
+    """The discriminator starts in step 3. Says at which rate it trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def phases(self):
+        return adversarial_phases(self, start=3)
+
+    def discriminator_loss(self, state, step):
+        self.rates.append(self.trainer.optimizers["discriminator"].param_groups[0]["lr"])
+        return super().discriminator_loss(state, step)
+
+
+def train_late(folder, **settings) -> list[float]:
+    task = Late()
+    settings |= {"max_train_steps": 8, "lr_scheduler": "linear", "checkpointing_steps": 2, "checkpoints_total_limit": 0}
+    task.trainer = toy_trainer(folder, task, **settings)
+    task.trainer.train()
+    return task.rates
+
+
+@pytest.mark.filterwarnings("error:Detected call of `lr_scheduler.step")
+def test_a_player_that_starts_late_has_the_rate_of_its_step_and_resumes_bit_identical(tmp_path):
+    whole = train_late(tmp_path / "whole")
+    assert whole == pytest.approx([0.1 * (1 - step / 8) for step in range(3, 8)])
+    shutil.copytree(tmp_path / "whole" / "checkpoint-2", tmp_path / "broken" / "checkpoint-2")
+    assert train_late(tmp_path / "broken", resume_from_checkpoint="latest") == whole
+    one, other = (weights_of(tmp_path / name / "final") for name in ("whole", "broken"))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
 def test_accumulated_batches_reach_every_phase(tmp_path):
     """Two batches of two are one batch of four, in the lazy phase too."""
     for name, more in (("one", {}), ("two", {"train_batch_size": 2, "gradient_accumulation_steps": 2})):
@@ -80,7 +116,7 @@ def test_the_best_score_is_the_lowest_or_the_highest(tmp_path, greater, best):
     task.scores = iter([0.5, 0.1, 0.9])
     settings = {"validation_steps": 1, "max_train_steps": 3, "metric_for_best_model": "score", "greater_is_better": greater}
     trainer, _ = train_toy(tmp_path, task, **settings)
-    assert trainer.best == {2: 0.1, 3: 0.9}[best]
+    assert trainer.best.score == {2: 0.1, 3: 0.9}[best]
     assert f'"step": {best}' in (tmp_path / "best" / "score.json").read_text(encoding="utf-8")
 
 
@@ -88,7 +124,7 @@ def test_a_negative_highest_score_counts(tmp_path):
     task = Toy()
     task.scores = iter([-3.0, -1.0])
     settings = {"validation_steps": 1, "max_train_steps": 2, "metric_for_best_model": "score", "greater_is_better": True}
-    assert train_toy(tmp_path, task, **settings)[0].best == -1.0
+    assert train_toy(tmp_path, task, **settings)[0].best.score == -1.0
 
 
 def test_an_unknown_score_is_refused(tmp_path):

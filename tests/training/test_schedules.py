@@ -5,7 +5,7 @@ import torch
 from diffusers.optimization import SchedulerType, get_scheduler
 
 from styleadapt.errors import ConfigError
-from styleadapt.training.schedules import SCHEDULES, build_schedule, second_half_factor
+from styleadapt.training.schedules import SCHEDULES, advance_schedule, build_schedule, second_half_factor
 
 
 def rates(name: str, steps: int, warmup: int = 0, total: int = 8, **options) -> list[float]:
@@ -14,12 +14,12 @@ def rates(name: str, steps: int, warmup: int = 0, total: int = 8, **options) -> 
     optimizer = torch.optim.SGD([{"params": parameters[:1]}, {"params": parameters[1:], "lr": 2.0}], lr=1.0)
     schedule = build_schedule(name, optimizer, warmup, total, **options)
     seen = []
-    for _ in range(steps):
+    for step in range(1, steps + 1):
         first, second = schedule.get_last_lr()
-        assert second == pytest.approx(2 * first)
+        assert second == pytest.approx(2 * first) and [group["lr"] for group in optimizer.param_groups] == [first, second]
         seen.append(first)
         optimizer.step()
-        schedule.step()
+        advance_schedule(schedule, step)
     return seen
 
 
@@ -70,12 +70,22 @@ def test_unknown_names_and_rules_are_refused(name, options):
 def test_a_saved_schedule_goes_on_where_it_stood(name):
     optimizers = [torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0) for _ in range(2)]
     one, two = (build_schedule(name, optimizer, 0, 8) for optimizer in optimizers)
-    for _ in range(6):
-        optimizers[0].step()
-        one.step()
+    advance_schedule(one, 6)
     two.load_state_dict(one.state_dict())
     optimizers[1].load_state_dict(optimizers[0].state_dict())
-    for optimizer, schedule in zip(optimizers, (one, two)):
-        optimizer.step()
-        schedule.step()
+    assert optimizers[1].param_groups[0]["lr"] == optimizers[0].param_groups[0]["lr"] and one.get_last_lr() == two.get_last_lr()
+    for schedule in (one, two):
+        advance_schedule(schedule, 7)
     assert one.get_last_lr() == two.get_last_lr()
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear_second_half", "polynomial"])
+def test_a_schedule_that_is_advanced_at_once_is_where_torch_steps_it_to(name):
+    optimizers = [torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.3) for _ in range(2)]
+    one, two = (build_schedule(name, optimizer, 2, 20) for optimizer in optimizers)
+    for _ in range(13):
+        optimizers[0].step()
+        one.step()
+    advance_schedule(two, 13)
+    assert one.get_last_lr() == two.get_last_lr() and one.last_epoch == two.last_epoch
+    assert optimizers[0].param_groups[0]["lr"] == optimizers[1].param_groups[0]["lr"]

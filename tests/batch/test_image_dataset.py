@@ -10,11 +10,12 @@ from PIL import Image
 from styleadapt.batch import image_dataset
 from styleadapt.batch.image_dataset import push_image_dataset, write_image_dataset
 from styleadapt.batch.photo_sources import FolderPhotos, open_dataset_photos
-from styleadapt.batch.stylizing import stylize_photos
+from styleadapt.batch.stylizing import make_pictures
 from styleadapt.errors import HubError
+from styleadapt.images.images import load_image
 
 from ..data.made_sets import make_folder, make_parquet
-from ..training.fake_hub import TOKEN, Fault, connected
+from ..hub.fake_hub import TOKEN, Fault, connected
 
 SETTINGS = {"strength": 0.5, "preserve_color": False, "format | x": "a\nb"}
 
@@ -25,7 +26,7 @@ def hub(monkeypatch):
 
 
 def made(photos, folder) -> str:
-    entries = stylize_photos(lambda photo: photo, photos, folder, SETTINGS, subfolder="train")
+    entries = make_pictures(lambda data: load_image(data.encoded), photos, folder, SETTINGS, subfolder="train")
     write_image_dataset(folder, entries, SETTINGS)
     return str(folder)
 

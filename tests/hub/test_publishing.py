@@ -41,12 +41,12 @@ def trainer(tmp_path):
     (tmp_path / "monet" / "best" / "score.json").write_text(json.dumps({"step": 4, "gram": 1.0, "content": 3.0}))
     for step in (4, 6):
         (tmp_path / "monet" / "validation" / f"step-{step}.jpg").write_text(f"sheet {step}")
-    return SimpleNamespace(config=config, step=6, best=None)
+    return SimpleNamespace(config=config, step=6, best=SimpleNamespace(score=None))
 
 
 @pytest.mark.parametrize("best, name, step, scores", [(None, "final", 6, {"gram": 2.0}), (1.0, "best", 4, None)])
 def test_the_card_says_what_is_published(trainer, pushed, best, name, step, scores):
-    trainer.best = best
+    trainer.best.score = best
     publish_run(trainer, {"gram": 2.0}, RunFacts(data="Ten paintings."))
     [(folder, repo, facts, options)] = pushed
     assert folder == result_folder(trainer) and folder.name == name and repo == "monet" and options == {"private": None}

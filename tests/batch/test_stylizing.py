@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from styleadapt.batch import stylizing as batch
 from styleadapt.batch.photo_sources import FolderPhotos, Photo, PhotoData
-from styleadapt.batch.stylizing import stylize_photos
+from styleadapt.batch.stylizing import make_pictures
 from styleadapt.errors import ManifestError
 from styleadapt.images.images import load_image
 
@@ -24,7 +24,8 @@ class Render:
     def __init__(self):
         self.calls = 0
 
-    def __call__(self, photo: Image.Image) -> Image.Image:
+    def __call__(self, data: PhotoData) -> Image.Image:
+        photo = load_image(data.encoded)
         self.calls += 1
         negative = ImageOps.invert(photo.convert("RGB"))
         if photo.mode == "RGBA":
@@ -65,7 +66,7 @@ def process(index: int, processes: int = 2) -> SimpleNamespace:
 def test_a_folder_keeps_names_formats_and_folders_and_lists_what_is_broken(photos, render, tmp_path):
     out = tmp_path / "out"
     seen = []
-    entries = stylize_photos(render, FolderPhotos(photos), out, {"strength": 1.0}, callback=seen.append)
+    entries = make_pictures(render, FolderPhotos(photos), out, {"strength": 1.0}, callback=seen.append)
     assert files(out) == ["a.png", "b.JPG", "manifest.jsonl", "settings.json", "sub/a.webp"]
     assert load_image(out / "a.png").tobytes() == ImageOps.invert(smooth_noise((20, 10), 0)).tobytes()
     lines = manifest_lines(out)
@@ -80,15 +81,15 @@ def test_a_folder_keeps_names_formats_and_folders_and_lists_what_is_broken(photo
 
 def test_a_second_run_makes_only_what_failed_changed_came_or_is_gone(photos, render, tmp_path):
     out = tmp_path / "out"
-    stylize_photos(render, FolderPhotos(photos), out, {})
+    make_pictures(render, FolderPhotos(photos), out, {})
     before = (out / "a.png").stat().st_mtime_ns
     render.calls = 0
-    assert len(stylize_photos(render, FolderPhotos(photos), out, {})) == 4 and render.calls == 0
+    assert len(make_pictures(render, FolderPhotos(photos), out, {})) == 4 and render.calls == 0
     smooth_noise((8, 8), 3).save(photos / "broken.png")
     smooth_noise((20, 11), 4).save(photos / "b.JPG")
     smooth_noise((8, 9), 5).save(photos / "z.png")
     (out / "sub" / "a.webp").unlink()
-    entries = stylize_photos(render, FolderPhotos(photos), out, {})
+    entries = make_pictures(render, FolderPhotos(photos), out, {})
     assert render.calls == 4 and [entry.error for entry in entries] == [None] * 5
     assert load_image(out / "b.JPG").size == (20, 11) and load_image(out / "broken.png").size == (8, 8)
     assert (out / "a.png").stat().st_mtime_ns == before
@@ -96,10 +97,10 @@ def test_a_second_run_makes_only_what_failed_changed_came_or_is_gone(photos, ren
 
 def test_a_broken_photo_that_was_removed_is_forgotten(photos, render, tmp_path):
     out = tmp_path / "out"
-    stylize_photos(render, FolderPhotos(photos), out, {})
+    make_pictures(render, FolderPhotos(photos), out, {})
     (photos / "broken.png").unlink()
     (photos / "a.png").unlink()
-    entries = stylize_photos(render, FolderPhotos(photos), out, {})
+    entries = make_pictures(render, FolderPhotos(photos), out, {})
     assert [entry.input for entry in entries] == ["a.png", "b.JPG", "sub/a.webp"], "a result stays"
 
 
@@ -108,57 +109,57 @@ def test_processes_share_the_photos_and_one_manifest(photos, tmp_path):
     first = process(0)
     # the main process stops before the others have begun, as a killed one would
     with pytest.raises(KeyboardInterrupt):
-        stylize_photos(_interrupted, FolderPhotos(photos), out, {}, state=first)
-    assert stylize_photos(shares[1], FolderPhotos(photos), out, {}, state=process(1)) == []
+        make_pictures(_interrupted, FolderPhotos(photos), out, {}, state=first)
+    assert make_pictures(shares[1], FolderPhotos(photos), out, {}, state=process(1)) == []
     assert files(out) == ["b.JPG", "manifest.part-1.jsonl", "settings.json", "sub/a.webp"]
-    entries = stylize_photos(shares[0], FolderPhotos(photos), out, {}, state=first)
+    entries = make_pictures(shares[0], FolderPhotos(photos), out, {}, state=first)
     assert [share.calls for share in shares] == [1, 2]
     assert [entry.input for entry in entries] == ["a.png", "b.JPG", "broken.png", "sub/a.webp"]
     assert files(out) == ["a.png", "b.JPG", "manifest.jsonl", "settings.json", "sub/a.webp"]
 
 
-def _interrupted(photo):
+def _interrupted(data):
     raise KeyboardInterrupt
 
 
 def test_half_a_line_of_a_killed_run_costs_one_photo(photos, render, tmp_path):
     out = tmp_path / "out"
-    stylize_photos(render, FolderPhotos(photos), out, {})
+    make_pictures(render, FolderPhotos(photos), out, {})
     text = (out / "manifest.jsonl").read_text()
     (out / "manifest.jsonl").unlink()
     (out / "manifest.part-0.jsonl").write_text(text[: text.rindex('"sub/a.webp"')])
     (out / ".0123.partial").write_bytes(b"half a picture")
     render.calls = 0
-    entries = stylize_photos(render, FolderPhotos(photos), out, {})
+    entries = make_pictures(render, FolderPhotos(photos), out, {})
     assert render.calls == 1 and len(entries) == 4 and files(out)[0] == "a.png"
 
 
 def test_other_settings_are_refused_and_overwriting_leaves_nothing_behind(photos, render, tmp_path):
     out = tmp_path / "out"
-    stylize_photos(render, FolderPhotos(photos), out, {"strength": 1.0})
+    make_pictures(render, FolderPhotos(photos), out, {"strength": 1.0})
     before = files(out)
     with pytest.raises(ManifestError, match=r"`strength` is 0.5, but the results in .*out were made with 1.0; .*--overwrite"):
-        stylize_photos(render, FolderPhotos(photos), out, {"strength": 0.5})
+        make_pictures(render, FolderPhotos(photos), out, {"strength": 0.5})
     with pytest.raises(ManifestError, match="`format` is 'png'"):
-        stylize_photos(render, FolderPhotos(photos), out, {"strength": 1.0}, format="png")
+        make_pictures(render, FolderPhotos(photos), out, {"strength": 1.0}, format="png")
     assert files(out) == before
-    stylize_photos(render, FolderPhotos(photos), out, {"strength": 0.5}, format="png", overwrite=True)
+    make_pictures(render, FolderPhotos(photos), out, {"strength": 0.5}, format="png", overwrite=True)
     assert files(out) == ["a.png", "b.png", "manifest.jsonl", "settings.json", "sub/a.png"]
     render.calls = 0
-    stylize_photos(render, FolderPhotos(photos), out, {"strength": 0.5}, format="png")
+    make_pictures(render, FolderPhotos(photos), out, {"strength": 0.5}, format="png")
     assert render.calls == 0
 
 
 def test_a_manifest_from_elsewhere_cannot_remove_files_outside(photos, render, tmp_path):
     out = tmp_path / "out"
-    stylize_photos(render, FolderPhotos(photos), out, {})
+    make_pictures(render, FolderPhotos(photos), out, {})
     outside = [tmp_path / "precious.png", photos / "a.png"]
     outside[0].touch()
     lines = manifest_lines(out)
     for line, target in zip(lines, ("../precious.png", str(outside[1]))):
         line["output"] = target
     (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    stylize_photos(render, FolderPhotos(photos), out, {}, format="png", overwrite=True)
+    make_pictures(render, FolderPhotos(photos), out, {}, format="png", overwrite=True)
     assert all(path.is_file() for path in outside)
 
 
@@ -166,7 +167,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(photos, render, tmp_pa
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").touch()
     with pytest.raises(ManifestError, match="holds thesis.txt and no results"):
-        stylize_photos(render, FolderPhotos(photos), tmp_path / "out", {}, overwrite=True)
+        make_pictures(render, FolderPhotos(photos), tmp_path / "out", {}, overwrite=True)
     assert files(tmp_path / "out") == ["thesis.txt"]
 
 
@@ -189,7 +190,7 @@ def test_formats_and_transparency(render, format, names, tmp_path):
     if format == "keep":
         (tmp_path / "in" / "t.png").unlink()
         smooth_noise((9, 9), 0).save(tmp_path / "in" / "t.bmp")
-    stylize_photos(render, FolderPhotos(tmp_path / "in"), tmp_path / "out", {}, format=format)
+    make_pictures(render, FolderPhotos(tmp_path / "in"), tmp_path / "out", {}, format=format)
     assert files(tmp_path / "out") == [*names[:1], "manifest.jsonl", names[1], "settings.json", names[2]]
     if format != "keep":
         assert load_image(tmp_path / "out" / names[2]).getchannel("A").getextrema() == (100, 100)
@@ -204,7 +205,7 @@ def test_metadata_is_kept_as_far_as_asked_for(render, metadata, described, locat
     exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
     (tmp_path / "in").mkdir()
     smooth_noise((20, 10), 0).save(tmp_path / "in" / "a.jpg", exif=exif)
-    stylize_photos(render, FolderPhotos(tmp_path / "in"), tmp_path / "out", {}, metadata=metadata)
+    make_pictures(render, FolderPhotos(tmp_path / "in"), tmp_path / "out", {}, metadata=metadata)
     with Image.open(tmp_path / "out" / "a.jpg") as out:
         found = out.getexif()
         assert out.size == (10, 20)
@@ -221,11 +222,11 @@ def test_a_full_disk_ends_the_run_and_the_next_goes_on(photos, render, tmp_path,
 
     monkeypatch.setattr(batch, "save_picture", full)
     with pytest.raises(OSError, match="No space left on device; what is finished is kept.*b.JPG"):
-        stylize_photos(render, FolderPhotos(photos), out, {})
+        make_pictures(render, FolderPhotos(photos), out, {})
     assert files(out) == ["a.png", "manifest.part-0.jsonl", "settings.json"]
     monkeypatch.setattr(batch, "save_picture", save)
     render.calls = 0
-    assert len(stylize_photos(render, FolderPhotos(photos), out, {})) == 4 and render.calls == 2
+    assert len(make_pictures(render, FolderPhotos(photos), out, {})) == 4 and render.calls == 2
 
 
 def test_hostile_names_stay_inside_and_apart(render, tmp_path):
@@ -233,29 +234,30 @@ def test_hostile_names_stay_inside_and_apart(render, tmp_path):
     picture = tmp_path / "p.png"
     smooth_noise((8, 8), 0).save(picture)
     photos = [Photo(n, f"row {n}", name, "", lambda: PhotoData(picture.read_bytes())) for n, name in enumerate(names)]
-    entries = stylize_photos(render, photos, tmp_path / "deep" / "er" / "out", {}, format="png")
+    entries = make_pictures(render, photos, tmp_path / "deep" / "er" / "out", {}, format="png")
     assert [entry.error for entry in entries] == [None] * len(names)
     assert len({entry.output.lower() for entry in entries}) == len(names)
     assert files(tmp_path) == ["deep/er/out/" + name for name in files(tmp_path / "deep" / "er" / "out")] + ["p.png"]
 
 
 def test_memory_that_is_not_enough_for_one_photo_fails_that_one(photos, tmp_path):
-    def render(photo):
+    def render(data):
+        photo = load_image(data.encoded)
         if photo.height == 12:
             raise MemoryError
         return photo
 
-    entries = stylize_photos(render, FolderPhotos(photos), tmp_path / "out", {})
+    entries = make_pictures(render, FolderPhotos(photos), tmp_path / "out", {})
     assert [entry.input for entry in entries if entry.error == "MemoryError"] == ["b.JPG"]
 
 
 def test_a_defect_is_no_failed_photo(photos, tmp_path):
     with pytest.raises(ZeroDivisionError):
-        stylize_photos(lambda photo: 1 / 0, FolderPhotos(photos), tmp_path / "out", {})
+        make_pictures(lambda data: 1 / 0, FolderPhotos(photos), tmp_path / "out", {})
 
 
 @pytest.mark.parametrize("option", [{"format": "gif"}, {"metadata": "some"}])
 def test_an_unknown_option_is_refused_before_anything_is_written(photos, render, option, tmp_path):
     with pytest.raises(ValueError, match="must be one of"):
-        stylize_photos(render, FolderPhotos(photos), tmp_path / "out", {}, **option)
+        make_pictures(render, FolderPhotos(photos), tmp_path / "out", {}, **option)
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ from styleadapt.errors import ManifestError
 from styleadapt.game.sheets import Grid
 
 from ..conftest import smooth_noise, stripes
-from .test_game_assets import sprite
+from ..pipelines.test_game_assets import sprite
 
 SHEET = {
     "frames": {

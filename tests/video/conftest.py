@@ -1,0 +1,1 @@
+from ..pipelines.conftest import copied  # noqa: F401
