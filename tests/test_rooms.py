@@ -17,3 +17,9 @@ def test_every_room_has_its_place_in_the_contract():
     contract = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     rooms = [path.parent.name for path in (ROOT / "styleadapt").glob("*/__init__.py")]
     assert [room for room in rooms if f'styleadapt.{room}"' not in contract and f"styleadapt.{room} " not in contract] == []
+
+
+def test_every_room_has_its_folder_of_tests():
+    rooms = {path.parent.name for path in (ROOT / "styleadapt").glob("*/__init__.py")}
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert rooms - folders == set() and folders - rooms == {"benchmarks", "scripts", "server", "tools"}

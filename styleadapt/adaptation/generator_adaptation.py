@@ -14,7 +14,6 @@ The average of the deltas over the steps is kept.
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -118,7 +117,6 @@ def adapt_generator(
     label: torch.Tensor | None = None,
     config: GeneratorAdaptationConfig | None = None,
     callback: Callable[[GeneratorAdaptationProgress], object] | None = None,
-    clock: Callable[[], float] = time.monotonic,
 ) -> GeneratorAdapter:
     """Adapts a generator to images of another domain and returns the change as an adapter; the generator is left as it is.
 
@@ -137,7 +135,7 @@ def adapt_generator(
     """
     if not 1 <= len(images) <= MOST_IMAGES:
         raise ValueError(f"a generator is adapted to 1 to {MOST_IMAGES} images, got {len(images)}")
-    timer = LevelTimer([1], budget, clock)
+    timer = LevelTimer([1], budget)
     run = _GeneratorAdaptation(generator, images, seed, label, config or GeneratorAdaptationConfig())
     first, stopped = run.check(), False
     if not math.isfinite(first["style"]):

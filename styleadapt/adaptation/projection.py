@@ -5,7 +5,6 @@ rises and falls as in StyleGAN2 (arXiv 1912.04958, appendix D); its noise maps s
 """
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -70,7 +69,6 @@ def project(
     image: torch.Tensor,
     budget: RefinementBudget,
     callback: Callable[[ProjectionProgress], object] | None = None,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Projection:
     """
     Args:
@@ -80,7 +78,7 @@ def project(
         budget: steps or seconds.
         callback: called after every step.
     """
-    timer = LevelTimer([1], budget, clock)
+    timer = LevelTimer([1], budget)
     network = build_feature_network(device=image.device)
     size = min(image.shape[-1], _LARGEST)
 

@@ -71,7 +71,6 @@ def plan_folder(
     grid: Grid | None = None,
     tile: bool = False,
     tile_match: Sequence[str] = (),
-    files: Iterable[Path] | None = None,
 ) -> list[FilePlan]:
     """Decides for every file of a folder, sorted by name.
 
@@ -83,12 +82,11 @@ def plan_folder(
         grid: of pictures whose frames no file tells.
         tile: all pictures repeat.
         tile_match: patterns of names, such as "textures/*", of those that do, else.
-        files: of the folder; all of them if left out.
 
     Raises:
         FileNotFoundError: there is no picture to paint.
     """
-    paths = sorted(list_files(folder) if files is None else files)
+    paths = sorted(list_files(folder))
     pictures = {path for path in paths if is_image(path)}
     layouts, keys, errors = _told_layouts(folder, paths, pictures)
     names = {path: path.relative_to(folder).as_posix() for path in paths}

@@ -1,7 +1,12 @@
 """Losses of a discriminator that classifies, where some images have labels, and of the generator beside it.
 
 Labels are `(B,)` int64; -1 is an image without one. The logits of a discriminator with the head "k+1" say real or generated as
-their log-sum-exp, and those with the head "auxiliary" have a logit of their own for that: see `models.gan_heads`.
+their log-sum-exp, and those with the head "auxiliary" have a logit of their own for that: see `models.gan_heads`. With the former
+and the non-saturating loss of that log-sum-exp the discriminator's loss is that of Salimans et al. (arXiv 1606.03498, section 5)
+
+    -log(1 - p(K + 1 | real)) - log p(K + 1 | fake) - log p(y | real, y < K + 1) of those with labels
+
+where the logit of class K + 1 is fixed at 0, so that 1 - p(K + 1 | x) = Z / (Z + 1), Z the sum of the exponentials.
 """
 
 from collections.abc import Sequence
@@ -28,27 +33,6 @@ def classification_loss(class_logits: torch.Tensor, labels: torch.Tensor) -> tor
     """
     total = F.cross_entropy(class_logits.float(), labels, ignore_index=UNLABELED, reduction="sum")
     return total / (labels != UNLABELED).sum().clamp_min(1)
-
-
-def k_plus_one_discriminator_loss(
-    real_logits: torch.Tensor, fake_logits: torch.Tensor, labels: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Discriminator's loss as a classifier of K classes and "generated" (arXiv 1606.03498, section 5):
-
-        -log(1 - p(K + 1 | real)) - log p(K + 1 | fake) - log p(y | real, y < K + 1) of those with labels
-
-    with the logit of class K + 1 fixed at 0, so that 1 - p(K + 1 | x) = Z / (Z + 1), Z the sum of the exponentials.
-
-    Args:
-        real_logits, fake_logits: `(B, K)`, of the classes.
-        labels: `(B,)`, of the real images; none of them has one if left out.
-
-    >>> k_plus_one_discriminator_loss(torch.zeros(1, 1), torch.zeros(1, 1))  # 2 log 2
-    tensor(1.3863)
-    """
-    real, fake = (logits.float().logsumexp(1) for logits in (real_logits, fake_logits))
-    loss = F.softplus(-real).mean() + F.softplus(fake).mean()
-    return loss if labels is None else loss + classification_loss(real_logits, labels)
 
 
 def feature_matching_loss(real_features: Sequence[torch.Tensor], fake_features: Sequence[torch.Tensor]) -> torch.Tensor:
