@@ -1,12 +1,13 @@
 """Adapts the generator to one or a few style images in about a minute on two CPU cores; the result is an adapter.
 
 It starts at the zero-shot style code and trains that code, AdaLIN and the other small parameters, low-rank deltas of the
-convolutions, and the discriminator's upper layers, on random crops of a few photos.
+convolutions, and the discriminator's upper layers, on random crops of a few photos. Of several style images each has its turn,
+with its own statistics, and with its own zero-shot code in the place of their mean: what is learned is what the images have in
+common, and one of them, given as the style of a picture while the adapter is worn, is painted better too.
 """
 
 import contextlib
 import copy
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -177,8 +178,11 @@ class _Adaptation:
         self.autocast = lambda: torch.autocast(device.type, torch.bfloat16) if supports_bf16(device) else contextlib.nullcontext()
         with torch.no_grad():
             self.styles = [image_to_tensor(resize_within(i, config.style_size**2, 64)).to(self.device) for i in styles]
-            self.start_code = style_encoder.mix(torch.cat([style_encoder(image) for image in self.styles])).float()
-            self.targets = [self._target(1 / 2**level) for level in range(config.pyramid)]
+            codes = torch.cat([style_encoder(image) for image in self.styles]).float()
+            self.start_code = style_encoder.mix(codes)
+            self.shifts = (codes - self.start_code).split(1)
+            self.single = [[self._target(image, 1 / 2**level) for level in range(config.pyramid)] for image in self.styles]
+            self.targets = [_mean_target(level) for level in zip(*self.single)]
             crops = PhotoCrops(photos, config.crop_size, config.largest_zoom, seed)
             self.pool = [self._with_features(crop) for crop in crops.cut(config.pool_size)]
             self.fixed = [self._with_features(crop) for crop in crops.cut(4)]
@@ -217,14 +221,16 @@ class _Adaptation:
         photo = content.pixels
         # in training the generator shifts its noise, which would be learned by heart
         self.generator.train()
+        turn = step % len(self.styles)
+        state = {**self.trained, "code": self.trained["code"] + self.shifts[turn]}
         with self._seeded():
-            generated = self._generate(photo, self.trained)
+            generated = self._generate(photo, state)
         self.generator.eval()
         seen = self.network(generated)
-        loss, _ = self._loss(generated, seen, content)
+        loss, _ = self._loss(generated, seen, content, self.single[turn])
         if self.opponent is not None:
-            real = torch.cat([self._style_crop() for _ in range(len(generated))])
-            code = self.trained["code"].detach().expand(len(generated), -1)
+            real = torch.cat([self._style_crop(self.styles[turn]) for _ in range(len(generated))])
+            code = state["code"].detach().expand(len(generated), -1)
             with self._seeded():
                 loss = loss + self.opponent.loss(generated, real, code, step)
         for crop, picture in zip(crops, generated):
@@ -275,7 +281,7 @@ class _Adaptation:
         for crop in self.fixed:
             generated = self._generate(crop.target.pixels, self.averaged)
             axes = torch.eye(3, dtype=torch.float32, device=self.device)
-            loss, means = self._loss(generated, self.network(generated), crop.target, axes)
+            loss, means = self._loss(generated, self.network(generated), crop.target, self.targets, axes)
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
         return figures
@@ -303,32 +309,26 @@ class _Adaptation:
         with self.autocast():
             return functional_call(self.generator, parameters, (photo, code)).sample.float()
 
-    def _loss(self, generated, seen, content: ContentTarget, directions=None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def _loss(
+        self, generated, seen, content: ContentTarget, targets: list[StyleTarget], directions=None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if directions is None:
             directions = torch.randn(3, 16, generator=self.random, dtype=torch.float32)
             directions = F.normalize(directions, dim=0).to(self.device)
-        loss, means = self.objective(generated, seen, content, self.targets[0], directions)
-        for level, target in enumerate(self.targets[1:], 1):
+        loss, means = self.objective(generated, seen, content, targets[0], directions)
+        for level, target in enumerate(targets[1:], 1):
             small = F.interpolate(generated, scale_factor=0.5**level, mode="area")
             loss = loss + self.objective.style_only(self.network(small), target)
         return loss, means
 
-    def _target(self, scale: float) -> StyleTarget:
-        """Statistics of all style images at all `style_scales`, averaged, and their pixels side by side."""
+    def _target(self, image: torch.Tensor, scale: float) -> StyleTarget:
+        """What a style image is told by at this share of its size, averaged over all `style_scales`."""
         targets = []
-        for image, share in itertools.product(self.styles, self.config.style_scales):
+        for share in self.config.style_scales:
             side = [max(16, round(length * scale * share)) for length in image.shape[-2:]]
             small = image if scale * share == 1 else F.interpolate(image, size=side, mode="bilinear", antialias=True)
             targets.append(self.objective.style_target(small, self.network(small)))
-        mean = {
-            kind: {
-                name: torch.stack([getattr(t.statistics, kind)[name] for t in targets]).mean(0)
-                for name in getattr(targets[0].statistics, kind)
-            }
-            for kind in ("gram", "mean", "std")
-        }
-        pixels = torch.cat([t.pixels.flatten(2) for t in targets], 2)[:, :, None]
-        return StyleTarget(StyleStatistics(**mean), pixels)
+        return _mean_target(targets)
 
     def _with_features(self, photo: torch.Tensor, distance: torch.Tensor | None = None) -> _Crop:
         photo = photo.to(self.device)
@@ -345,8 +345,7 @@ class _Adaptation:
             edges.append(self._with_features(picture[None], distance[None].to(self.device)))
         return edges
 
-    def _style_crop(self) -> torch.Tensor:
-        image = self.styles[int(torch.randint(len(self.styles), (), generator=self.random))]
+    def _style_crop(self, image: torch.Tensor) -> torch.Tensor:
         size = self.config.crop_size
         span = min(size, *image.shape[-2:])
         top, left = (int(torch.randint(side - span + 1, (), generator=self.random)) for side in image.shape[-2:])
@@ -359,3 +358,18 @@ class _Adaptation:
         state = {name: t.to(self.device) for name, t in state.items()}
         outputs = [self.network(self._generate(crop.target.pixels, state)) for crop in self.fixed]
         return lost_variety(outputs, [crop.features for crop in self.fixed], self.objective.content_layers)
+
+
+def _mean_target(targets: Sequence[StyleTarget]) -> StyleTarget:
+    """The mean of statistics, and all pixels side by side."""
+    if len(targets) == 1:
+        return targets[0]
+    mean = {
+        kind: {
+            name: torch.stack([getattr(t.statistics, kind)[name] for t in targets]).mean(0)
+            for name in getattr(targets[0].statistics, kind)
+        }
+        for kind in ("gram", "mean", "std")
+    }
+    pixels = torch.cat([t.pixels.flatten(2) for t in targets], 2)[:, :, None]
+    return StyleTarget(StyleStatistics(**mean), pixels)

@@ -146,6 +146,35 @@ def test_several_styles_give_one_adapter(tiny_models):
     assert adapter.images == 2 and adapter.code.shape == (1, 16)
 
 
+def test_each_of_several_styles_has_its_turn_with_its_own_code_and_statistics(tiny_models, monkeypatch):
+    import styleadapt.adaptation.adapt as module
+
+    seen = []
+
+    class Watched(module._Adaptation):
+        def _generate(self, photo, state):
+            if self.generator.training:
+                seen.append((state["code"] - self.trained["code"]).detach())
+            return super()._generate(photo, state)
+
+        def _loss(self, generated, features, content, targets, directions=None):
+            if directions is None:
+                seen.append(targets)
+            return super()._loss(generated, features, content, targets, directions)
+
+    kept = []
+    monkeypatch.setattr(module, "_Adaptation", lambda *args: kept.append(Watched(*args)) or kept[0])
+    styles = [stripes(72), smooth_noise((80, 80), 3), stripes(90, 12)]
+    adapt(**tiny_models, styles=styles, photos=[smooth_noise((80, 72), 0)], base="b", steps=4, config=FAST)
+    codes, targets = seen[::2], seen[1::2]
+    own = [tiny_models["style_encoder"](image) for image in kept[0].styles]
+    for step, turn in enumerate([0, 1, 2, 0]):
+        assert torch.allclose(codes[step], own[turn] - sum(own) / 3, atol=1e-5)
+        assert targets[step] is kept[0].single[turn]
+    mean = sum(target[0].statistics.gram["relu1_2"] for target in kept[0].single) / 3
+    assert torch.allclose(kept[0].targets[0].statistics.gram["relu1_2"], mean, rtol=1e-4)
+
+
 @pytest.mark.parametrize("options, name", [({"steps": 0}, "`steps`"), ({"steps": None, "max_seconds": 0}, "`max_seconds`")])
 def test_budgets_that_are_none_are_refused(tiny_models, options, name):
     with pytest.raises(ValueError, match=name):
