@@ -1,6 +1,8 @@
 import torch
 
-from styleadapt import StyleTransferPipeline
+from styleadapt import RestorationPipeline, StyleTransferPipeline
+
+from ..tiny_restoration import tiny_restoration
 
 
 def test_the_mean_of_two_models_is_written(command, repo, tiny_pipe, tmp_path):
@@ -16,6 +18,20 @@ def test_the_mean_of_two_models_is_written(command, repo, tiny_pipe, tmp_path):
         torch.testing.assert_close(mean.style_encoder.state_dict()[key], value)
     for key, value in tiny_pipe.discriminator.named_parameters():
         torch.testing.assert_close(mean.discriminator.get_parameter(key), value)
+
+
+def test_networks_of_restoration_that_all_models_have_are_averaged(command, tmp_path):
+    one, other = tiny_restoration(), tiny_restoration()
+    for parameter in other.inpainter.parameters():
+        parameter.data += 1
+    one.save_pretrained(tmp_path / "one")
+    RestorationPipeline(inpainter=other.inpainter).save_pretrained(tmp_path / "other")
+    models = (tmp_path / "one", tmp_path / "other")
+    done = command("average_weights", *models, "--task", "restoration", "--weights", 0.25, 0.75, "--output", tmp_path / "mean")
+    assert done.returncode == 0, done.stderr
+    mean = RestorationPipeline.from_pretrained(tmp_path / "mean")
+    for key, value in one.inpainter.named_parameters():
+        torch.testing.assert_close(mean.inpainter.get_parameter(key), value + 0.75)
 
 
 def test_weights_that_do_not_sum_to_1_are_refused(command, repo, tmp_path):
