@@ -225,6 +225,14 @@ class GenerateEvents(LongWork):
         names = pipe.classes or [str(n) for n in range(pipe.num_classes)]
         return gr.update(choices=[ANY, *names], visible=bool(names)), READY, gr.update(interactive=True)
 
+    def open(self, shown: list | None, *arguments: Any) -> Pictures | list[dict]:
+        """Generate the first pictures, unless some are shown already: the tab does not open empty."""
+        try:
+            _ = self.studio.generation
+        except ModelLoadError:
+            return [gr.skip()] * 5
+        return [gr.skip()] * 5 if shown else self.generate(*arguments)
+
     def _options(self, truncation: float, label: str | None, tileable: bool) -> dict[str, Any]:
         pipe, text = self.studio.generation, (label or ANY).strip()
         named = pipe.classes is not None and text in pipe.classes
@@ -368,7 +376,15 @@ def build_generate_tab(studio: Studio, visitors: Visitors, visitor: gr.State, pa
 
     shared = [truncation, label, tileable, weight, visitor]
     outputs = [gallery, tiles, download, note, visitor]
-    page.select(events.describe, None, [label, note, run], queue=False, show_progress="hidden", api_visibility="private")
+    opened = page.select(events.describe, None, [label, note, run], queue=False, show_progress="hidden", api_visibility="private")
+    opened.success(
+        events.open,
+        [gallery, seed, num_images, *shared],
+        outputs,
+        show_progress_on=gallery,
+        api_visibility="private",
+        **SHORT_WORK,
+    )
     run.click(events.generate, [seed, num_images, *shared], outputs, show_progress_on=gallery, api_name="generate", **SHORT_WORK)
     mix.click(events.mix, [seed_a, seed_b, crossover, *shared], outputs, show_progress_on=gallery, api_name="mix", **SHORT_WORK)
     interpolate.click(

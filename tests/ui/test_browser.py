@@ -284,10 +284,11 @@ def test_a_set_of_game_assets_is_seen_animated_and_downloaded(visit, tmp_path):
 def test_pictures_are_generated_mixed_and_downloaded(visit):
     page = visit()
     open_tab(page, "Generate")
+    expect(page.locator("#generate-gallery img")).to_have_count(4)  # it does not open empty
+    page.locator("#generate-num-images input[type=number]").fill("2")
     page.locator("#generate-run").click()
-    expect(page.locator("#generate-gallery img")).to_have_count(4)
-    sheet = Image.open(download(page, "#generate-download").path())
-    assert sheet.width == sheet.height
+    expect(page.locator("#generate-gallery img")).to_have_count(2)
+    assert Image.open(download(page, "#generate-download").path()).size == (32, 16)
     page.get_by_text("Mix two, or go from one to the other").click()
     page.locator("#generate-mix").click()
     expect(page.locator("#generate-gallery img")).to_have_count(3)  # the two, and the mixture between them

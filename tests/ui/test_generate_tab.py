@@ -63,6 +63,12 @@ def test_mixing_shows_both_and_what_comes_out(events, shared, visitor):
     assert Image.open(download["value"]).size == (48, 16)
 
 
+def test_the_tab_opens_with_pictures_once(events, shared, visitor):
+    pictures = events.open(None, 3, 2, 0.7, "any", False, 0.0, visitor)[0]
+    assert len(pictures) == 2 and same(pictures[1], shared(2, 3).images[1])
+    assert events.open([("shown.png", None)], 3, 2) == [gr.skip()] * 5
+
+
 def test_a_clip_goes_from_one_to_the_other(events, visitor):
     file, _ = events.interpolate(1, 2, 5, visitor=visitor)
     with VideoReader(file) as clip:
@@ -114,6 +120,7 @@ def test_a_server_without_the_weights_says_so(pipeline, visitors, visitor, monke
     assert note == ABSENT and not run["interactive"] and not label["visible"]
     with pytest.raises(gr.Error, match="the weights of generation are not installed here"):
         events.generate(0, visitor=visitor)
+    assert events.open(None, 0) == [gr.skip()] * 5
 
 
 def test_an_adaptation_is_watched_stopped_kept_and_used(events, shared, domain, visitor, monkeypatch):
