@@ -2,8 +2,8 @@
 
 Install them beside the environment, since they ask for torchvision and an experiment tracker that nothing here needs:
 
-    pip install --no-deps --target peers stylegan2-pytorch==1.9.0 lightweight-gan==1.2.1 einops kornia kornia_rs tabulate colorama \
-        vector-quantize-pytorch==0.1.0 adabelief-pytorch
+    pip install --no-deps --target peers stylegan2-pytorch==1.9.0 lightweight-gan==1.2.1 einops kornia kornia_rs tabulate \
+        colorama vector-quantize-pytorch==0.1.0 adabelief-pytorch
 
 Both packages refuse to be imported without a CUDA device, and move everything to one. Here `cuda()` leaves tensors and models
 where they are, and what asks for torchvision, the tracker or the command line gets empty modules: images come from our own data

@@ -30,6 +30,7 @@ _PUBLIC = {
     "GameAssetOutput": "pipelines.game_assets",
     "GenerationPipeline": "pipelines.generation",
     "GenerationOutput": "pipelines.generation",
+    "GeneratedImages": "pipelines.generated_images",
     "DiscriminatorClassifier": "pipelines.classification",
     "ClassificationOutput": "pipelines.classification",
     "stylize_video": "pipelines.video",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from .models.ugatit import UGATITDiscriminator, UGATITGenerator
     from .pipelines.classification import ClassificationOutput, DiscriminatorClassifier
     from .pipelines.game_assets import GameAssetOutput, GameAssetPipeline
+    from .pipelines.generated_images import GeneratedImages
     from .pipelines.generation import GenerationOutput, GenerationPipeline
     from .pipelines.restoration import RestorationOutput, RestorationPipeline, RestorationProgress
     from .pipelines.style_transfer import StyleTransferOutput, StyleTransferPipeline

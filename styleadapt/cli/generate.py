@@ -5,10 +5,12 @@
     styleadapt generate -o sheet.png --num_images 16 --grid
     styleadapt generate -o texture.png --tile --label brick
     styleadapt generate -o pictures/ --num_images 4 --interpolate way.mp4
+    styleadapt generate -o more/ --per_class 100 --truncation 1 --model user/digits
 
 One picture goes to the file OUT, and so does a sheet of several with --grid. Otherwise they go to the folder OUT as 0000.png,
-0001.png and so on; files of these names are replaced. --interpolate writes a clip that goes from picture to picture and back to
-the first one.
+0001.png and so on; files of these names are replaced. --per_class writes as many pictures of each class, in a folder of the
+class's name, or of its number where the name is none for a folder: images to train a classifier on. --interpolate writes a clip
+that goes from picture to picture and back to the first one.
 """
 
 import argparse
@@ -46,6 +48,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="L",
         help="class by name or number; the pictures take several in turn; all classes if left out",
     )
+    parser.add_argument("--per_class", type=int, metavar="N", help="N pictures of every class instead, a folder for each")
     parser.add_argument("--tile", action="store_true", help="the pictures repeat without a seam")
     parser.add_argument("--grid", action="store_true", help="all pictures on one sheet")
     parser.add_argument("--interpolate", metavar="FILE", help="also write a clip, .mp4, .webm or .gif, from picture to picture")
@@ -69,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     from ..images.whole_files import check_writable
 
     target = Path(args.output)
+    if args.per_class is not None:
+        return _write_classes(args, target)
     one_file = args.grid or (args.num_images == 1 and target.suffix.lower() in WRITABLE_EXTENSIONS)
     if one_file and target.suffix.lower() not in WRITABLE_EXTENSIONS:
         raise ValueError(f"--output {target} must end in one of {', '.join(WRITABLE_EXTENSIONS)}, since it is one sheet")
@@ -95,6 +100,38 @@ def run(args: argparse.Namespace) -> int:
     if clip is not None:
         _write_way(pipe, made, clip, args.steps, args.rate, tileable)
     return 0
+
+
+def _write_classes(args: argparse.Namespace, target: Path) -> int:
+    """As many pictures of every class, each in a folder of its class."""
+    from tqdm import tqdm
+
+    from ..images.whole_files import check_writable
+    from ..pipelines.generated_images import GeneratedImages
+
+    given = {"--num_images": args.num_images != 1, "--label": args.label, "--grid": args.grid, "--interpolate": args.interpolate}
+    if other := [name for name, value in given.items() if value]:
+        raise ValueError(f"--per_class and {other[0]} are both given; give one of them")
+    check_writable(target / "0" / "0000.png")
+    images = GeneratedImages(_load(args), args.per_class, args.seed, args.truncation, True if args.tile else None)
+    folders = [target / (name if _is_folder_name(name) else str(n)) for n, name in enumerate(images.classes)]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for n in tqdm(range(len(images)), "generating", unit="picture"):
+        picture, label = images[n]
+        picture.save(folders[label] / f"{n // len(folders):04}.png")
+    print(f"{target}: {len(images)} pictures of {len(folders)} classes")
+    return 0
+
+
+def _is_folder_name(name: str) -> bool:
+    """Whether a class's name, which comes with a model, can name a folder anywhere, and cannot be taken for a number or a path.
+
+    >>> [_is_folder_name(name) for name in ("oak tree", "../oak", "c:oak", ".oak", "12")]
+    [True, False, False, False, False]
+    """
+    plain = all(letter.isalnum() or letter in " -_()" for letter in name)
+    return plain and name == name.strip() and not name.isdecimal() and len(name.encode()) <= 100
 
 
 def _write(pictures: "list[Image.Image]", target: Path, one_file: bool, grid: bool) -> None:

@@ -93,3 +93,27 @@ def test_what_cannot_be_done_is_said(generate, tmp_path, monkeypatch, arguments,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
         generate(*arguments)
+
+
+def test_as_many_pictures_of_every_class_go_to_folders_of_theirs(generate, tmp_path):
+    assert generate("-o", tmp_path / "more", "--per_class", 2, "--seed", 3, classes=2) == 0
+    found = sorted(str(file.relative_to(tmp_path / "more")) for file in (tmp_path / "more").rglob("*.png"))
+    assert found == ["c0/0000.png", "c0/0001.png", "c1/0000.png", "c1/0001.png"]
+    alone = tiny_generation(2)(1, 4, 0.7, 1).images[0]
+    assert np.array_equal(pixels(tmp_path / "more" / "c1" / "0001.png"), pixels(alone))
+
+
+@pytest.mark.parametrize("option", [("--num_images", 2), ("--label", "c0"), ("--grid",), ("--interpolate", "a.mp4")])
+def test_pictures_of_every_class_and_something_else_are_not_asked_for_together(generate, tmp_path, option):
+    with pytest.raises(ValueError, match=option[0]):
+        generate("-o", tmp_path / "more", "--per_class", 2, *option, classes=2)
+
+
+def test_a_class_named_like_a_path_gets_a_folder_of_its_number(tmp_path, generate):
+    pipe = tiny_generation(2)
+    pipe.register_to_config(classes=["../out", "oak"])
+    pipe.save_pretrained(tmp_path / "model")
+    arguments = ["-o", tmp_path / "a" / "more", "--per_class", 1, "--pretrained_model_name_or_path", tmp_path / "model"]
+    run(parse_arguments([str(argument) for argument in arguments]))
+    assert sorted(folder.name for folder in (tmp_path / "a" / "more").iterdir()) == ["0", "oak"]
+    assert not (tmp_path / "a" / "out").exists()
