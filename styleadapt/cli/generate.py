@@ -5,7 +5,7 @@
     styleadapt generate -o sheet.png --num_images 16 --grid
     styleadapt generate -o texture.png --tile --label brick
     styleadapt generate -o pictures/ --num_images 4 --interpolate way.mp4
-    styleadapt generate -o more/ --per_class 100 --truncation 1 --model user/digits
+    styleadapt generate -o more/ --per_class 100 --truncation 1 --pretrained_model_name_or_path user/digits
 
 One picture goes to the file OUT, and so does a sheet of several with --grid. Otherwise they go to the folder OUT as 0000.png,
 0001.png and so on; files of these names are replaced. --per_class writes as many pictures of each class, in a folder of the
