@@ -18,7 +18,6 @@ import argparse
 import json
 import sys
 import tempfile
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from PIL import Image
 
 from styleadapt.console import careful_output
 from styleadapt.data.square_crops import middle_square
+from styleadapt.images.image_files import list_images
 from styleadapt.images.images import image_to_tensor, open_image
 from styleadapt.metrics.backbones import load_backbone
 from styleadapt.metrics.distribution import kernel_distance
@@ -80,7 +80,7 @@ def main() -> int:
 
 def files(folder: str) -> list[Image.Image]:
     """The images of a folder, as "RGB"."""
-    return [open_image(file).convert("RGB") for file in sorted(Path(folder).iterdir())]
+    return [open_image(file) for file in list_images(folder)]
 
 
 def pictures_of(pipe: GenerationPipeline, args: argparse.Namespace) -> list[Image.Image]:
@@ -92,8 +92,7 @@ def finetuned(settings: dict[str, Any], args: argparse.Namespace, place: str) ->
     """The packaged generator after so many minutes of `scripts/finetune.py --task generation`."""
     trained = load_yaml(Path(__file__).parents[1] / "configs" / "textures-64.yaml")
     values: dict[str, Any] = {
-        **{key: trained[key] for key in ("discriminator_type", "discriminator", "adv_loss", "mixed_precision") if key in trained},
-        "pretrained_model_name_or_path": str(resources.files("styleadapt") / "assets" / "generation"),
+        **{key: trained[key] for key in ("discriminator_type", "discriminator", "adv_loss", "mixed_precision")},
         "train_data_dir": args.shots,
         "output_dir": place,
         "seed": args.seed,

@@ -49,8 +49,8 @@ class GeneratedImages(Dataset):
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes in the order of their numbers; the numbers themselves, if they have no names."""
-        return list(self.pipe.classes or map(str, range(self.pipe.num_classes)))
+        """See `GenerationPipeline.class_names`."""
+        return self.pipe.class_names
 
     def __len__(self) -> int:
         return self.per_class * self.pipe.num_classes

@@ -55,6 +55,11 @@ class LatentSpaceMixin:
         return getattr(self.generator.config, "num_classes", 0)
 
     @property
+    def class_names(self) -> list[str]:
+        """Of every class the name, or the number where they have none; empty for a generator without classes."""
+        return self.classes or [str(n) for n in range(self.num_classes)]
+
+    @property
     def has_codes(self) -> bool:
         """Does a mapping network make codes of the latents, which can be truncated and mixed?"""
         return hasattr(self.generator, "mapping")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -15,14 +14,13 @@ from styleadapt.ui.examples import AdaptExample, adapt_example, example_images, 
 from styleadapt.ui.limits import (
     DEFAULT_SECONDS,
     LIVE_PREVIEW_SIDE,
-    LONG_WORK,
     MAX_ADAPTER_BYTES,
     MAX_SECONDS,
     MIN_SECONDS,
     clamp,
 )
 from styleadapt.ui.live_adaptation import Finished
-from styleadapt.ui.long_work import LongWork
+from styleadapt.ui.long_work import LongWork, connect, ready
 from styleadapt.ui.progress import bar, report_text, scores_text, status
 from styleadapt.ui.session import Visitor, Visitors
 from styleadapt.ui.studio import Look, Studio
@@ -137,9 +135,9 @@ def opening_text(example: AdaptExample | None) -> str:
     return IDLE + status(f"{told} {scores_text(example.scores)}") + health_list(example.scores)
 
 
-def free(visitor: Visitor | None) -> tuple[dict, dict, dict]:
+def free(visitor: Visitor | None) -> tuple[dict, ...]:
     """The buttons after an adaptation: Adapt can be pressed again, Stop cannot, and an adapter can be used if there is one."""
-    return gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=bool(visitor and visitor.has_adapter))
+    return *ready(visitor), gr.update(interactive=bool(visitor and visitor.has_adapter))
 
 
 def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> AdaptTab:
@@ -183,23 +181,21 @@ def build_adapt_tab(studio: Studio, visitors: Visitors, visitor: gr.State) -> Ad
 
     fill_from(style_strip, example_styles, styles)
     fill_from(photo_strip, photos, photo)
-    started = run.click(
-        events.prepare, visitor, [progress, run, stop, visitor], queue=False, show_progress="hidden", api_visibility="private"
-    )
-    ran = started.then(
+    connect(
+        events,
         events.adapt,
-        [photo, styles, seconds, visitor],
-        [progress, before, after, download, visitor],
-        show_progress_on=progress,
-        scroll_to_output=True,
+        run,
+        stop,
+        progress,
+        IDLE,
+        visitor,
+        free=free,
+        freed=[use],
+        public_stop="stop",
+        inputs=[photo, styles, seconds, visitor],
+        outputs=[progress, before, after, download, visitor],
         api_name="adapt",
-        **LONG_WORK,
     )
-    aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    # Gradio 6.31 does not call `then` after an error.
-    ran.success(free, visitor, [run, stop, use], **aside)
-    ran.failure(lambda visitor: (IDLE, *free(visitor)), visitor, [progress, run, stop, use], **aside)
-    stop.click(events.stop, visitor, progress, queue=False, show_progress="hidden", api_name="stop")
     loaded = load.upload(
         events.load_adapter, [load, visitor], [progress, download, visitor], show_progress_on=progress, api_name="load_adapter"
     )

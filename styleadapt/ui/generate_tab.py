@@ -222,7 +222,7 @@ class GenerateEvents(LongWork):
             pipe = self.studio.generation
         except ModelLoadError:
             return gr.update(visible=False), ABSENT, gr.update(interactive=False)
-        names = pipe.classes or [str(n) for n in range(pipe.num_classes)]
+        names = pipe.class_names
         return gr.update(choices=[ANY, *names], visible=bool(names)), READY, gr.update(interactive=True)
 
     def open(self, shown: list | None, *arguments: Any) -> Pictures | list[dict]:

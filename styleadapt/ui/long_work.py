@@ -1,6 +1,6 @@
 """Connects work that takes minutes to the interface: its place in the queue, its Stop button, and the order of events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -33,6 +33,11 @@ class LongWork:
         return status("There is nothing to stop.")
 
 
+def ready(visitor: Visitor | None) -> tuple[dict, ...]:
+    """The buttons after the work: the one that starts it can be pressed again, and Stop cannot."""
+    return gr.update(interactive=True), gr.update(interactive=False)
+
+
 def connect(
     events: LongWork,
     work: Callable,
@@ -42,6 +47,9 @@ def connect(
     idle: str,
     visitor: gr.State,
     place: dict[str, Any] = LONG_WORK,
+    free: Callable[[Visitor | None], tuple[dict, ...]] = ready,
+    freed: Sequence[gr.Button] = (),
+    public_stop: str | None = None,
     **event: Any,
 ) -> None:
     """Let `run` wait for its turn and do `work`, one visitor's at a time, and `stop` end it.
@@ -49,14 +57,21 @@ def connect(
     Parameters:
         progress: shows how it goes, and `idle` again after an error.
         place: in the queue.
+        free, freed: what becomes of `run`, `stop` and further buttons, `freed`, when the work has ended, well or not.
+        public_stop: name in the API of the function that stops the work; it is in none if left out.
         event: inputs, outputs and `api_name` of the work.
     """
     aside: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     started = run.click(events.prepare, visitor, [progress, run, stop, visitor], **aside)
     ran = started.then(work, **event, show_progress_on=progress, scroll_to_output=True, **place)
-    ready = gr.update(interactive=True), gr.update(interactive=False)
+    buttons = [run, stop, *freed]
     # Gradio 6.31 does not call `then` after an error.
-    ran.success(lambda: ready, None, [run, stop], **aside)
-    ran.failure(lambda: (idle, *ready), None, [progress, run, stop], **aside)
+    ran.success(free, visitor, buttons, **aside)
+    ran.failure(lambda visitor: (idle, *free(visitor)), visitor, [progress, *buttons], **aside)
     # A name of its own, since gradio gives "stop" to the first, private or not.
-    stop.click(events.stop, visitor, progress, api_name=f"stop_{event['api_name']}", **aside)
+    name = (
+        {"api_name": f"stop_{event['api_name']}"}
+        if public_stop is None
+        else {"api_name": public_stop, "api_visibility": "public"}
+    )
+    stop.click(events.stop, visitor, progress, **{**aside, **name})
