@@ -153,11 +153,12 @@ def adapt(
 
 @dataclass
 class _Crop:
-    """One sample of an adaptation: a photo's target, its features on the content layers, and the distances of a drawn edge."""
+    """One sample of an adaptation: a photo `(1, 3, H, W)`, the distances of a drawn edge, and the photo's target once it is
+    needed."""
 
-    target: ContentTarget
-    features: dict[str, torch.Tensor]
+    pixels: torch.Tensor
     distance: torch.Tensor | None = None
+    target: ContentTarget | None = None
 
 
 class _Adaptation:
@@ -184,8 +185,8 @@ class _Adaptation:
             self.single = [[self._target(image, 1 / 2**level) for level in range(config.pyramid)] for image in self.styles]
             self.targets = [_mean_target(level) for level in zip(*self.single)]
             crops = PhotoCrops(photos, config.crop_size, config.largest_zoom, seed)
-            self.pool = [self._with_features(crop) for crop in crops.cut(config.pool_size)]
-            self.fixed = [self._with_features(crop) for crop in crops.cut(4)]
+            self.pool = [_Crop(pixels.to(self.device)) for pixels in crops.cut(config.pool_size)]
+            self.fixed = [_Crop(pixels.to(self.device)) for pixels in crops.cut(4)]
             if config.rim_weight:
                 self.pool += self._edges(seed)
         with self._seeded():
@@ -217,7 +218,7 @@ class _Adaptation:
             group["lr"] = rate * group["factor"]
         picked = torch.randint(len(self.pool), (c.batch_size,), generator=self.random)
         crops = [self.pool[i] for i in picked]
-        content = ContentTarget.cat([crop.target for crop in crops])
+        content = ContentTarget.cat([self._content(crop) for crop in crops])
         photo = content.pixels
         # in training the generator shifts its noise, which would be learned by heart
         self.generator.train()
@@ -267,9 +268,7 @@ class _Adaptation:
 
         def opinions() -> Iterator[torch.Tensor]:
             for crop in self.pool[: self.config.ewc_samples]:
-                output = functional_call(
-                    self.generator, {**self.base, **parameters}, (crop.target.pixels, self.start_code)
-                ).sample
+                output = functional_call(self.generator, {**self.base, **parameters}, (crop.pixels, self.start_code)).sample
                 yield nonsaturating_generator_loss(judge(output, self.start_code).logits)
 
         return fisher_diagonal(opinions(), parameters)
@@ -279,9 +278,9 @@ class _Adaptation:
         """Style, content and weighted objective of the averaged state on the fixed crops."""
         figures = {"objective": 0.0, "style": 0.0, "content": 0.0}
         for crop in self.fixed:
-            generated = self._generate(crop.target.pixels, self.averaged)
+            generated = self._generate(crop.pixels, self.averaged)
             axes = torch.eye(3, dtype=torch.float32, device=self.device)
-            loss, means = self._loss(generated, self.network(generated), crop.target, self.targets, axes)
+            loss, means = self._loss(generated, self.network(generated), self._content(crop), self.targets, axes)
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
         return figures
@@ -330,19 +329,20 @@ class _Adaptation:
             targets.append(self.objective.style_target(small, self.network(small)))
         return _mean_target(targets)
 
-    def _with_features(self, photo: torch.Tensor, distance: torch.Tensor | None = None) -> _Crop:
-        photo = photo.to(self.device)
-        features = self.network(photo)
-        kept = {name: features[name] for name in self.objective.content_layers}
-        return _Crop(self.objective.content_target(photo, features), kept, distance)
+    @torch.no_grad()
+    def _content(self, crop: _Crop) -> ContentTarget:
+        """The target of a crop, which is calculated when it is first drawn: a short adaptation does not come to all of them."""
+        if crop.target is None:
+            crop.target = self.objective.content_target(crop.pixels, self.network(crop.pixels))
+        return crop.target
 
     def _edges(self, seed: int) -> list[_Crop]:
         """Drawn edges, an eighth of the pool; every other one with a photo before it."""
         rng, edges = np.random.default_rng(seed), []
         for number in range(math.ceil(len(self.pool) / 8)):
-            before = self.pool[number].target.pixels[0].cpu() if number % 2 else None
+            before = self.pool[number].pixels[0].cpu() if number % 2 else None
             picture, distance = drawn_edge(self.config.crop_size, rng, before)
-            edges.append(self._with_features(picture[None], distance[None].to(self.device)))
+            edges.append(_Crop(picture[None].to(self.device), distance[None].to(self.device)))
         return edges
 
     def _style_crop(self, image: torch.Tensor) -> torch.Tensor:
@@ -356,8 +356,10 @@ class _Adaptation:
     def memorization(self, state: dict[str, torch.Tensor]) -> float:
         """Variety of the fixed crops that is lost in `state`, 0 to 1; see `lost_variety`."""
         state = {name: t.to(self.device) for name, t in state.items()}
-        outputs = [self.network(self._generate(crop.target.pixels, state)) for crop in self.fixed]
-        return lost_variety(outputs, [crop.features for crop in self.fixed], self.objective.content_layers)
+        outputs, photos = zip(
+            *((self.network(self._generate(crop.pixels, state)), self.network(crop.pixels)) for crop in self.fixed)
+        )
+        return lost_variety(outputs, photos, self.objective.content_layers)
 
 
 def _mean_target(targets: Sequence[StyleTarget]) -> StyleTarget:

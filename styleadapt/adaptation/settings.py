@@ -37,8 +37,8 @@ class AdaptationConfig:
             small ones are busy, and smooth areas are what a style is hardest to learn on.
         pool_size: number of crops that are cut out, with their features, before training starts.
         style_size: style images are reduced to this many pixels squared.
-        style_scales: shares of that size at which the style is read; the target is the mean of what is seen at all of them, so
-            that strokes of several sizes are right.
+        style_scales: shares of that size at which the style is read; the target is the mean of what is seen at all of them. Strokes
+            of several sizes are right then, and those of the images' own size less so.
         pyramid: scales of the style loss; 2 compares at half size too.
         feature_network: what the losses see with, see `losses.features.build_feature_network`: `vgg16`, or
             `efficientnet-lite0`, which costs a fifth of it on processors without bfloat16 and gives far less style.
@@ -70,7 +70,7 @@ class AdaptationConfig:
     largest_zoom: float = 2.5
     pool_size: int = 48
     style_size: int = 512
-    style_scales: tuple[float, ...] = (1.0, 0.6)
+    style_scales: tuple[float, ...] = (1.0,)
     pyramid: int = 1
     feature_network: str = VGG16
     losses: LossWeights = None  # type: ignore[assignment]  # until `__post_init__`
