@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers beside each other share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from PIL import Image
 from styleadapt.models.discriminator import StyleDiscriminator
 from styleadapt.models.generator import StyleGenerator
 from styleadapt.models.style_encoder import StyleEncoder
+
+from .commands import command, refusal, repo  # noqa: F401
 
 EXPORT_TESTS = ("test_backends.py", "test_export.py", "test_web.py")
 TINY_GENERATOR = {"channels": (8, 16), "blocks": (1, 1), "half_channels": 4, "full_channels": 4, "code_dim": 16}

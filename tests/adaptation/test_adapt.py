@@ -78,7 +78,7 @@ def test_progress_comes_between_checks_too(tiny_models):
 def test_a_preview_has_the_size_of_its_photo(tiny_models, size):
     previews = []
     photo = smooth_noise(size, 3)
-    config = replace(FAST, crop_size=320, pool_size=1)
+    config = replace(FAST, crop_size=96, pool_size=1)
     run(tiny_models, steps=1, config=config, callback=lambda progress: previews.append(progress.preview(photo)))
     assert previews[0].size == size
 
@@ -86,7 +86,7 @@ def test_a_preview_has_the_size_of_its_photo(tiny_models, size):
 def test_long_strips_are_no_burden(tiny_models):
     """A strip enlarged until its short side fits would have a hundred megapixels."""
     strip = smooth_noise((12000, 1), 1)
-    assert adapt(**tiny_models, styles=[strip], photos=[strip], base="b", steps=1, config=replace(FAST, crop_size=320)).steps == 1
+    assert adapt(**tiny_models, styles=[strip], photos=[strip], base="b", steps=1, config=replace(FAST, crop_size=96)).steps == 1
 
 
 def test_the_noise_is_shifted_while_training_and_stands_still_in_checks(tiny_models, monkeypatch):

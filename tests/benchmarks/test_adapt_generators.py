@@ -6,6 +6,7 @@ from PIL import Image
 from ..conftest import smooth_noise, stripes
 
 
+@pytest.mark.slow
 def test_every_method_is_measured_beside_the_source(command, tmp_path):
     for folder, offset in (("shots", 0), ("reference", 10)):
         (tmp_path / folder).mkdir()

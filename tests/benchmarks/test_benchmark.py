@@ -9,7 +9,7 @@ import pytest
 
 from race import RaceError, Timing
 
-from ..scripts.conftest import ROOT
+from ..commands import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,7 @@ def test_one_run_times_compares_and_says_where_the_time_goes(command, repo, tmp_
         assert text in done.stdout
 
 
+@pytest.mark.slow
 def test_exported_models_beside_each_other(command, tmp_path):
     for package in ("onnxscript", "onnxruntime", "openvino"):
         pytest.importorskip(package, reason="needs styleadapt[export]")

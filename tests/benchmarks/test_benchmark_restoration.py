@@ -1,17 +1,16 @@
+import os
 import runpy
-import subprocess
-import sys
-from pathlib import Path
 
+from ..commands import ROOT, run_script
 from ..tiny_restoration import tiny_restoration
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "benchmark_restoration.py"
+SCRIPT = ROOT / "benchmarks" / "benchmark_restoration.py"
 
 
 def test_a_row_for_every_task_with_its_time_and_its_peak(tmp_path):
     tiny_restoration().save_pretrained(tmp_path)
-    line = [sys.executable, str(SCRIPT), "--megapixels", "0.02", "--tasks", "denoise, fidelity 0.5", "inpaint"]
-    done = subprocess.run([*line, "--pretrained_model_name_or_path", str(tmp_path)], capture_output=True, text=True, timeout=300)
+    line = [SCRIPT, "--megapixels", "0.02", "--tasks", "denoise, fidelity 0.5", "inpaint"]
+    done = run_script([*line, "--pretrained_model_name_or_path", tmp_path], ROOT, os.environ)
     assert not done.returncode, done.stderr
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in done.stdout.splitlines()]
     assert [row[0] for row in rows[2:]] == ["denoise, fidelity 0.5", "inpaint"]

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from ..scripts.conftest import ROOT
+from ..commands import ROOT
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from PIL import Image
 
 from styleadapt.adaptation.adapt import AdaptationConfig
 
-from ..scripts.conftest import ROOT
+from ..commands import ROOT
 
 FIGURES = ["gram", "mean_std", "content", "cfsd", "perceptual", "ssim", "seconds"]
 

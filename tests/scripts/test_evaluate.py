@@ -11,9 +11,9 @@ from PIL import Image
 from styleadapt.cli import measuring
 from styleadapt.metrics.report import Figure
 
+from ..commands import ROOT
 from ..conftest import smooth_noise, stripes
 from ..tiny_restoration import tiny_restoration
-from .conftest import ROOT
 
 SMALL = ("--size", 48, "--backbone", "embedded", "--device", "cpu")
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from .conftest import ROOT
+from ..commands import ROOT
 
 SMALL = ("--max_train_steps", 2, "--validation_steps", 0, "--report_to", "none", "--resolution", 64, "--train_batch_size", 2)
 

@@ -21,10 +21,10 @@ from styleadapt.images.images import load_image
 from styleadapt.models.style_encoder import StyleEncoder
 from styleadapt.pipelines.style_transfer import StyleTransferPipeline
 
+from ..commands import ROOT
 from ..conftest import smooth_noise
 from ..data.made_sets import make_parquet
 from ..hub.fake_hub import TOKEN, connected
-from .conftest import ROOT
 from .exported import exported
 
 SCRIPT = str(ROOT / "scripts" / "stylize.py")

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from styleadapt import TranslationPipeline
 
+from ..commands import ROOT
 from ..hub.fake_hub import TOKEN, connected
 from ..training.toy import TINY_STYLIZATION
-from .conftest import ROOT
 
 TINY = """
 resolution: 32

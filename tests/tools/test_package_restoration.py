@@ -9,7 +9,7 @@ from styleadapt.models.inpainter import Inpainter
 from styleadapt.models.restorer import Restorer
 from styleadapt.pipelines.restoration import RestorationPipeline
 
-from ..scripts.conftest import ROOT
+from ..commands import ROOT
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
-import subprocess
-import sys
-from pathlib import Path
+import os
 
 from safetensors import safe_open
 
 from styleadapt.augment.style_bank import read_bank
 
+from ..commands import ROOT, run_script
 from ..conftest import stripes
 
-SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "package_style_codes.py"
+SCRIPT = ROOT / "tools" / "package_style_codes.py"
 
 
 def test_it_packages_codes_of_drawings_and_paintings(tmp_path):
@@ -18,7 +17,7 @@ def test_it_packages_codes_of_drawings_and_paintings(tmp_path):
     (tmp_path / "paintings" / "broken.png").write_bytes(b"nothing")
     file = tmp_path / "codes.safetensors"
     options = ["--paintings", tmp_path / "paintings", "--painted", 2, "--drawn", 5, "--seeds", 1, "--size", 32, "--output", file]
-    done = subprocess.run([sys.executable, SCRIPT, *map(str, options)], capture_output=True, text=True)
+    done = run_script([SCRIPT, *options], ROOT, os.environ)
     assert done.returncode == 0 and "drawn: 5 codes of 10 images" in done.stdout and "broken.png" in done.stderr, done.stderr
     assert read_bank(file).shape == (7, 192)
     with safe_open(str(file), "pt") as stored:

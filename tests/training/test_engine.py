@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -21,9 +20,9 @@ from styleadapt import StyleTransferPipeline
 from styleadapt.errors import ConfigError, DivergenceError
 from styleadapt.training.adversary import AdversarialConfig
 
+from ..commands import ROOT, run_script
 from .toy import TINY_STYLIZATION, Toy, toy_trainer, train_toy, weights_of
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = f"""{TINY_STYLIZATION}max_train_steps: 6
 lr_warmup_steps: 1
 checkpointing_steps: 2
@@ -51,7 +50,10 @@ def environment() -> dict[str, str]:
 
 
 def run(arguments: list[str], launcher: tuple[str, ...] = (sys.executable,)) -> str:
-    done = subprocess.run([*launcher, *arguments], capture_output=True, text=True, env=environment(), timeout=300, cwd=ROOT)
+    if launcher == (sys.executable,):
+        done = run_script(arguments, ROOT, environment())
+    else:
+        done = subprocess.run([*launcher, *arguments], capture_output=True, text=True, env=environment(), timeout=300, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr + done.stdout
 

@@ -1,1 +1,0 @@
-from ..scripts.conftest import command, refusal, repo  # noqa: F401
