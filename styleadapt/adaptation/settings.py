@@ -35,10 +35,10 @@ class AdaptationConfig:
             depend on the size, and whole pictures are large.
         largest_zoom: crops are cut from photos at a random scale, up to this enlargement. Large photos are smooth where crops of
             small ones are busy, and smooth areas are what a style is hardest to learn on.
-        pool_size: number of crops that are cut out, with their features, before training starts.
+        pool_size: number of crops that are cut out before training starts.
         style_size: style images are reduced to this many pixels squared.
-        style_scales: shares of that size at which the style is read; the target is the mean of what is seen at all of them. Strokes
-            of several sizes are right then, and those of the images' own size less so.
+        style_scales: shares of that size at which the style is read; the target is the mean of what is seen at all of them, so
+            that strokes of several sizes are right, and those of the images' own size less so.
         pyramid: scales of the style loss; 2 compares at half size too.
         feature_network: what the losses see with, see `losses.features.build_feature_network`: `vgg16`, or
             `efficientnet-lite0`, which costs a fifth of it on processors without bfloat16 and gives far less style.

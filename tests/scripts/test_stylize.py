@@ -297,6 +297,7 @@ def test_adapters_are_blended_by_weight(stylize, tiny_pipe, gallery, tmp_path):
     assert "1 entries for 2 adapters" in status
 
 
+@pytest.mark.export
 def test_another_backend_gives_the_same(stylize, gallery, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
