@@ -53,7 +53,8 @@ class FrozenConv2d(nn.Conv2d):
 
     def transformed(self, toward_input: bool) -> torch.Tensor:
         """The kernels after their transform, `(36, C, O)`, or those of the gradient toward the input, `(36, O, C)`."""
-        state = (self.weight.data_ptr(), self.weight._version)
+        # what was loaded in inference mode has no count of its changes
+        state = (self.weight.data_ptr(), 0 if self.weight.is_inference() else self.weight._version)
         kept = self._transformed.get(toward_input)
         if kept is None or kept[0] != state:
             weight = self.weight.flip(2, 3) if toward_input else self.weight.transpose(0, 1)

@@ -55,3 +55,14 @@ def test_elsewhere_it_is_an_ordinary_convolution(layer, trains, dtype):
     layer.to(dtype).weight.requires_grad_(trains)
     x = torch.randn(1, 6, 9, 9, dtype=dtype)
     assert torch.equal(layer(x), F.conv2d(x, layer.weight, layer.bias, padding=1))
+
+
+def test_weights_of_inference_mode_serve_outside_of_it():
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        layer = FrozenConv2d(6, 10)
+        inside = layer(torch.ones(1, 6, 8, 8))
+    x = torch.ones(1, 6, 8, 8, requires_grad=True)
+    outside = layer(x)
+    outside.sum().backward()
+    assert torch.equal(inside, outside) and x.grad.abs().sum() > 0
