@@ -43,8 +43,13 @@ def _become(task: dict) -> None:
     sys.exit(_run(task["line"]))
 
 
-for text in sys.stdin:
-    if (child := os.fork()) == 0:
-        _become(json.loads(text))
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    print(status, flush=True)
+def main() -> None:
+    for text in sys.stdin:
+        if (child := os.fork()) == 0:
+            _become(json.loads(text))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, flush=True)
+
+
+if __name__ == "__main__":
+    main()
