@@ -86,7 +86,7 @@ def load_vgg16(dtype: torch.dtype = torch.float32, depth: int = 4) -> VGG16:
     if not file.is_file():
         raise FileNotFoundError(f"the weights of VGG-16 are missing at {file}; install styleadapt again")
     with torch.random.fork_rng(devices=[]):  # initial weights that nobody keeps must not move the caller's random numbers
-        network = VGG16(depth)
+        network = VGG16(depth).float()  # whatever the default dtype is
     wanted = network.state_dict()
     network.load_state_dict({key: value.float() for key, value in load_file(file).items() if key in wanted})
     return network.to(dtype).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's types lack it

@@ -12,6 +12,7 @@ from styleadapt.pipelines import game_assets
 from styleadapt.pipelines.game_assets import SetLook
 
 from ..conftest import smooth_noise
+from .adapted import adapted
 
 
 @pytest.fixture
@@ -184,11 +185,11 @@ def test_small_pieces_are_painted_larger_and_all_of_a_set_alike(pipe, painting):
 
 
 def test_an_adapter_knows_its_style_and_the_models_are_shared(pipe, painting):
-    adapter = pipe.stylizer.adapt([painting], steps=2)
+    adapter = adapted(pipe.stylizer, styles=[painting])
     image = smooth_noise((32, 32), 1)
-    adapted = pipe([image]).images[0]
+    painted = pipe([image]).images[0]
     pipe.stylizer.unload_adapters()
-    assert (array(adapted) != array(pipe([image], style_code=adapter.code).images[0])).any()
+    assert (array(painted) != array(pipe([image], style_code=adapter.code).images[0])).any()
     with pytest.raises(ValueError, match="no style"):
         pipe([image])
 

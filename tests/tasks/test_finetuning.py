@@ -37,6 +37,7 @@ def settings(tiny_pipe, image_folders, tmp_path):
         "validation_steps": 2,
         "dataloader_num_workers": 0,
         "report_to": "none",
+        "feature_network": "efficientnet-lite0",
         "learning_rate": 1e-2,
     }
 

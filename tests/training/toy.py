@@ -19,6 +19,7 @@ resolution: 64
 train_batch_size: 2
 photo_short_side: [64, 80]
 painting_short_side: [64, 80]
+feature_network: efficientnet-lite0
 """
 
 
