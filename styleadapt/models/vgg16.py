@@ -14,8 +14,6 @@ import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from .winograd import FrozenConv2d
-
 # (channels, convolutions) of the stages; a 2x2 max pooling stands between two stages
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3))
 # of the ImageNet training set, 0 to 255, in the order blue, green, red
@@ -45,9 +43,7 @@ class VGG16(nn.Module):
         c_in = 3
         for stage, (channels, count) in enumerate(_STAGES[:depth], 1):
             for number in range(1, count + 1):
-                # minimal filtering gains nothing on three channels
-                layer = nn.Conv2d(c_in, channels, 3, padding=1) if c_in == 3 else FrozenConv2d(c_in, channels)
-                self.convolutions[f"conv{stage}_{number}"] = layer
+                self.convolutions[f"conv{stage}_{number}"] = nn.Conv2d(c_in, channels, 3, padding=1)
                 c_in = channels
         self.depth = depth
         self.register_buffer("mean", torch.tensor(_MEAN_BGR, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
