@@ -9,30 +9,13 @@ import json
 import os
 import runpy
 import sys
-import traceback
 
 import styleadapt.pipelines.style_transfer  # noqa: F401
 import styleadapt.training.engine  # noqa: F401
 
 
-def _run(line: list[str]) -> int:
-    """Runs a script to its end, and gives back what the interpreter would exit with."""
-    sys.argv, sys.path[0] = line, os.path.dirname(line[0])
-    try:
-        runpy.run_path(line[0], run_name="__main__")
-    except SystemExit as end:
-        if isinstance(end.code, int | None):
-            return end.code or 0
-        print(end.code, file=sys.stderr)
-        return 1
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    return 0
-
-
 def _become(task: dict) -> None:
-    """Runs the script in this process, and ends it."""
+    """Runs the script in this process, and ends it as the interpreter does, whatever the script raises."""
     os.environ.clear()
     os.environ.update(task["env"])
     os.chdir(task["cwd"])
@@ -40,7 +23,9 @@ def _become(task: dict) -> None:
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         os.dup2(os.open(task[stream.name.strip("<>")], os.O_WRONLY | os.O_CREAT), number)
         stream.reconfigure(encoding="utf-8")
-    sys.exit(_run(task["line"]))
+    sys.argv, sys.path[0] = task["line"], os.path.dirname(task["line"][0])
+    runpy.run_path(sys.argv[0], run_name="__main__")
+    sys.exit()
 
 
 def main() -> None:
