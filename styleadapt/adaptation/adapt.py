@@ -28,6 +28,7 @@ from ..images.images import ImageSource, image_to_tensor, tensor_to_image
 from ..images.resizing import resize_within
 from ..losses.adversarial import nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
+from ..losses.content import instance_normalize
 from ..losses.features import build_feature_network
 from ..losses.objective import ContentTarget, StyleAwareObjective, StyleTarget
 from ..losses.regularization import rim_loss
@@ -135,7 +136,7 @@ def adapt(
         "style_after": outcome.figures["style"],
         "content_before": outcome.first["content"],
         "content_after": outcome.figures["content"],
-        "memorization": run.memorization(outcome.best),
+        "memorization": outcome.figures["memorization"],
     }
     code = outcome.best.pop("code")
     return StyleAdapter(
@@ -275,15 +276,19 @@ class _Adaptation:
 
     @torch.no_grad()
     def check(self) -> dict[str, float]:
-        """Style, content and weighted objective of the averaged state on the fixed crops."""
+        """Style, content, weighted objective and lost variety (`lost_variety`) of the averaged state on the fixed crops."""
         figures = {"objective": 0.0, "style": 0.0, "content": 0.0}
+        axes = torch.eye(3, dtype=torch.float32, device=self.device)
+        outputs, photos = [], []
         for crop in self.fixed:
             generated = self._generate(crop.pixels, self.averaged)
-            axes = torch.eye(3, dtype=torch.float32, device=self.device)
-            loss, means = self._loss(generated, self.network(generated), self._content(crop), self.targets, axes)
+            seen, photo = self.network(generated), self._content(crop)
+            loss, means = self._loss(generated, seen, photo, self.targets, axes)
             for name, value in (("objective", loss), ("style", means["gram"]), ("content", means["content"])):
                 figures[name] += float(value) / len(self.fixed)
-        return figures
+            outputs.append({name: instance_normalize(seen[name].float()) for name in photo.normalized})
+            photos.append(photo.normalized)
+        return {**figures, "memorization": lost_variety(outputs, photos)}
 
     def average(self) -> dict[str, torch.Tensor]:
         """A copy of the averaged state."""
@@ -351,15 +356,6 @@ class _Adaptation:
         top, left = (int(torch.randint(side - span + 1, (), generator=self.random)) for side in image.shape[-2:])
         crop = image[..., top : top + span, left : left + span]
         return crop if span == size else F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False)
-
-    @torch.no_grad()
-    def memorization(self, state: dict[str, torch.Tensor]) -> float:
-        """Variety of the fixed crops that is lost in `state`, 0 to 1; see `lost_variety`."""
-        state = {name: t.to(self.device) for name, t in state.items()}
-        outputs, photos = zip(
-            *((self.network(self._generate(crop.pixels, state)), self.network(crop.pixels)) for crop in self.fixed)
-        )
-        return lost_variety(outputs, photos, self.objective.content_layers)
 
 
 def _mean_target(targets: Sequence[StyleTarget]) -> StyleTarget:

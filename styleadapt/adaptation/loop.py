@@ -104,14 +104,14 @@ def keep_best(
         nonlocal stopped
         stopped = True
 
-    step, loop_started = 0, clock()
+    step, checked, loop_started = 0, True, clock()
     report(Moment(0, clock() - started, max_seconds if steps is None else math.inf, 0.0, figures, stop))
     while not stopped and (step < steps if steps is not None else True):
         elapsed = clock() - started
         per_step = (clock() - loop_started) / max(step, 1)
         left = (steps - step) * per_step if steps is not None else max_seconds - elapsed
-        # a last check, and a look at the result that takes as long, are still to come
-        if steps is None and step and left < per_step + 2 * check_seconds:
+        # a last check is still to come
+        if steps is None and step and left < per_step + check_seconds:
             break
         fraction = step / steps if steps is not None else min(elapsed / max_seconds, 1.0)
         run.step(step, fraction)
@@ -130,7 +130,6 @@ def keep_best(
                 stopped = misses >= patience
         if checked or step % _REPORT_EVERY == 0:
             report(Moment(step, clock() - started, max(left, 0.0), fraction, figures, stop))
-    figures = run.check()
-    if math.isfinite(figures["objective"]) and figures["objective"] < best:
+    if not checked and (figures := run.check())["objective"] < best:
         best_state, best_figures = run.average(), figures
     return Outcome(best_state, first, best_figures, step)

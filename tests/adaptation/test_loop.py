@@ -38,14 +38,19 @@ def run(course, steps=10, check_every=2, patience=10, report=lambda moment: None
 
 @pytest.mark.parametrize(
     "objectives, best, steps",
-    [([5, 4, 3, 6, 6, 6, 6], 4, 10), ([5, 6], 0, 10), ([5, 6, 6, 6, 6, 6, 1], 10, 10), ([5, 4, math.nan, 1], 10, 4)],
-    ids=["in the middle", "at the start", "at the end", "until it broke"],
+    [([5, 4, 3, 6], 4, 10), ([5, 6], 0, 10), ([5, 6, 6, 6, 6, 1], 10, 10), ([5, 6, 6, 6, 6, 1], 9, 9), ([5, 4, math.nan], 2, 4)],
+    ids=["in the middle", "at the start", "at the last check", "after it", "until it broke"],
 )
 def test_the_best_state_is_kept(objectives, best, steps):
-    outcome = run(course := Course(objectives))
+    outcome = run(course := Course(objectives), steps=9 if steps == 9 else 10)
     assert outcome.steps == len(course.steps) == steps
-    assert int(outcome.best["steps"]) == (best if steps == 10 else 4)
+    assert int(outcome.best["steps"]) == best
     assert outcome.first == {"objective": 5} and outcome.figures["objective"] == min(o for o in objectives if o == o)
+
+
+def test_no_state_is_checked_twice():
+    run(course := Course([5, 4]))
+    assert course.checks == 6
 
 
 def test_it_ends_when_nothing_improves():
