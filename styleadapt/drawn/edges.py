@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import torch
 
-_LEAST_GROUND = 0.25  # of the picture, on either side of the edge
+# of the picture. A small front is the hardest: what is normalized over the picture makes it far brighter than its ground.
+_LEAST_GROUND, _LEAST_FRONT = 0.25, 0.03
 
 
 def drawn_edge(size: int, rng: np.random.Generator, photo: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,7 +27,7 @@ def drawn_edge(size: int, rng: np.random.Generator, photo: torch.Tensor | None =
     """
     ground = _ground(size, rng)
     share = ground.mean()
-    if not _LEAST_GROUND <= share <= 1 - _LEAST_GROUND:
+    if not _LEAST_GROUND <= share <= 1 - _LEAST_FRONT:
         ground = np.add.outer(np.arange(size), np.zeros(size)) < size * rng.uniform(0.4, 0.6)
     light, dark = rng.uniform(0.45, 1.0), rng.uniform(0.0, 0.35)
     colors = [np.clip(value + rng.uniform(-0.25, 0.25, 3), 0, 1) * 2 - 1 for value in (light, dark)]
@@ -57,7 +58,7 @@ def _ground(size: int, rng: np.random.Generator) -> np.ndarray:
         steps = int(rng.integers(3, 9))
         heights = np.repeat(rng.uniform(-0.05, 0.3, steps), -(-size // steps))[:size]
         return rows < heights[None]
-    left, top = rng.uniform(-0.15, 0.15, 2)
+    left, top = rng.uniform(-0.2, 0.2, 2)
     if kind == 3:
-        return np.hypot(rows - top, columns - left) > rng.uniform(0.3, 0.38)
-    return np.maximum(abs(rows - top) / rng.uniform(0.6, 1), abs(columns - left)) > rng.uniform(0.28, 0.35)
+        return np.hypot(rows - top, columns - left) > rng.uniform(0.1, 0.38)
+    return np.maximum(abs(rows - top) / rng.uniform(0.5, 1), abs(columns - left)) > rng.uniform(0.1, 0.35)

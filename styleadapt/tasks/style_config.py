@@ -40,7 +40,9 @@ class StyleConfig(AdversarialConfig):
         cam_weight: weight of the generator's auxiliary classifier.
         identity_weight: weight of the L1 distance of an image that is styled by itself; one sample a batch.
         rim_weight: weight of the change of color along drawn edges, see `losses.regularization.rim_loss`; one sample in
-            every fourth batch.
+            every `rim_every`-th batch.
+        rim_every: steps from one batch with a drawn edge to the next, 1 for every batch. Where it is 1, no image is styled by
+            itself any more.
         train_parameters, rank, targets: what of the generator trains, see `training.parameters.select_parameters`; the mapping
             network trains with `all` alone.
         freeze_layers: lower convolutions of the discriminator that do not train.
@@ -68,6 +70,7 @@ class StyleConfig(AdversarialConfig):
     cam_weight: float = 0.1
     identity_weight: float = 2.0
     rim_weight: float = 20.0
+    rim_every: int = 4
     train_parameters: str = "all"
     rank: int = 16
     targets: list[str] = field(default_factory=list)
@@ -82,6 +85,7 @@ class StyleConfig(AdversarialConfig):
         super().validate()
         for key in _WEIGHTS:
             require_at_least(key, getattr(self, key), 0)
+        require_at_least("rim_every", self.rim_every, 1)
         if len(self.photo_short_side) != 2 or len(self.painting_short_side) < 2:
             raise ConfigError("`photo_short_side` and `painting_short_side` need two numbers")
         if self.correspondence_weight and self.train_batch_size < 3:

@@ -92,10 +92,12 @@ def build_models(config: StylizationConfig) -> dict[str, Any]:
     return models
 
 
-def _lesson(step: int) -> str:
+def _lesson(step: int, rim_every: int) -> str:
     """What the first sample of this step is: a photo or a painting styled by itself, a photo styled by another one, a drawn edge
     in place of the photo, or a pair like the rest."""
-    return ("photo", "edge", "painting", "pair", "photos", "edge", "painting", "pair")[step % 8]
+    if step % rim_every == 1 % rim_every:
+        return "edge"
+    return ("photo", "pair", "painting", "pair", "photos", "pair", "painting", "pair")[step % 8]
 
 
 @dataclass
@@ -186,7 +188,7 @@ class StylizationTask:
 
     def forward(self, batch: dict[str, torch.Tensor], step: int) -> _State:
         photo, style = batch["photo"].clone(), batch["style"].clone()
-        lesson = _lesson(step)
+        lesson = _lesson(step, self.config.rim_every)
         if lesson == "painting":
             photo[0] = style[0]
         elif lesson in ("photo", "photos"):
@@ -250,10 +252,11 @@ class StylizationTask:
             state.style_target,
             directions.to(state.generated.device),
         )
-        if _lesson(step) in ("photo", "painting"):
+        lesson = _lesson(step, c.rim_every)
+        if lesson in ("photo", "painting"):
             figures["identity"] = identity_loss(state.generated[:1], state.photo[:1]).mean()
             loss = loss + c.identity_weight * figures["identity"]
-        if _lesson(step) == "painting" and len(state.photo) > 1:  # a classifier of one image has nothing to tell apart
+        if lesson == "painting" and len(state.photo) > 1:  # a classifier of one image has nothing to tell apart
             figures["cam"] = cam_loss(state.cam_logits[1:], state.cam_logits[:1])
             loss = loss + c.cam_weight * figures["cam"]
         if state.distance is not None:

@@ -68,6 +68,12 @@ def test_in_two_steps_of_eight_the_first_photo_is_a_drawn_edge(image_folders, ti
     assert expected > 0 and loss.requires_grad
 
 
+@pytest.mark.parametrize(("rim_every", "steps"), [(1, [0, 1, 2, 3, 4, 5, 6, 7]), (2, [1, 3, 5, 7]), (3, [1, 4, 7]), (4, [1, 5])])
+def test_edges_are_drawn_as_often_as_wanted(image_folders, tiny_models, batch, rim_every, steps):
+    task = StylizationTask(config(image_folders, rim_every=rim_every), tiny_models)
+    assert [step for step in range(8) if task.forward(batch, step).distance is not None] == steps
+
+
 def test_without_weight_no_edges_are_drawn(image_folders, tiny_models, batch):
     task = StylizationTask(config(image_folders, rim_weight=0), tiny_models)
     state = task.forward(batch, 1)
