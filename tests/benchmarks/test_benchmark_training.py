@@ -3,6 +3,7 @@ import json
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -1,6 +1,9 @@
 import json
 
+import pytest
 
+
+@pytest.mark.slow
 def test_it_prints_seconds_ratio_and_memory(command, tmp_path):
     """Tiny sizes: what is checked is that it measures, not how fast."""
     sizes = ("--size", 32, "--channels", 2, "--blocks", 1, "--n_layers_global", 5, "--n_layers_local", 4, "--light")

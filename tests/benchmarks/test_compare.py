@@ -16,6 +16,7 @@ def script():
     return runpy.run_path(str(ROOT / "benchmarks" / "compare.py"))
 
 
+@pytest.mark.slow
 def test_all_methods_on_the_same_pairs(command, repo, image_folders, painting, tmp_path):
     (tmp_path / "styles").mkdir()
     painting.save(tmp_path / "styles" / "stripes.png")

@@ -24,8 +24,15 @@ from ..conftest import TINY_GENERATOR
 
 def config(image_folders, **more):
     photos, paintings = map(str, image_folders)
-    values = {"photos": photos, "paintings": [paintings], "resolution": 64, "adv_warmup": 1}
-    values.update(photo_short_side=[64, 80], painting_short_side=[64, 80], **more)
+    values = {
+        "photos": photos,
+        "paintings": [paintings],
+        "resolution": 64,
+        "adv_warmup": 1,
+        "feature_network": "efficientnet-lite0",
+    }
+    values.update(photo_short_side=[64, 80], painting_short_side=[64, 80])
+    values.update(more)
     return build_config(StylizationConfig, values)
 
 

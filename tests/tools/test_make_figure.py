@@ -1,6 +1,8 @@
+import pytest
 from PIL import Image
 
 
+@pytest.mark.slow
 def test_four_pictures_a_row(command, tmp_path):
     options = ("--max_seconds", 3, "--size", 48, "--pairs", "cat:mosaic", "--output", tmp_path / "f.jpg")
     done = command("make_figure", *options)
