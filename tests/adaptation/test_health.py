@@ -75,6 +75,12 @@ def test_the_more_of_one_picture_is_in_all_results_the_more_variety_is_lost():
     assert lost == sorted(lost) and lost[2] == pytest.approx(0.5, abs=0.1)
 
 
+def test_texture_strength_and_color_are_no_loss_of_variety():
+    photos = maps(3, 0)
+    stronger = [{**p, "deep": instance_normalize(5 * p["deep"] + 2)} for p in photos]
+    assert lost_variety(stronger, photos) < 1e-3
+
+
 def test_photos_that_are_all_alike_have_no_variety_to_lose():
     assert lost_variety(maps(1, 0) * 3, maps(1, 0) * 3) == 0
 

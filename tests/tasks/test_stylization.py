@@ -28,11 +28,12 @@ def config(image_folders, **more):
         "photos": photos,
         "paintings": [paintings],
         "resolution": 64,
+        "photo_short_side": [64, 80],
+        "painting_short_side": [64, 80],
         "adv_warmup": 1,
         "feature_network": "efficientnet-lite0",
+        **more,
     }
-    values.update(photo_short_side=[64, 80], painting_short_side=[64, 80])
-    values.update(more)
     return build_config(StylizationConfig, values)
 
 
