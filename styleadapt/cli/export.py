@@ -67,8 +67,9 @@ def run(args: argparse.Namespace) -> int:
     if args.adapter:
         pipe.load_adapter(args.adapter, name="adapter")
         pipe.set_adapters(["adapter"], [args.adapter_weight])
-    # it warns of torchvision's operators, which no network of ours has
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    # they warn of torchvision's operators, which no network of ours has, and of a constant that stays as it is
+    for exporter in ("torch.onnx", "onnxscript"):
+        logging.getLogger(exporter).setLevel(logging.ERROR)
     differences = export_pipeline(pipe, args.output, args.formats)
     if runtime is not None:
         write_page(args.web, args.output, runtime)

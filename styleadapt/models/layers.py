@@ -27,7 +27,7 @@ def scale_channels(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) ->
 def _one_by_one(x: torch.Tensor) -> bool:
     """Whether `x` is a single map on a CPU, whose statistics are those of a batch, so that batch normalization's vectorized code
     serves it. With its gradients a step of adaptation spends a third less time in the generator."""
-    return x.device.type == "cpu" and len(x) == 1 and x[0, 0].numel() > 1 and not torch.compiler.is_compiling()
+    return x.device.type == "cpu" and x.shape[0] == 1 and x[0, 0].numel() > 1 and not torch.compiler.is_compiling()
 
 
 class _Moments(torch.autograd.Function):
@@ -147,7 +147,7 @@ class StyleKernel(nn.Module):
 
     def forward(self, conv: nn.Conv2d, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         """`conv` of `(B, C, H, W)` with kernels that follow the codes `(B, D)`."""
-        if len(code) == 1:
+        if code.shape[0] == 1:  # not `len`, which a traced export takes for a constant
             return conv._conv_forward(x, self.kernel(conv.weight, code), None)
         # every image has a kernel of its own: the low-rank part as two convolutions, the first beside the common one
         kernels = torch.cat([conv.weight, self.basis_in])

@@ -1,12 +1,8 @@
 import gradio as gr
 import pytest
-from gradio.components.image_editor import EditorData
-from gradio.data_classes import FileData
 from PIL import Image, ImageDraw
 
 from styleadapt.ui import uploads
-from styleadapt.ui.canvas import canvas, show_canvas, uploaded_layers
-from styleadapt.ui.limits import CANVAS_SIDE
 from styleadapt.ui.regions_tab import RegionsEvents, read_painted
 
 
@@ -112,18 +108,3 @@ def test_bad_and_oversize_layers_are_refused_in_one_line(events, white_photo, re
     monkeypatch.setattr(uploads, "MAX_PIXELS", 100)
     with pytest.raises(gr.Error, match="30 x 20"):
         events.painted_regions(red, [save_layer(bad, (0, 0, 4, 4))], None, red, 0, 1.0, False, None, visitor)
-
-
-def test_the_canvas_shows_the_photo_made_small(tmp_path):
-    Image.new("RGB", (2 * CANVAS_SIDE, CANVAS_SIDE)).save(tmp_path / "large.png")
-    shown = show_canvas(str(tmp_path / "large.png"))
-    assert shown["background"].size == (CANVAS_SIDE, CANVAS_SIDE // 2) and shown["layers"] == []
-    assert show_canvas(None)["background"] is None
-
-
-def test_the_canvas_hands_over_files_and_keeps_nothing_in_memory():
-    editor = canvas("Paint", "canvas")
-    payload = EditorData(background=FileData(path="/tmp/photo.png"), layers=[FileData(path="/tmp/layer.png")])
-    assert editor.preprocess(payload) == uploaded_layers(payload) == ["/tmp/layer.png"]
-    assert uploaded_layers(None) is None
-    assert not getattr(editor.accept_blobs, "_is_server_fn", False)

@@ -3,7 +3,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from styleadapt.ui import examples
-from styleadapt.ui.look_choice import BOTH, MY_ADAPTER, STYLE_IMAGES, read_style_weights
+from styleadapt.ui.look_choice import BOTH, MY_ADAPTER, STYLE_IMAGES
 from styleadapt.ui.studio import Look
 from styleadapt.ui.stylize_tab import StylizeEvents, show_source
 
@@ -111,20 +111,6 @@ def test_both_blends_the_adapter_with_the_style_images_by_their_shares(events, p
 def test_an_unknown_source_is_refused(events, photo, styles, visitor):
     with pytest.raises(gr.Error, match="Style images, My adapter, Both"):
         events.stylize(photo, styles, "the moon", 1.0, False, 1.0, "", 0.5, visitor)
-
-
-@pytest.mark.parametrize(
-    ("text", "styles", "style_weights"),
-    [(None, 2, None), ("  ", 2, None), ("3, 1", 2, [3, 1]), ("0.5;0", 2, [0.5, 0]), ("2 : 1 : 1", 3, [2, 1, 1]), ("1,", 1, [1])],
-)
-def test_style_weights_are_read_as_people_write_them(text, styles, style_weights):
-    assert read_style_weights(text, styles) == style_weights
-
-
-@pytest.mark.parametrize("text", ["1", "1, 2, 3", "a, b", "-1, 2", "0, 0", "nan, 1", "inf, 1", "9" * 400 + ", 1"])
-def test_shares_that_do_not_fit_are_refused_with_an_example(text):
-    with pytest.raises(gr.Error, match="2 numbers, one a style image, such as 3, 1"):
-        read_style_weights(text, 2)
 
 
 def test_a_strip_can_be_looked_at_and_downloaded(events, photo, styles, visitor):
