@@ -131,7 +131,7 @@ def opening_text(example: AdaptExample | None) -> str:
     if example is None:
         return IDLE
     style, photo = (name.replace("-", " ").replace("_", " ") for name in (example.style, example.photo))
-    told = f"An example: the style “{style}”, learned in {example.seconds:.0f} s, on the photo “{photo}”."
+    told = f"An example: the style “{style}”, learned in {example.steps} steps, on the photo “{photo}”."
     return IDLE + status(f"{told} {scores_text(example.scores)}") + health_list(example.scores)
 
 

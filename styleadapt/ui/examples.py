@@ -19,7 +19,7 @@ class AdaptExample:
     Parameters:
         style, photo: names of the packaged style that was learned and of the packaged photo in it.
         before, after: files of the photo in the style, zero-shot and adapted.
-        seconds: how long the style was learned.
+        steps: how many steps the style was learned in.
         scores: of the adapter.
     """
 
@@ -27,7 +27,7 @@ class AdaptExample:
     photo: str
     before: Path
     after: Path
-    seconds: float
+    steps: int
     scores: dict[str, float]
 
 
