@@ -41,7 +41,7 @@ def test_one_run_times_compares_and_says_where_the_time_goes(command, repo, tmp_
         assert text in done.stdout
 
 
-@pytest.mark.export
+@pytest.mark.slow
 def test_exported_models_beside_each_other(command, tmp_path):
     for package in ("onnxscript", "onnxruntime", "openvino"):
         pytest.importorskip(package, reason="needs styleadapt[export]")
