@@ -1,6 +1,6 @@
 """Makes the finished example that the Adapt tab opens with: a packaged style learned, and a packaged photo before and after.
 
-    python tools/make_adapt_example.py --seconds 60
+    python tools/make_adapt_example.py --max_seconds 60
     python tools/make_adapt_example.py --steps 170  # what a minute holds on two cores with bfloat16
 
 It is to be run again whenever the packaged weights change.
@@ -19,7 +19,7 @@ from styleadapt.ui.uploads import fit
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60, help="time to adapt for, 60 by default")
+    parser.add_argument("--max_seconds", type=float, default=60.0, help="time to adapt for (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="exactly so many steps instead")
     parser.add_argument("--output", type=Path, default=ADAPT_EXAMPLE, help="folder; that of the package by default")
     args = parser.parse_args()
@@ -28,7 +28,7 @@ def main() -> None:
     content = fit(open_image(photo), LIVE_PREVIEW_SIDE)
     pipe = StyleTransferPipeline.from_pretrained()
     save_image(pipe(content, style=style).images[0], args.output / "before.jpg", quality=90)
-    adapter = pipe.adapt([style], max_seconds=args.seconds, steps=args.steps)
+    adapter = pipe.adapt([style], max_seconds=args.max_seconds, steps=args.steps)
     save_image(pipe(content).images[0], args.output / "after.jpg", quality=90)
     facts = {"photo": photo.stem, "style": style.stem, "steps": adapter.steps, "scores": adapter.scores}
     (args.output / "example.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -140,7 +140,7 @@ def test_what_is_not_there_is_named(restore, tmp_path):
 
 def test_the_script_goes_on_where_it_was_killed(weights, tmp_path):
     (tmp_path / "in").mkdir()
-    for number in range(6):
+    for number in range(12):
         smooth_noise((400, 300), number).save(tmp_path / "in" / f"{number:02d}.png")
     out = tmp_path / "out"
     command = [sys.executable, ROOT / "scripts" / "restore.py", tmp_path / "in", "-o", out, "--task", "denoise"]
@@ -153,7 +153,7 @@ def test_the_script_goes_on_where_it_was_killed(weights, tmp_path):
     running.wait()
     first = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and "6 results" in done.stdout, done.stderr
+    assert done.returncode == 0 and "12 results" in done.stdout, done.stderr
     again = [name for name, made in first.items() if (out / name).stat().st_mtime_ns != made]
     # the last one may have been written without its line
     assert len(first) >= 2 and len(again) <= 1

@@ -1,11 +1,12 @@
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from styleadapt.images.metadata import ImageMetadata
+from styleadapt.ui import before_after
 from styleadapt.ui.before_after import kept_suffix, shown
 from styleadapt.ui.limits import PREVIEW_SIDE
 
@@ -26,23 +27,24 @@ def test_a_result_keeps_the_photos_format_if_a_browser_shows_it_and_it_can_hold_
     assert kept_suffix(Path(name), picture, ImageMetadata(format=kind)) == suffix
 
 
-def test_the_file_is_whole_and_says_what_the_photo_says_but_not_where_it_was_taken(tmp_path, visitor):
+def test_the_file_is_whole_and_says_what_the_photo_says_but_not_where_it_was_taken(tmp_path, visitor, monkeypatch):
+    monkeypatch.setattr(before_after, "time", SimpleNamespace(monotonic=lambda: 12.5))
     exif = Image.Exif()
     exif[0x010E] = "a cat"
     exif.get_ifd(0x8825)[1] = "N"
     photo, file = tmp_path / "photo.jpg", tmp_path / "result.png"
     PHOTO.save(photo, exif=exif)
     after = Image.new("RGB", PHOTO.size, "red")
-    pictures, download, note = shown(str(photo), PHOTO, after, visitor, file, time.monotonic() - 2)
+    pictures, download, note = shown(str(photo), PHOTO, after, visitor, file, 10.0)
     assert [picture.size for picture in pictures] == [(PREVIEW_SIDE, PREVIEW_SIDE // 2)] * 2
     assert download["value"] == file and download["interactive"]
-    assert note.startswith(f"{PHOTO.width} × {PHOTO.height} px in 2.")
+    assert note == f"{PHOTO.width} × {PHOTO.height} px in 2.5 s"
     with Image.open(file) as saved:
         assert saved.tobytes() == after.tobytes()
         assert saved.getexif()[0x010E] == "a cat" and not saved.getexif().get_ifd(0x8825)
 
 
 def test_a_picture_of_no_photo_is_shown_all_the_same(tmp_path, visitor):
-    (before, after), *_ = shown(None, PHOTO, Image.new("L", (8, 6)), visitor, tmp_path / "result.png", time.monotonic())
+    (before, after), *_ = shown(None, PHOTO, Image.new("L", (8, 6)), visitor, tmp_path / "result.png", 0.0)
     assert before.size == (PREVIEW_SIDE, PREVIEW_SIDE // 2) and after.size == (8, 6)
     assert (tmp_path / "result.png").is_file()

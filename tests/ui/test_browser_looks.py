@@ -56,8 +56,16 @@ PALE_TEXTS = """() => {
 }"""
 
 
-# the colors are the same at every size, and the layout in both schemes
-@pytest.mark.parametrize(("size", "scheme"), [("phone", "light"), ("desk", "dark")])
+# by default each size and each scheme once
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        ("phone", "light"),
+        ("desk", "dark"),
+        pytest.param("phone", "dark", marks=pytest.mark.slow),
+        pytest.param("desk", "light", marks=pytest.mark.slow),
+    ],
+)
 def test_every_tab_fits_and_can_be_read(visit, address, size, scheme):
     page = visit(f"?__theme={scheme}", viewport=SIZES[size], color_scheme=scheme)
     expect(page.locator("#stylize-result img").first).to_be_visible()

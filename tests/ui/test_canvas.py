@@ -8,8 +8,8 @@ from styleadapt.ui.limits import CANVAS_SIDE
 
 def test_a_layer_without_transparency_is_painted_all_over_and_others_are_brought_to_the_size_of_the_first(tmp_path):
     layers = []
-    for name, mode, size, box in (("a", "RGBA", (30, 20), (0, 0, 5, 5)), ("b", "RGBA", (60, 40), (50, 0, 60, 40))):
-        layer = Image.new(mode, size)
+    for name, size, box in (("a", (30, 20), (0, 0, 5, 5)), ("b", (60, 40), (50, 0, 60, 40))):
+        layer = Image.new("RGBA", size)
         layer.paste((225, 29, 143, 1), box)
         layer.save(tmp_path / f"{name}.png")
         layers.append(str(tmp_path / f"{name}.png"))
@@ -29,7 +29,7 @@ def test_the_canvas_shows_the_photo_made_small(tmp_path):
 
 def test_the_canvas_hands_over_files_and_keeps_nothing_in_memory():
     editor = canvas("Paint", "canvas")
-    payload = EditorData(background=FileData(path="/tmp/photo.png"), layers=[FileData(path="/tmp/layer.png")])
-    assert editor.preprocess(payload) == uploaded_layers(payload) == ["/tmp/layer.png"]
+    payload = EditorData(background=FileData(path="photo.png"), layers=[FileData(path="layer.png")])
+    assert editor.preprocess(payload) == uploaded_layers(payload) == ["layer.png"]
     assert uploaded_layers(None) is None
     assert not getattr(editor.accept_blobs, "_is_server_fn", False)
