@@ -47,13 +47,15 @@ from .settings import AdaptationConfig
 
 @dataclass
 class AdaptationProgress:
-    """The progress of an adaptation, which its callback gets before the first step, every few steps, and at every check.
+    """The progress of an adaptation, which its callback gets before the first step, every few steps, at every check, and, unless
+    it was stopped, at the end.
 
     Args:
         step: steps done.
         seconds, seconds_left: since the start, and estimated to the end.
         fraction: of the work, 0 to 1.
-        style, content: style and content distance of the averaged weights on fixed crops at the last check; lower is better.
+        style, content: style and content distance of the averaged weights on fixed crops at the last check, at the end those of
+            the best state; lower is better.
     """
 
     step: int

@@ -44,7 +44,8 @@ class PhotoCrops:
                     image = open_image(photo)
                 except ImageError as error:
                     logger.warning("left out: %s", error)
-                    order.remove(photo)
+                    # `remove` would compare by `==`, which arrays and tensors answer for each of their values
+                    order = [other for other in order if other is not photo]
                     continue
                 largest = max(self.size, round(self.largest_zoom * min(image.size)))
                 crops += [random_crop(image, self.size, (self.size, largest), self.rng)[None] for _ in range(share)]

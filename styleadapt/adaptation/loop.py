@@ -32,7 +32,7 @@ class Moment:
         step: steps done.
         seconds, seconds_left: since the start, and estimated to the end.
         fraction: of the work, 0 to 1.
-        figures: of the last check.
+        figures: of the last check; at the end, where `fraction` is 1, those of the best state.
         stop: ends the adaptation after this step.
     """
 
@@ -86,7 +86,7 @@ def keep_best(
         steps: exactly so many steps instead (fewer only if nothing improves or it is stopped).
         check_every: steps between checks.
         patience: checks without any improvement after which it stops.
-        report: called before the first step, about once a second, and after every check.
+        report: called before the first step, about once a second, after every check, and at the end unless it was stopped.
         started: when the adaptation began, on `clock`.
 
     Returns:
@@ -96,9 +96,9 @@ def keep_best(
     figures = first = run.check()
     check_seconds = clock() - tick
     best, best_state, best_figures, misses = first["objective"], run.average(), first, 0
-    stopped = not math.isfinite(best)
-    if stopped:
+    if not math.isfinite(best):
         return Outcome(best_state, first, first, 0)
+    stopped = False
 
     def stop() -> None:
         nonlocal stopped
@@ -106,15 +106,12 @@ def keep_best(
 
     step, checked, loop_started = 0, True, clock()
     report(Moment(0, clock() - started, max_seconds if steps is None else math.inf, 0.0, figures, stop))
-    while not stopped and (step < steps if steps is not None else True):
+    while not stopped and misses < patience and step != steps:
         elapsed = clock() - started
-        per_step = (clock() - loop_started) / max(step, 1)
-        left = (steps - step) * per_step if steps is not None else max_seconds - elapsed
         # a last check is still to come
-        if steps is None and step and left < per_step + check_seconds:
+        if steps is None and step and max_seconds - elapsed < (clock() - loop_started) / step + check_seconds:
             break
-        fraction = step / steps if steps is not None else min(elapsed / max_seconds, 1.0)
-        run.step(step, fraction)
+        run.step(step, step / steps if steps is not None else min(elapsed / max_seconds, 1.0))
         step += 1
         checked = step % check_every == 0
         if checked:
@@ -127,9 +124,16 @@ def keep_best(
                 best, best_state, best_figures, misses = figures["objective"], run.average(), figures, 0
             else:
                 misses += 1
-                stopped = misses >= patience
-        if checked or step % _REPORT_EVERY == 0:
-            report(Moment(step, clock() - started, max(left, 0.0), fraction, figures, stop))
+        # the end has a report of its own
+        if misses < patience and step != steps and (checked or step % _REPORT_EVERY == 0):
+            elapsed = clock() - started
+            if steps is None:
+                fraction, left = min(elapsed / max_seconds, 1.0), max(max_seconds - elapsed, 0.0)
+            else:
+                fraction, left = step / steps, (steps - step) * (clock() - loop_started) / step
+            report(Moment(step, elapsed, left, fraction, figures, stop))
     if not checked and (figures := run.check())["objective"] < best:
         best_state, best_figures = run.average(), figures
+    if not stopped:
+        report(Moment(step, clock() - started, 0.0, 1.0, best_figures, stop))
     return Outcome(best_state, first, best_figures, step)

@@ -1,5 +1,6 @@
 """Reads how long a refinement may work, and divides that among the sizes that it works at."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +24,8 @@ class RefinementBudget:
 
     @classmethod
     def read(cls, value: int | float | str | None, name: str = "`refine`") -> "RefinementBudget | None":
-        """Reads a budget as a user gives it: an integer is a number of steps, any other number is seconds; as text "200" and
-        "60s". None for no refinement, which is what None and 0 ask for.
+        """Reads a budget as a user gives it: an integer is a number of steps, any other number is seconds; as text "200", and
+        "60s" or "60.0". None for no refinement, which is what None and 0 ask for.
 
         Args:
             name: what an error message calls the value.
@@ -135,10 +136,10 @@ def _number(value: object) -> int | float:
     """Steps as an integer, seconds as a float; NaN for what is neither."""
     if isinstance(value, str):
         text = value.strip().lower()
-        try:
-            return float(text.removesuffix("s")) if text.endswith("s") else int(text)
-        except ValueError:
-            return math.nan
+        for kind, number in ((int, text), (float, text.removesuffix("s"))):
+            with contextlib.suppress(ValueError):
+                return kind(number)
+        return math.nan
     if isinstance(value, bool) or not isinstance(value, Real):
         return math.nan
     return int(value) if isinstance(value, Integral) else float(value)

@@ -93,13 +93,15 @@ class RestorationAdaptationConfig:
 
 @dataclass(frozen=True)
 class RestorationAdaptationProgress:
-    """What the callback of an adaptation is given: before the first step, every few steps, and at every check.
+    """What the callback of an adaptation is given: before the first step, every few steps, at every check, and, unless it was
+    stopped, at the end.
 
     Args:
         step: steps done.
         seconds, seconds_left: since the start, and estimated to the end.
         fraction: of the work, 0 to 1.
-        psnr: in decibels, of the averaged weights on the crops that are kept from training, at the last check.
+        psnr: in decibels, of the averaged weights on the crops that are kept from training, at the last check; at the end that of
+            the best state.
     """
 
     step: int

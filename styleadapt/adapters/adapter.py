@@ -7,6 +7,7 @@ kind of its own.
 import json
 import math
 import os
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ FORMAT = "styleadapt-adapter-1"
 PACKAGED = "packaged weights"  # the name of the base that comes with the library
 MAX_FILE_BYTES = 64 << 20
 LONGEST_NAME = 1000  # a base may be named by a path
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _FIRST_KIND = "style"  # of files that were written before there were others, and name none
 
 _FIELDS: dict[str, Any] = {"config": dict, "scores": dict, "images": int, "steps": int, "seconds": int | float}
@@ -81,7 +83,8 @@ class Adapter:
         return path
 
     def _metadata(self) -> dict[str, str]:
-        described = json.dumps({name: getattr(self, name) for name in _FIELDS})
+        # numbers of NumPy, which a configuration may hold, become Python's
+        described = json.dumps({name: getattr(self, name) for name in _FIELDS}, default=lambda number: number.item())
         return {"format": FORMAT, "kind": self.kind, "base": self.base, "base_name": self.base_name, "adapter": described}
 
     @classmethod
@@ -145,9 +148,8 @@ class Adapter:
             return str(api.upload_folder(repo_id=full_id, folder_path=folder, commit_message=f"Upload {self.kind} adapter"))
 
     def model_card(self, repo_id: str) -> str:
-        """The text of the adapter's README on the Hub, with a snippet that runs."""
+        """The text of the adapter's README on the Hub, with a snippet that runs, unless the base is a folder of its author's."""
         rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in self.scores.items())
-        packaged = self.base_name in ("", PACKAGED)
         return f"""---
 library_name: styleadapt
 pipeline_tag: image-to-image
@@ -162,7 +164,7 @@ A {self.kind} adapter for the library `styleadapt`, made from {self.images} imag
 ```python
 from styleadapt import {self.pipeline_name}
 
-pipe = {self.pipeline_name}.from_pretrained({"" if packaged else f'"{self.base_name}"'})
+pipe = {self.pipeline_name}.from_pretrained{base_arguments(self.base_name or PACKAGED)}
 pipe.load_adapter("{repo_id}", name="{self.kind}")
 {self.card_call}
 ```
@@ -231,6 +233,28 @@ class GeneratorAdapter(Adapter):
     card_call = 'pipe(num_images=1, seed=0).images[0].save("picture.png")'
     tags = ("image-generation",)
     scores_are = "style: lower is better, diversity: higher"
+
+
+def names_repo(base: str) -> bool:
+    """Whether the name of a base has the form `user/repo`, and is no folder here.
+
+    >>> names_repo("user/base"), names_repo("/home/ann/base")
+    (True, False)
+    """
+    return bool(_REPO.fullmatch(base)) and not Path(base).exists()
+
+
+def base_arguments(base: str | None, revision: str | None = None) -> str:
+    """Arguments of `from_pretrained` that load the base of an adapter, which fits no other, for a model card.
+
+    >>> base_arguments("user/base", "v2"), base_arguments("/home/ann/base")
+    ('("user/base", revision="v2")', '("path/to/base")  # base, wherever you have it')
+    """
+    if base == PACKAGED:
+        return "()"
+    if base is None or not names_repo(base):
+        return f'("path/to/base")  # {Path(base).name if base else "the base model"}, wherever you have it'
+    return f'("{base}", revision="{revision}")' if revision else f'("{base}")'
 
 
 def _brief(text: object) -> str:

@@ -17,7 +17,9 @@ class ImageAugmentation(ABC):
     """Base of `StyleAugment`, `ColorJitter` and `RandConv`. A subclass defines `augment`.
 
     An image is a PIL image, an array `(H, W, 3)` or a tensor `(3, H, W)`, and a batch is a tensor `(B, 3, H, W)`; uint8, or
-    floating point in [0, 1]. Images of one size are worked on together, on the device where they are.
+    floating point in [0, 1]. Images of one size are worked on together, on the device where they are. Of PIL images the modes
+    "RGB", "RGBA", "L", "LA" and "I;16" stay what they are; modes without room for other colors, such as "P", "1" and "CMYK",
+    become "RGB".
 
     A call takes images as they are, and what data sets give: a list of images; a tuple whose first entry is one, such as
     `(image, label)`; a dict with one, or a list of them, under one of `keys`, as `datasets.map` and `set_transform` pass it.
@@ -132,12 +134,17 @@ def to_batch(image: Any) -> torch.Tensor:
     """A new float32 batch `(B, 3, H, W)` in [-1, 1] of an image of any kind.
 
     Raises:
-        ValueError: another shape, type or range.
+        ValueError: another shape, type or range, or a PIL image of mode "I" or "F", whose scale is not known.
 
     >>> to_batch(Image.new("L", (4, 2), 255)).shape, float(to_batch(torch.zeros(3, 2, 2)).max())
     (torch.Size([1, 3, 2, 4]), -1.0)
     """
     if isinstance(image, Image.Image):
+        if image.mode in ("I", "F"):
+            raise ValueError(f'a PIL image of mode "{image.mode}" has no scale of its own; make it "L", "I;16" or "RGB" first')
+        if image.mode.startswith("I;16"):
+            levels = torch.from_numpy(np.asarray(image).astype(np.float32))
+            return (levels / 32767.5 - 1).expand(1, 3, -1, -1).clone()
         image = np.array(image.convert("RGB"))
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3:
@@ -172,6 +179,11 @@ def from_batch(batch: torch.Tensor, like: Any, changed: torch.Tensor) -> Any:
     if not changed.any():
         return like
     if isinstance(like, Image.Image):
+        if like.mode.startswith("I;16"):
+            # the weights of Pillow's "L"
+            gray = torch.einsum("chw,c->hw", batch[0].cpu(), torch.tensor([0.299, 0.587, 0.114]))
+            levels = ((gray + 1) * 32767.5).round().clamp(0, 65535).numpy()
+            return Image.fromarray(levels.astype(np.asarray(like).dtype))
         done = Image.fromarray(_to_bytes(batch[0]).permute(1, 2, 0).cpu().numpy())
         if like.mode in ("L", "LA"):
             done = done.convert("L")

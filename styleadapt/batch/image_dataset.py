@@ -41,9 +41,9 @@ def write_image_dataset(
     lines = []
     for entry in entries:
         if entry.output is not None:
-            columns = {key: _storable(value) for key, value in entry.columns.items()}
+            columns = {key: _storable(value) for key, value in {"input": entry.input, **entry.columns}.items()}
             name = PurePosixPath(entry.output).relative_to(SUBFOLDER).as_posix()
-            lines.append(json.dumps({"input": entry.input, **columns, "file_name": name}) + "\n")
+            lines.append(json.dumps({**columns, "file_name": name}) + "\n")
     (folder / SUBFOLDER).mkdir(exist_ok=True)
     write_whole(folder / SUBFOLDER / METADATA_FILE, "".join(lines))
     write_whole(folder / "README.md", str(dataset_card(folder.resolve().name, len(lines), settings, license)))
@@ -151,6 +151,9 @@ def _require_few_files(folder: Path, repo_id: str) -> None:
 
 
 def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        # the name of a file may hold bytes that are no UTF-8, and one of them would make all lines unreadable
+        return value.encode("utf-8", "backslashreplace").decode()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,6 +1,7 @@
 """Iterates over large collections of photos: folders, or the rows of data sets. A photo is read when its turn comes."""
 
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class Photo:
         number: its place in the source, counted from 0.
         input: what people call it, no two of a source the same: path inside the folder, or row.
         name: that its result is named after.
-        version: changes when the photo does, as far as can be told without reading it; "" if nothing can be told.
+        version: changes when the photo does, as far as can be told without decoding it; "" if nothing can be told.
         read: gives the photo; raises `ImageError` if there is none.
     """
 
@@ -90,8 +91,11 @@ class DatasetPhotos:
 
     def __iter__(self) -> Iterator[Photo]:
         names = self.dataset[self.name_column] if self.name_column else [None] * len(self)
-        for number, name in enumerate(names):
-            yield Photo(number, _row(number, name), _result_name(number, name), "", lambda n=number: self._read(n))  # type: ignore[misc]
+        # without the other columns, which may be large
+        rows = self.dataset.select_columns(self.columns.all)
+        for number, (name, row) in enumerate(zip(names, rows)):
+            version = _stored_version(self.columns.encoded(row).data)
+            yield Photo(number, _row(number, name), _result_name(number, name), version, lambda n=number: self._read(n))  # type: ignore[misc]
 
     def _read(self, number: int) -> PhotoData:
         return _photo_data(self.dataset[number], self.columns, self.dataset.features)
@@ -111,7 +115,8 @@ class StreamedPhotos:
         for number, row in enumerate(self.dataset):
             name = row[self.name_column] if self.name_column else None
             read = lambda row=row: _photo_data(row, self.columns, self.dataset.features)  # noqa: E731
-            yield Photo(number, _row(number, name), _result_name(number, name), "", read)
+            version = _stored_version(self.columns.encoded(row).data)
+            yield Photo(number, _row(number, name), _result_name(number, name), version, read)
 
 
 def open_dataset_photos(
@@ -191,3 +196,13 @@ def _file_version(file: Path) -> str:
     except OSError:
         return ""
     return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _stored_version(encoded: bytes | str | None) -> str:
+    """Length and check sum of the bytes in a row; of a path, which file it names, and that file's version."""
+    if encoded is None:
+        return ""
+    if isinstance(encoded, bytes):
+        return f"{len(encoded)}-{zlib.crc32(encoded):08x}"
+    named = f"{zlib.crc32(os.fsencode(encoded)):08x}"
+    return named if "://" in encoded else f"{named}-{_file_version(Path(encoded))}"

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from .. import __version__
 from ..devices.device import usable_device
+from ..images.whole_files import check_writable
 from ..metrics.augmentation import compare_augmentations
 from ..metrics.classification import Recipe
 from ..metrics.report import text_table
@@ -14,13 +15,15 @@ from ..metrics.report import text_table
 
 def run_augmentation(args: argparse.Namespace) -> int:
     """The protocol of `metrics.augmentation`: prints a table; `--output` gets scores.json. Gives the exit status."""
+    device = usable_device(args.device)
+    check_writable(args.output / "scores.json")
     recipe = Recipe(size=args.size, copies=args.copies)
     scores = compare_augmentations(
         args.train_data_dir,
         args.test_data_dir,
         args.seeds,
         recipe,
-        device=usable_device(args.device),
+        device=device,
         callback=lambda arm: print(f"training with {arm}", file=sys.stderr, flush=True),
     )
     figures = scores.figures(args.seed)

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .options import add_model_options, new_parser
+from .options import add_model_option, new_parser
 
 PAGE = Path(__file__).resolve().parents[1] / "assets" / "web"
 PAGE_FILES = ("index.html", "canvas.js", "page.js", "pixels.js", "strokes.js", "style.css", "worker.js")
@@ -42,12 +42,14 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "--onnxruntime_web", type=Path, metavar="P", help="npm package onnxruntime-web, .tgz or folder, for --web"
     )
     rare = parser.add_argument_group("rarely needed")
-    rare.add_argument("--adapter_weight", type=float, default=1.0, metavar="W", help="0: zero-shot, 1: the full adapter")
+    rare.add_argument("--adapter_weight", type=float, metavar="W", help="0: zero-shot, 1: the full adapter (default: 1.0)")
     rare.add_argument(
         "--formats", nargs="+", choices=("onnx", "openvino"), default=["onnx", "openvino"], help="what to write beside torch's"
     )
-    add_model_options(rare)
+    add_model_option(rare)
     args = parser.parse_args(arguments)
+    if args.adapter_weight is not None and not args.adapter:
+        parser.error("--adapter_weight is given without --adapter")
     if (args.web is None) != (args.onnxruntime_web is None):
         parser.error("--web and --onnxruntime_web go together")
     if args.web is not None and "onnx" not in args.formats:
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path)
     if args.adapter:
         pipe.load_adapter(args.adapter, name="adapter")
-        pipe.set_adapters(["adapter"], [args.adapter_weight])
+        pipe.set_adapters("adapter", args.adapter_weight)
     # they warn of torchvision's operators, which no network of ours has, and of a constant that stays as it is
     for exporter in ("torch.onnx", "onnxscript"):
         logging.getLogger(exporter).setLevel(logging.ERROR)

@@ -9,8 +9,8 @@
 
 One picture goes to the file OUT, and so does a sheet of several with --grid. Otherwise they go to the folder OUT as 0000.png,
 0001.png and so on; files of these names are replaced. --per_class writes as many pictures of each class, in a folder of the
-class's name, or of its number where the name is none for a folder: images to train a classifier on. --interpolate writes a clip
-that goes from picture to picture and back to the first one.
+class's name, or class-3 by its number where the name is none for a folder: images to train a classifier on. --interpolate writes
+a clip that goes from picture to picture and back to the first one.
 """
 
 import argparse
@@ -112,9 +112,9 @@ def _write_classes(args: argparse.Namespace, target: Path) -> int:
     given = {"--num_images": args.num_images != 1, "--label": args.label, "--grid": args.grid, "--interpolate": args.interpolate}
     if other := [name for name, value in given.items() if value]:
         raise ValueError(f"--per_class and {other[0]} are both given; give one of them")
-    check_writable(target / "0" / "0000.png")
+    check_writable(target / "0000.png")
     images = GeneratedImages(_load(args), args.per_class, args.seed, args.truncation, True if args.tile else None)
-    folders = [target / (name if _is_folder_name(name) else str(n)) for n, name in enumerate(images.classes)]
+    folders = [target / name for name in _folder_names(images.classes)]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     for n in tqdm(range(len(images)), "generating", unit="picture"):
@@ -124,14 +124,29 @@ def _write_classes(args: argparse.Namespace, target: Path) -> int:
     return 0
 
 
-def _is_folder_name(name: str) -> bool:
-    """Whether a class's name, which comes with a model, can name a folder anywhere, and cannot be taken for a number or a path.
+def _folder_names(classes: Sequence[str]) -> list[str]:
+    """A folder for each class: of its name, or of its number where the name is none for a folder. No two are the same.
 
-    >>> [_is_folder_name(name) for name in ("oak tree", "../oak", "c:oak", ".oak", "12")]
-    [True, False, False, False, False]
+    >>> _folder_names(["0", "10", "2", "../oak", "c/oak", "class-4"])
+    ['0', '10', '2', 'class-3', 'class-4-', 'class-4']
+    """
+    folders = []
+    for n, name in enumerate(classes):
+        folder = name if _is_folder_name(name) else f"class-{n}"
+        while folder != name and folder in classes:
+            folder += "-"
+        folders.append(folder)
+    return folders
+
+
+def _is_folder_name(name: str) -> bool:
+    """Whether a class's name, which comes with a model, can name a folder anywhere, and cannot be taken for a path.
+
+    >>> [_is_folder_name(name) for name in ("oak tree", "12", "../oak", "c:oak", ".oak")]
+    [True, True, False, False, False]
     """
     plain = all(letter.isalnum() or letter in " -_()" for letter in name)
-    return plain and name == name.strip() and not name.isdecimal() and len(name.encode()) <= 100
+    return plain and name == name.strip() and len(name.encode()) <= 100
 
 
 def _write(pictures: "list[Image.Image]", target: Path, one_file: bool, grid: bool) -> None:

@@ -22,12 +22,13 @@ from ..devices.device import usable_device
 from ..errors import ImageError
 from ..images.image_files import list_images
 from ..images.images import open_image, save_image
+from ..images.whole_files import check_writable
 from ..metrics import evaluation
 from ..metrics.backbones import Backbone, load_backbone, standard_backbone
 from ..metrics.cost import count_parameters, file_bytes, peak_memory_mb
 from ..metrics.evaluation import Picture
-from ..metrics.pairing import Pair, all_pairs, cyclic_pairs, draw_pairs, match_outputs
-from ..metrics.published import fid_figure, lpips_figure
+from ..metrics.pairing import Pair, all_pairs, by_stem, cyclic_pairs, drawn, match_outputs
+from ..metrics.published import fid_figure, lpips_figure, require_published
 from ..metrics.report import Figure, markdown_table, replace_section, text_table
 from ..metrics.restoration_run import compare_restoration, middle
 from ..metrics.sheets import captioned_sheet
@@ -47,6 +48,10 @@ def run_evaluation(args: argparse.Namespace) -> int:
     pairs = plan(args, shots, squares.skipped)
     pair_backbone, set_backbone = choose_backbones(args.backbone)
     device = usable_device(args.device)
+    for file in filter(None, (args.output / "scores.json", args.model_card)):
+        check_writable(file)
+    if args.published:
+        require_published(sets=min(len(reference or {pair.style for pair in pairs}), len(pairs)) > 1)
     for backbone in (pair_backbone, set_backbone):
         backbone.to(device)
     shot_images, unseen = squares.open_all(shots), squares.open_all(reference)
@@ -100,8 +105,10 @@ def published_figures(pictures: Sequence[Picture], styles: Sequence[Image.Image]
 
 def run_restoration(args: argparse.Namespace) -> int:
     """The protocol of `metrics.restoration`: prints a table; `--output` gets scores.json and all pictures."""
+    files = list_images(args.photos)
+    by_stem(files, "photos")
     photos, skipped = {}, {}
-    for path in list_images(args.photos)[: args.limit]:
+    for path in drawn(files, args.limit, args.seed):
         try:
             photos[path.stem] = middle(open_image(path), args.size)
         except ImageError as error:
@@ -109,6 +116,7 @@ def run_restoration(args: argparse.Namespace) -> int:
     if not photos:
         raise ValueError(f"none of the photos in {args.photos} can be read: {next(iter(skipped.values()))}")
     device = usable_device(args.device)
+    check_writable(args.output / "scores.json")
     backbone = load_backbone(args.backbone or "embedded").to(device)
     pipe = RestorationPipeline.from_pretrained(args.pretrained_model_name_or_path).to(device)
     done = compare_restoration(pipe, backbone, photos, args.output / "images", args.fidelity, args.seed)
@@ -143,7 +151,7 @@ def plan(args: argparse.Namespace, shots: list[Path], skipped: dict[str, str]) -
         skipped.update({str(path): f"{path} matches no photo and style" for path in unmatched})
     else:
         pairs = all_pairs(photos, styles) if args.protocol == "all" else cyclic_pairs(photos, styles)
-    return draw_pairs(pairs, args.limit, args.seed)
+    return drawn(pairs, args.limit, args.seed)
 
 
 def choose_backbones(name: str | None) -> tuple[Backbone, Backbone]:
@@ -232,9 +240,13 @@ def model_pictures(
         taken = Figure("seconds", statistics.median(seconds) if seconds else math.nan)
         cost[name] = [taken, Figure("peak_memory_mb", peak_memory_mb(device)), size]
 
+    if args.adapter:
+        # one that cannot be loaded is told before pictures are made
+        pipe.load_adapter(args.adapter, "adapter")
+        pipe.set_adapters([])
     run("zero-shot", with_style=True)
     if args.adapter:
-        pipe.load_adapter(args.adapter)
+        pipe.set_adapters("adapter")
         run("adapter", with_style=False)
         if Path(args.adapter).exists():
             cost["adapter"].append(Figure("file_bytes", file_bytes(args.adapter)))

@@ -1,6 +1,7 @@
 """Helpers that the subcommands share: the layout of their help, common options, and a clean stop at Ctrl-C."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,11 @@ from typing import Any
 from tqdm import tqdm
 
 DTYPES = ("auto", "float32", "bfloat16")  # the names of `runtime.precision.DTYPES`, which would import torch
+# A GIF or an APNG is a clip where OUT is one.
+CLIP_EXTENSIONS = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".flv", ".wmv", ".asf", ".ogv"),
+    *(".3gp", ".vob"),
+)
 _OF_DATASET = ("dataset_config_name", "split", "image_column", "name_column")
 _MOST_LISTED = 20
 
@@ -31,11 +37,16 @@ def new_parser(command: str, description: str | None, epilog: str | None = None)
     )
 
 
-def add_model_options(group: argparse._ActionsContainer, *aliases: str) -> None:
-    """Adds `--pretrained_model_name_or_path`, also under other names, and `--device`."""
+def add_model_option(group: argparse._ActionsContainer, *aliases: str) -> None:
+    """Adds `--pretrained_model_name_or_path`, also under other names."""
     group.add_argument(
         "--pretrained_model_name_or_path", *aliases, metavar="P", help="folder or repository; packaged weights by default"
     )
+
+
+def add_model_options(group: argparse._ActionsContainer, *aliases: str) -> None:
+    """Adds `--pretrained_model_name_or_path`, also under other names, and `--device`."""
+    add_model_option(group, *aliases)
     group.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 ...; a GPU where there is one by default")
 
 
@@ -54,6 +65,21 @@ def dataset_settings(args: argparse.Namespace) -> dict[str, Any]:
     if Path(args.input).is_dir():
         return {}
     return {"dataset": args.input, **{name: getattr(args, name) for name in _OF_DATASET}}
+
+
+def check_folder_name(output: str) -> None:
+    """Raises ValueError if the output of many photos is named like an image or a clip, unless a slash ends it or it is there.
+
+    >>> check_folder_name("out.png")
+    Traceback (most recent call last):
+    ValueError: --output out.png is one file; several photos need a folder, whose name may have a slash at its end
+    """
+    from ..images.images import WRITABLE_EXTENSIONS
+
+    path = Path(output)
+    separators = tuple(filter(None, (os.sep, os.altsep)))
+    if path.suffix.lower() in (*WRITABLE_EXTENSIONS, *CLIP_EXTENSIONS) and not output.endswith(separators) and not path.is_dir():
+        raise ValueError(f"--output {output} is one file; several photos need a folder, whose name may have a slash at its end")
 
 
 def advance(bar: tqdm) -> Callable[[Any], None]:

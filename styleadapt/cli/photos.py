@@ -109,10 +109,11 @@ def _device(args: argparse.Namespace) -> str | None:
 
 
 def _open_source(args: argparse.Namespace) -> FolderPhotos | DatasetPhotos | StreamedPhotos:
+    source = args.input_dir if args.kind == "folder" else args.dataset_name
+    if Path(source).is_dir() and Path(args.output).resolve().is_relative_to(Path(source).resolve()):
+        raise ValueError(f"--output {args.output} lies in the folder of photos {source}; name another folder")
     if args.kind == "folder":
-        if Path(args.output).resolve().is_relative_to(Path(args.input_dir).resolve()):
-            raise ValueError(f"--output {args.output} lies in the folder of photos {args.input_dir}; name another folder")
-        return FolderPhotos(args.input_dir)
+        return FolderPhotos(source)
     return open_dataset_photos(
         args.dataset_name,
         args.dataset_config_name,

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ..adaptation.refinement import RefinementProgress
 from ..adaptation.refinement_budget import RefinementBudget
 from ..devices.cpu import configure_cpu
+from ..hub.model_card import ADAPTER_FILE
 from ..images.images import load_image, open_image
 from ..pipelines.style_codes import encoding_size
 from ..pipelines.style_transfer import StyleTransferPipeline
@@ -88,7 +89,7 @@ def describe(args: argparse.Namespace, pipe: StyleTransferPipeline) -> dict[str,
         "dataset": _content(str(Path(dataset).resolve())) if dataset and Path(dataset).exists() else dataset,
         "model": pipe.fingerprint if args.backend == "torch" else _content(_exported_file(args)),
         "styles": [_content(path) for path in args.style or []],
-        "adapters": [_content(path) for path in args.adapter or []],
+        "adapters": [_content(_adapter_file(path)) for path in args.adapter or []],
         "masks": [_content(path) for path in args.mask or []],
     }
     plain = (
@@ -97,6 +98,11 @@ def describe(args: argparse.Namespace, pipe: StyleTransferPipeline) -> dict[str,
         *("strip", "refine"),
     )
     return {**described, **{name: getattr(args, name) for name in plain}}
+
+
+def _adapter_file(path: str) -> str:
+    file = Path(path) / ADAPTER_FILE
+    return str(file if file.is_file() else path)
 
 
 def _exported_file(args: argparse.Namespace) -> str:

@@ -9,8 +9,8 @@
 One photo goes to the file OUT; Ctrl-C ends the work, and nothing is written. A folder, and a data set of the Hub, go to the
 folder OUT, which must be new, empty, or of a run that was stopped: sub-folders, names, formats and metadata are kept, and
 `manifest.jsonl` has a line for every photo. The same command goes on where a run stopped: what is done is skipped, and photos
-that failed, or whose files have changed, are made again. Other settings are refused; `--overwrite` makes all anew. Images that
-are read are never overwritten. Photos that fail are listed at the end; the exit status is then 1. `accelerate launch` divides a
+that failed, or have changed, are made again. Other settings are refused; `--overwrite` makes all anew. Images that are read are
+never overwritten. Photos that fail are listed at the end; the exit status is then 1. `accelerate launch` divides a
 folder or a data set among processes.
 """
 
@@ -24,6 +24,7 @@ from .options import (
     add_dataset_options,
     add_model_options,
     advance,
+    check_folder_name,
     dataset_settings,
     fraction_bar,
     new_parser,
@@ -175,12 +176,13 @@ def open_photos(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | Str
 
     if is_address(args.input):
         raise ValueError(f"{args.input} is an address; download the photo first, since its metadata goes into the result")
+    if not Path(args.input).is_dir() and (Path(args.input).suffix or args.input.startswith((".", "/"))):
+        raise FileNotFoundError(f"no file or folder at {args.input}")
+    check_folder_name(args.output)
     if Path(args.input).is_dir():
         if Path(args.output).resolve().is_relative_to(Path(args.input).resolve()):
             raise ValueError(f"--output {args.output} lies in {args.input}; name another folder")
         return FolderPhotos(args.input)
-    if Path(args.input).suffix or args.input.startswith((".", "/")):
-        raise FileNotFoundError(f"no file or folder at {args.input}")
     return open_dataset_photos(
         args.input, args.dataset_config_name, args.split, args.image_column, args.name_column, args.streaming, args.cache_dir
     )

@@ -9,8 +9,8 @@ One photo goes to the file OUT; several go to the folder OUT, as PNG files under
 overwritten. A photo that cannot be read is skipped and listed at the end; the exit status is then 1.
 
 A folder and a data set keep sub-folders, names, file formats and metadata, and OUT gets `manifest.jsonl`, a line for every photo.
-The same command goes on where a run stopped: what is done is skipped, and photos that failed, or whose files have changed, are
-made again. Other settings are refused; `--overwrite` makes all anew. `--output_format dataset` writes what
+The same command goes on where a run stopped: what is done is skipped, and photos that failed, or have changed, are made again.
+Other settings are refused; `--overwrite` makes all anew. `--output_format dataset` writes what
 `datasets.load_dataset("set/")` opens, and `--push_to_hub` publishes it. Several processes, GPUs and nodes share the photos:
 
     accelerate launch -m styleadapt stylize photos/ --style painting.jpg -o stylized/
@@ -26,15 +26,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .options import DTYPES, add_dataset_options, add_model_options, new_parser
+from .options import CLIP_EXTENSIONS, DTYPES, add_dataset_options, add_model_options, check_folder_name, new_parser
 
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
-# A GIF or an APNG is a clip where OUT is one.
-_CLIPS = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".flv", ".wmv", ".asf", ".ogv"),
-    *(".3gp", ".vob"),
-)
 _OF_COLLECTIONS = ("format", "output_format", "push_to_hub", "overwrite")
 _OF_PHOTOS = ("adapter_blend", "mask", "mask_feather", "strip", "metadata", *_OF_COLLECTIONS)
 
@@ -53,7 +48,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     optional.add_argument("--style", nargs="+", action="extend", metavar="P", help="style images; several are blended")
     optional.add_argument("--style_weights", nargs="+", type=float, metavar="W", help="one number a style image")
     optional.add_argument("--adapter", nargs="+", action="extend", metavar="F", help="adapter files or repositories")
-    optional.add_argument("--strength", type=float, default=1.0, help="0: the photo, 1: the full style")
+    optional.add_argument("--strength", type=float, help="0: the photo, 1: the full style (default: 1.0)")
     optional.add_argument("--preserve_color", action="store_true", help="keep the photo's colors")
     optional.add_argument(
         "--stroke_size", metavar="S", default="auto",
@@ -95,6 +90,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     args.kind = _tell_apart(args, parser.error)
     _check(args, parser.error)
+    args.strength = 1.0 if args.strength is None else args.strength
     args.metadata = args.metadata or ("no-location" if args.push_to_hub else "all")
     args.output_format = args.output_format or ("dataset" if args.push_to_hub else "folder")
     return args
@@ -121,7 +117,7 @@ def _tell_apart(args: argparse.Namespace, refuse: Callable[[str], Any]) -> str:
     if args.dataset_name:
         return "dataset"
     files = args.content or args.inputs
-    clips = [file for file in files if Path(file).suffix.lower() in _CLIPS]
+    clips = [file for file in files if Path(file).suffix.lower() in CLIP_EXTENSIONS]
     if clips and len(files) > 1:
         refuse(f"{clips[0]} is a clip; give one clip at a time, without photos")
     if args.inputs and len(files) == 1 and Path(files[0]).is_dir():
@@ -132,7 +128,7 @@ def _tell_apart(args: argparse.Namespace, refuse: Callable[[str], Any]) -> str:
         return "dataset"
     args.content = files
     single = len(files) == 1 and not Path(files[0]).is_dir()
-    return "clip" if clips or (single and Path(args.output).suffix.lower() in _CLIPS) else "photos"
+    return "clip" if clips or (single and Path(args.output).suffix.lower() in CLIP_EXTENSIONS) else "photos"
 
 
 def _names_dataset(entry: str) -> bool:
@@ -154,6 +150,8 @@ def _check(args: argparse.Namespace, refuse: Callable[[str], Any]) -> None:
         refuse("--backend and --refine go with photos")
     if args.kind != "clip" and args.smoothing is not None:
         refuse("--smoothing goes with a clip")
+    if args.strip and args.strength is not None:
+        refuse("--strip shows the photo at strengths of its own; leave --strength out")
     if args.push_to_hub and args.output_format == "folder":
         refuse("--push_to_hub publishes a data set: leave out --output_format folder")
     if not (args.style or args.adapter) and args.backend == "torch":
@@ -166,6 +164,8 @@ def _check(args: argparse.Namespace, refuse: Callable[[str], Any]) -> None:
         if getattr(args, name) is not None and not 0 <= getattr(args, name) <= 1:
             refuse(f"--{name} is {getattr(args, name)}; it must lie between 0 and 1")
     try:
+        if args.kind in ("folder", "dataset"):
+            check_folder_name(args.output)
         refines = RefinementBudget.read(args.refine, "--refine") is not None
         if args.stroke_size != "auto":
             from ..pipelines.strokes import read_stroke_size

@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 
 # of one segment of a mask's stroke, as a share of the picture's shorter side
 _SEGMENT_LENGTH = (0.05, 0.3)
+# strokes that may be too large for a hole that is still too small
+_MOST_REFUSALS = 100
 
 
 def gaussian_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -183,7 +185,8 @@ def free_form_mask(
     """A hole such as a brush paints: bent strokes with round ends, drawn until they cover a random share of the picture.
 
     After the free-form masks of Yu et al. (arXiv 1806.03589, section 4.2): strokes of a few segments, each turned against the one
-    before. Here the share is drawn first, uniformly, and the last stroke that would go beyond its limits is left out.
+    before. Here the share is drawn first, uniformly, and the last stroke that would go beyond its limits is left out. Where the
+    limits leave no room for whole strokes, one of them is cut off, so that the share is the drawn one to a pixel.
 
     Args:
         height, width: of the picture.
@@ -201,11 +204,17 @@ def free_form_mask(
     wanted = rng.uniform(*coverage)
     side = min(height, width)
     mask = np.zeros((height, width), bool)
+    refusals = 0
     while mask.mean() < wanted:
         stroke = _stroke(height, width, max(1, round(side * np.exp(rng.uniform(*np.log(thickness))))), rng)
         if (mask | stroke).mean() <= coverage[1]:
             mask |= stroke
         elif mask.mean() >= coverage[0]:
+            break
+        elif (refusals := refusals + 1) == _MOST_REFUSALS:
+            missing = max(round(wanted * mask.size) - int(mask.sum()), 0 if mask.any() else 1)
+            # its pixels from the top
+            mask.flat[np.flatnonzero(stroke & ~mask)[:missing]] = True
             break
     return mask
 

@@ -157,7 +157,9 @@ class Columns:
         return None if label < 0 else int(label)
 
 
-def find_columns(features: Mapping[str, Any], where: str, image_column: str | None, label_column: str | None) -> Columns:
+def find_columns(
+    features: Mapping[str, Any], where: str, image_column: str | None, label_column: str | None, labeled: bool = False
+) -> Columns:
     """Image and label columns of a data set, by their features; what is not named is looked for.
 
     Args:
@@ -165,6 +167,7 @@ def find_columns(features: Mapping[str, Any], where: str, image_column: str | No
         where: name of the data set, for messages.
         image_column, label_column: names of columns; if left out, the columns of images, and `label`, `labels` or `cls` if it
             holds classes.
+        labeled: there must be labels, which may then be names in such a column, too, or numbers of which some are missing.
 
     Raises:
         SourceError: no such column, or one that holds no images or no labels.
@@ -185,7 +188,12 @@ def find_columns(features: Mapping[str, Any], where: str, image_column: str | No
         raise SourceError(f"{where} has no column of images: {', '.join(f'{c} ({_kind(f)})' for c, f in features.items())}")
     if "image" in images:
         images = ["image"]
-    label = label_column or next((c for c in _LABEL_COLUMNS if c in features and _is_class(features[c])), None)
+    known = [c for c in _LABEL_COLUMNS if c in features]
+    label = label_column or next((c for c in known if _is_class(features[c])), known[0] if labeled and known else None)
+    if labeled and label is None:
+        raise SourceError(
+            f"{where} has no column {', '.join(_LABEL_COLUMNS)}, but {', '.join(features)}; name the labels' by `label_column`"
+        )
     names, by_name = None, False
     if label is not None:
         feature = features[label]

@@ -153,6 +153,7 @@ def open_source(
     minimum: int = 1,
     seed: int = 0,
     shuffle_buffer: int = 1000,
+    labeled: bool = False,
 ) -> ImageTable | ImageStream:
     """Opens a source of training images, and makes sure that enough of them can be read.
 
@@ -164,20 +165,22 @@ def open_source(
         dataset_name: a data set of the Hub, or a folder, see `open_dataset`.
         dataset_config_name: configuration of `dataset_name`.
         image_column: column of images; found by its type if left out.
-        label_column: column of labels; `label`, `labels` or `cls` if left out and there. In a plain folder `label` asks for a
-            subfolder a class.
+        label_column: column of labels; if left out, `label`, `labels` or `cls` where one of them holds whole numbers or classes.
+            In a plain folder `label` asks for a subfolder a class.
         split: of `dataset_name`.
         streaming: read while training instead of downloading and converting first; the result is an `ImageStream`.
         cache_dir: where `datasets` keeps what it downloads and converts.
         minimum: so many images at least must be readable.
         seed, shuffle_buffer: of a stream, see `ImageStream`.
+        labeled: the images must have labels. Then a column `label`, `labels` or `cls` may hold names, too, or lack some entries,
+            and a plain folder must have a subfolder a class.
 
     Returns:
         An `ImageTable` (random access), or an `ImageStream` if `streaming`.
 
     Raises:
         SourceError: none or two sources named, nothing there, no images, unknown column, configuration or split, too few
-            readable images.
+            readable images, or no labels where they are asked for.
 
     >>> open_source("nowhere")
     Traceback (most recent call last):
@@ -194,13 +197,13 @@ def open_source(
         name = str(train_data_dir)
         builder, files = _recognize(name)
         if builder == "folder" and not streaming:
-            source = _open_folder(name, files, label_column)
+            source = _open_folder(name, files, label_column or ("label" if labeled else None))
             source.require(minimum)
             return source
         dataset = _load_files(name, builder, files, streaming, cache_dir)
     if dataset.features is None:
         raise SourceError(f"{name} does not say what its columns hold; convert it to parquet")
-    columns = find_columns(dataset.features, name, image_column, label_column)
+    columns = find_columns(dataset.features, name, image_column, label_column, labeled)
     dataset = _undecoded(dataset, columns)
     if streaming:
         if columns.by_name:

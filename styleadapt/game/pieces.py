@@ -117,14 +117,15 @@ def cut_asset(asset: Asset, pixel_art: bool = True) -> CutAsset:
 
     A sheet's frames become pieces of their whole size, upright and at their place if they were turned and trimmed, so that what
     stands still in an animation is painted alike. What is seen of a sheet outside of its frames is painted once, as one picture.
-    Frames without a visible pixel are left out. Of a texture that repeats within itself one period is painted.
+    Frames without a visible pixel are left out, and do not count for the pixels of the art, which are those of all other frames.
+    Of a texture that repeats within itself one period is painted.
 
     Args:
         asset: its frames lie within it.
         pixel_art: enlarged pixel art is taken in its own pixels, see `sprites.pixel_scale`.
 
     Raises:
-        ImageError: a picture of one pixel, or more pixels than can be painted.
+        ImageError: a picture of one pixel, or more pixels than can be painted in the picture or in a frame.
 
     >>> cut_asset(Asset(Image.new("RGB", (20, 12), "red"))).pieces[0].pixels.shape
     (12, 20, 3)
@@ -134,26 +135,31 @@ def cut_asset(asset: Asset, pixel_art: bool = True) -> CutAsset:
         raise ImageError("is 1 x 1 pixel, in which there is nothing to paint; keep it out of the set")
     if width * height > MAX_PIECE_PIXELS:
         raise ImageError(f"has {width} x {height} pixels, the limit is {MAX_PIECE_PIXELS:,}; divide it, or make it smaller")
+    for frame in asset.frames:
+        if math.prod(frame.size) > MAX_PIECE_PIXELS:
+            raise ImageError(
+                f"has a frame {frame.name!r} of {frame.size[0]} x {frame.size[1]} pixels, the limit is {MAX_PIECE_PIXELS:,}; "
+                "make it smaller"
+            )
     color, band = split_alpha(asset.image)
     rgb = np.asarray(color)
     alpha = np.full((height, width), 255, np.uint8) if band is None else np.array(band)
     alpha[asset.keyed] = 0
     frames = list({frame.box: frame for frame in asset.frames}.values())
-    raw: list[tuple[np.ndarray, np.ndarray, Frame]] = []
+    whole = (rgb, alpha, Frame("", (0, 0, width, height)))
+    raw = [(*_upright(rgb, alpha, frame), frame) for frame in frames] or [whole]
+    visible = [entry for entry in raw if entry[1].any()]
+    scales = [_common_scale(visible) if pixel_art else 1] * len(visible)
     if frames:
         outside = alpha.copy()
         for frame in frames:
             outside[frame.box[1] : frame.box[3], frame.box[0] : frame.box[2]] = 0
         if outside.any():
-            raw.append((rgb, alpha, Frame("", (0, 0, width, height))))
-        raw += [(*_upright(rgb, alpha, frame), frame) for frame in frames]
-    else:
-        raw.append((rgb, alpha, Frame("", (0, 0, width, height))))
-    raw = [entry for entry in raw if entry[1].any()]
-    scale = _common_scale(raw[len(raw) - len(frames) :] if frames else raw) if pixel_art else 1
+            visible.insert(0, whole)
+            # frames may stand where no pixel of enlarged art would, and what is around them may be finer
+            scales.insert(0, _common_scale([whole]) if pixel_art else 1)
     cut = CutAsset(asset)
-    for colors, opacity, frame in raw:
-        own = scale if not (colors.shape[0] % scale or colors.shape[1] % scale) else 1
+    for (colors, opacity, frame), own in zip(visible, scales):
         pixels, seen = bleed(colors, opacity)[::own, ::own], opacity[::own, ::own]
         repeats = (1, 1)
         if asset.tile:

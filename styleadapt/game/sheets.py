@@ -146,34 +146,39 @@ def read_sheets(path: Path) -> list[Sheet]:
         told = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ImageError(f"{path.name} is broken JSON: {error}") from None
-    if not isinstance(told, dict):
-        return []
-    textures = told.get("textures")
-    if isinstance(textures, list) and all(isinstance(texture, dict) and "frames" in texture for texture in textures):
-        return [_sheet(path, texture["frames"], texture) for texture in textures]
-    if isinstance(told.get("frames"), (dict, list)) and "meta" in told:
-        return [_sheet(path, told["frames"], told["meta"] if isinstance(told["meta"], dict) else {})]
-    return []
+    return [_sheet(path, frames, meta) for frames, meta in _told_sheets(told)]
 
 
 def renamed_sheet(text: str, before: str, after: str) -> str:
-    """A sheet's JSON for a picture that was given another name; nothing else of it changes.
+    """A sheet's JSON for a picture that was given another name; nothing else of it changes, and nothing of JSON of another kind.
 
     >>> renamed_sheet('{"frames": {}, "meta": {"image": "a.png", "app": "x"}}', "a.png", "b.png")
     '{"frames": {}, "meta": {"image": "b.png", "app": "x"}}'
     """
     told = json.loads(text)
-    if told.get("meta", {}).get("image") == before:
-        told["meta"]["image"] = after
-    for texture in told.get("textures", []):
-        if texture.get("image") == before:
-            texture["image"] = after
+    naming = [meta for _, meta in _told_sheets(told) if meta.get("image") == before]
+    if not naming:
+        return text
+    for meta in naming:
+        meta["image"] = after
     # in the file's own form
     found = re.search(r"\n([ \t]+)\S", text)
     return json.dumps(told, indent=found[1] if found else None, ensure_ascii=False)
 
 
-def _sheet(path: Path, frames: Any, meta: dict[str, Any]) -> Sheet:
+def _told_sheets(told: Any) -> list[tuple[dict | list, dict[str, Any]]]:
+    """The frames of every sheet in parsed JSON, and what tells of its picture; empty for JSON of another kind."""
+    if not isinstance(told, dict):
+        return []
+    textures, frames, meta = told.get("textures"), told.get("frames"), told.get("meta")
+    if isinstance(textures, list) and all(isinstance(t, dict) and isinstance(t.get("frames"), (dict, list)) for t in textures):
+        return [(texture["frames"], texture) for texture in textures]
+    if isinstance(frames, (dict, list)) and "meta" in told:
+        return [(frames, meta if isinstance(meta, dict) else {})]
+    return []
+
+
+def _sheet(path: Path, frames: dict | list, meta: dict[str, Any]) -> Sheet:
     named = frames.items() if isinstance(frames, dict) else enumerate(frames)
     found = [_frame(path, str(name), frame) for name, frame in named]
     size = meta.get("size")
@@ -217,6 +222,6 @@ def _animations(frames: list[Frame], meta: dict[str, Any]) -> dict[str, list[str
 
 def _whole(path: Path, name: str, values: dict[str, Any], key: str) -> int:
     value = values.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or (isinstance(value, float) and not value.is_integer()):
         raise ImageError(f"{path.name}: {name!r} has {value!r} for `{key}`; it must be a whole number of pixels")
     return int(value)

@@ -26,7 +26,6 @@ IGNORED = [
     "*.pkl",
     "*.pt",
     "*.pth",
-    "*.bin",
     "*.ckpt",
     ".*",
     "*/.*",
@@ -105,12 +104,18 @@ def push_run_to_hub(
             folder_path=folder,
             revision=revision,
             commit_message=commit_message,
-            ignore_patterns=list(IGNORED),
+            ignore_patterns=[*IGNORED, *_pickled_bins(folder)],
         ),
     )
     address = str(getattr(commit, "commit_url", commit))
     logger.info("published %s: %s", full_id, address)
     return address
+
+
+def _pickled_bins(folder: Path) -> list[str]:
+    """Paths in a folder of its `.bin` files, except the weights of OpenVINO, whose network is an `.xml` file beside them."""
+    bins = [file for file in folder.rglob("*.bin") if not file.with_suffix(".xml").is_file()]
+    return [file.relative_to(folder).as_posix() for file in bins]
 
 
 def retried(what: str, call: Callable[[], T], retries: int, token: str | None) -> T:

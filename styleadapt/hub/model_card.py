@@ -3,17 +3,15 @@
 import json
 import math
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from ..adapters.adapter import PACKAGED
+from ..adapters.adapter import PACKAGED, base_arguments, names_repo
 
 ADAPTER_FILE = "adapter.safetensors"
 PIPELINE_FILE = "model_index.json"
-_REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _RESEARCH = (
     "The packaged weights that this model started from were trained on research collections of photos and paintings of mixed "
     "licenses, and are for research and non-commercial use; so is this model."
@@ -103,7 +101,7 @@ def build_model_card(folder: str | os.PathLike, repo_id: str, facts: RunFacts) -
     has_adapter = (folder / ADAPTER_FILE).is_file()
     if facts.samples and not (folder / facts.samples).is_file():
         raise FileNotFoundError(f"the model card shows {facts.samples}, which is not in {folder}")
-    base = facts.base_model if facts.base_model and _is_repo(facts.base_model) else None
+    base = facts.base_model if facts.base_model and names_repo(facts.base_model) else None
     license_name, license_note = _license(facts)
     metadata = ModelCardData(
         license=facts.license,
@@ -152,29 +150,15 @@ def _license(facts: RunFacts) -> tuple[str | None, str]:
     return ("research-non-commercial", _RESEARCH) if facts.base_model == PACKAGED else (None, _UNKNOWN)
 
 
-def _is_repo(name: str) -> bool:
-    return bool(_REPO.fullmatch(name)) and not Path(name).exists()
-
-
 def _public_name(base: str) -> str:
     """A base model's name without the path of a folder on the trainer's machine."""
     return Path(base).name if Path(base).exists() else base
 
 
-def _base_arguments(facts: RunFacts) -> str:
-    """Arguments of `from_pretrained` that load the base of an adapter, which fits no other."""
-    base = facts.base_model
-    if base == PACKAGED:
-        return "()"
-    if base is None or not _is_repo(base):
-        return f'("path/to/base")  # {_public_name(base) if base else "the base model"}, wherever you have it'
-    return f'("{base}", revision="{facts.base_revision}")' if facts.base_revision else f'("{base}")'
-
-
 def _snippet(repo_id: str, pipeline: str | None, has_adapter: bool, facts: RunFacts) -> str:
     """Code that stylizes a photo that comes with the package; it runs as it stands, unless an adapter's base is private."""
     cls = pipeline or "StyleTransferPipeline"
-    arguments = f'("{repo_id}")' if pipeline else _base_arguments(facts)
+    arguments = f'("{repo_id}")' if pipeline else base_arguments(facts.base_model, facts.base_revision)
     lines = [
         "from importlib.resources import files",
         "",

@@ -5,7 +5,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 # tags of TIFF 6.0, section 8, of its supplement 2 (Deflate), and of ICC.1 (the profile)
@@ -22,7 +22,7 @@ def encode_deep_tiff(levels: np.ndarray, compress_level: int = 6, **options: Any
     Args:
         levels: uint16 `(H, W, 3)`, or `(H, W, 4)` with alpha.
         compress_level: of zlib, 0 to 9.
-        options: `exif` and `icc_profile` as bytes, and `dpi`, as of Pillow's writer.
+        options: `exif` as a `PIL.Image.Exif`, `icc_profile` as bytes, and `dpi`, as of Pillow's writer.
 
     >>> from PIL import Image
     >>> data = encode_deep_tiff(np.full((2, 3, 3), 51400, np.uint16), dpi=(300, 300))
@@ -34,9 +34,7 @@ def encode_deep_tiff(levels: np.ndarray, compress_level: int = 6, **options: Any
     differences[:, 1:] -= levels[:, :-1]
     pixels = zlib.compress(differences.tobytes(), compress_level)
     directory: Any = ImageFileDirectory_v2(b"II\x2a\x00\x00\x00\x00\x00")
-    if options.get("exif"):
-        exif = Image.Exif()
-        exif.load(options["exif"])
+    if exif := options.get("exif"):
         for tag, value in exif.items():
             if tag not in _POINTERS:
                 directory[tag] = value

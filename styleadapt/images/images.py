@@ -169,7 +169,8 @@ def tensor_to_image(tensor: torch.Tensor) -> list[Image.Image]:
 def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> None:
     """Writes an image in the format of the path's extension, whole or not at all; the folder is made if missing.
 
-    JPEG is written at quality 95 without chroma subsampling, transparent pixels composited on white; WebP at quality 95.
+    JPEG is written at quality 95 without chroma subsampling, WebP at quality 95. In JPEG and BMP, which have no transparency,
+    transparent pixels are composited on white.
 
     Args:
         image: any mode the format holds; for JPEG any mode.
@@ -194,8 +195,8 @@ def save_image(image: Image.Image, path: str | os.PathLike, **kwargs: Any) -> No
     options = dict(kwargs)
     if kind == "JPEG":
         options = {"quality": 95, "subsampling": 0, **kwargs}
-        if image.mode not in ("L", "RGB", "CMYK"):
-            image = open_image(image)
+    if (kind == "JPEG" and image.mode not in ("L", "RGB", "CMYK")) or (kind == "BMP" and image.has_transparency_data):
+        image = open_image(image)
     if kind == "WEBP":
         options.setdefault("quality", 95)
     if image.info.get("icc_profile"):
@@ -275,7 +276,7 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
     _check_size((array.shape[1], array.shape[0]), max_pixels)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
-    elif array.dtype == np.uint16:
+    elif array.dtype.newbyteorder("=") == np.uint16:
         array = _to_bytes(array, 65535)
     elif np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())

@@ -84,24 +84,38 @@ class ImageMetadata:
         """
         return replace(self, location=())
 
-    def _exif(self, size: tuple[int, int]) -> bytes:
-        """Empty if there is nothing to say."""
+    def _exif(self, size: tuple[int, int]) -> Image.Exif | None:
+        """None if there is nothing to say, or too much."""
         if not (self.photo or self.exposure or self.location):
-            return b""
+            return None
         exif = Image.Exif()
-        exif.update({**dict(self.photo), ExifTags.Base.Orientation: _UPRIGHT})
-        exif.get_ifd(ExifTags.IFD.Exif).update(
-            {
-                **dict(self.exposure),
-                ExifTags.Base.ColorSpace: _SRGB,
-                ExifTags.Base.ExifImageWidth: size[0],
-                ExifTags.Base.ExifImageHeight: size[1],
-            }
-        )
-        if self.location:
-            exif.get_ifd(ExifTags.IFD.GPSInfo).update(self.location)
-        written = exif.tobytes()
-        return written if len(written) <= _MAX_EXIF_BYTES else b""
+        exif.update({**_kept(self.photo), ExifTags.Base.Orientation.value: _UPRIGHT})
+        width, height = size
+        new = {
+            ExifTags.Base.ColorSpace.value: _SRGB,
+            ExifTags.Base.ExifImageWidth.value: width,
+            ExifTags.Base.ExifImageHeight.value: height,
+        }
+        for directory, entries in (
+            (ExifTags.IFD.Exif, {**_kept(self.exposure), **new}),
+            (ExifTags.IFD.GPSInfo, _kept(self.location)),
+        ):
+            if entries:
+                exif.get_ifd(directory).update(entries)
+                # Pillow's writer of TIFF files takes the directories that are entries too.
+                exif[directory] = exif.get_ifd(directory)
+        return exif if len(exif.tobytes()) <= _MAX_EXIF_BYTES else None
+
+
+class _StoredText(str):
+    """Text of an EXIF entry whose bytes stay what they were: Pillow reads any bytes as Latin-1, and asks for ASCII to write."""
+
+    def encode(self, *_: object) -> bytes:
+        return super().encode("latin-1", "replace")
+
+
+def _kept(entries: tuple[tuple[int, Any], ...]) -> dict[int, Any]:
+    return {tag: _StoredText(value) if isinstance(value, str) else value for tag, value in entries}
 
 
 def read_metadata(source: str | os.PathLike | bytes) -> ImageMetadata:

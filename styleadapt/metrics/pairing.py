@@ -4,7 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 SEPARATOR = "__"
 
 
@@ -34,8 +36,8 @@ def cyclic_pairs(photos: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
     >>> [p.name for p in cyclic_pairs([Path("a"), Path("b"), Path("c")], [Path("x"), Path("y")])]
     ['a__x', 'b__y', 'c__x']
     """
-    _by_stem(photos, "photos")
-    _by_stem(styles, "styles")
+    by_stem(photos, "photos")
+    by_stem(styles, "styles")
     count = max(len(photos), len(styles))
     return [Pair(photos[i % len(photos)], styles[i % len(styles)]) for i in range(count)]
 
@@ -49,8 +51,8 @@ def all_pairs(photos: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
     >>> [p.name for p in all_pairs([Path("a"), Path("b")], [Path("x"), Path("y")])]
     ['a__x', 'a__y', 'b__x', 'b__y']
     """
-    _by_stem(photos, "photos")
-    _by_stem(styles, "styles")
+    by_stem(photos, "photos")
+    by_stem(styles, "styles")
     return [Pair(photo, style) for photo in photos for style in styles]
 
 
@@ -71,7 +73,7 @@ def match_outputs(
     >>> match_outputs([Path("o/cat__mosaic.png"), Path("o/dog.png")], [Path("p/cat.jpg")], [Path("s/mosaic.jpg")])[1]
     [PosixPath('o/dog.png')]
     """
-    photo_by_name, style_by_name = _by_stem(photos, "photos"), _by_stem(styles, "styles")
+    photo_by_name, style_by_name = by_stem(photos, "photos"), by_stem(styles, "styles")
     pairs: dict[tuple[str, str], Pair] = {}
     unmatched = []
     for output in outputs:
@@ -95,19 +97,27 @@ def match_outputs(
     return list(pairs.values()), unmatched
 
 
-def draw_pairs(pairs: Sequence[Pair], limit: int | None, seed: int) -> list[Pair]:
-    """At most `limit` of the pairs, drawn by `seed`, in their order.
+def drawn(items: Sequence[T], limit: int | None, seed: int) -> list[T]:
+    """At most `limit` of the items, drawn by `seed`, in their order.
 
     >>> pairs = all_pairs([Path("a"), Path("b")], [Path("x"), Path("y")])
-    >>> len(draw_pairs(pairs, 3, 0)), draw_pairs(pairs, None, 0) == pairs
+    >>> len(drawn(pairs, 3, 0)), drawn(pairs, None, 0) == pairs
     (3, True)
     """
-    if limit is None or limit >= len(pairs):
-        return list(pairs)
-    return [pairs[i] for i in sorted(random.Random(seed).sample(range(len(pairs)), limit))]
+    if limit is None or limit >= len(items):
+        return list(items)
+    return [items[i] for i in sorted(random.Random(seed).sample(range(len(items)), limit))]
 
 
-def _by_stem(files: Sequence[Path], kind: str) -> dict[str, Path]:
+def by_stem(files: Sequence[Path], kind: str) -> dict[str, Path]:
+    """The files by their names without folder and extension.
+
+    Raises:
+        ValueError: two of one name; `kind` says of what.
+
+    >>> by_stem([Path("photos/cat.jpg")], "photos")
+    {'cat': PosixPath('photos/cat.jpg')}
+    """
     found: dict[str, Path] = {}
     for file in files:
         if file.stem in found:

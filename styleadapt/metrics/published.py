@@ -20,6 +20,20 @@ from .report import Figure
 LPIPS_BACKBONE, FID_BACKBONE = "torchmetrics:lpips-alex", "torchmetrics:inception-v3-compat"
 
 
+def require_published(sets: bool) -> None:
+    """Makes sure that `lpips_figure` can measure, before pictures are made for it.
+
+    Args:
+        sets: `fid_figure` has to as well.
+
+    Raises:
+        BackboneError: as theirs.
+    """
+    _load_lpips()
+    if sets:
+        _load_fid()
+
+
 def lpips_figure(outputs: Sequence[Image.Image], photos: Sequence[Image.Image], seed: int = 0) -> Figure:
     """LPIPS with AlexNet (Zhang et al., arXiv 1801.03924): the mean of outputs' distances to their photos, with its interval.
 
@@ -30,7 +44,7 @@ def lpips_figure(outputs: Sequence[Image.Image], photos: Sequence[Image.Image], 
     Raises:
         BackboneError: torchmetrics, torchvision or the weights are not here.
     """
-    metric = _load("torchmetrics.image.lpip", "LearnedPerceptualImagePatchSimilarity", "lpips", net_type="alex")
+    metric = _load_lpips()
     with torch.no_grad():
         pairs = zip(outputs, photos, strict=True)
         distances = [float(metric(image_to_tensor(x), image_to_tensor(y))) for x, y in pairs]
@@ -48,11 +62,19 @@ def fid_figure(outputs: Sequence[Image.Image], reference: Sequence[Image.Image])
     """
     if min(len(outputs), len(reference)) < 2:
         raise ValueError(f"a distribution needs 2 images or more, got {len(outputs)} and {len(reference)}")
-    metric = _load("torchmetrics.image.fid", "FrechetInceptionDistance", "fid")
+    metric = _load_fid()
     for images, real in ((outputs, False), (reference, True)):
         for image in images:
             metric.update(torch.tensor(np.asarray(image)).permute(2, 0, 1)[None], real=real)
     return Figure("fid", float(metric.compute()), FID_BACKBONE)
+
+
+def _load_lpips() -> Any:
+    return _load("torchmetrics.image.lpip", "LearnedPerceptualImagePatchSimilarity", "lpips", net_type="alex")
+
+
+def _load_fid() -> Any:
+    return _load("torchmetrics.image.fid", "FrechetInceptionDistance", "fid")
 
 
 def _load(module: str, name: str, figure: str, **options: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from ..adapters.adapter import Adapter, StyleAdapter
@@ -114,7 +115,7 @@ class AdapterMixin:
         names = [names] if isinstance(names, str) else list(names)
         if weights is None:
             weights = [1 / len(names)] * len(names) if names else []
-        weights = [float(weights)] if isinstance(weights, (int, float)) else [float(w) for w in weights]
+        weights = [float(weight) for weight in np.atleast_1d(weights)]
         if len(weights) != len(names):
             raise ValueError(f"`weights` has {len(weights)} entries for {len(names)} adapters")
         for name, weight in zip(names, weights):

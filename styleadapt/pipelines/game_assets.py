@@ -202,7 +202,8 @@ class GameAssetPipeline:
         """What the pieces of a set have in common, without painting them all.
 
         Args:
-            assets: of the set; as many are taken as 4 megapixels hold, in their order, of large pieces a part of 1024 x 1024.
+            assets: of the set; as many are taken as 4 megapixels hold, in their order, of large pieces the 1024 x 1024 in
+                which most is seen.
             style, style_code, colors, palette, dither, strength, pixel_art, enlarge, shared_statistics: as of a call.
 
         Raises:
@@ -289,12 +290,21 @@ def _sample(assets: Iterable[Asset], pixel_art: bool) -> list[Piece]:
     room = SAMPLE_PIXELS
     for asset in assets:
         for piece in cut_asset(asset, pixel_art).pieces:
-            pixels, seen = piece.pixels[:_SAMPLE_SIDE, :_SAMPLE_SIDE], piece.seen[:_SAMPLE_SIDE, :_SAMPLE_SIDE]
+            rows = _fullest(piece.seen.sum(1))
+            columns = _fullest(piece.seen[rows].sum(0))
+            pixels, seen = piece.pixels[rows, columns], piece.seen[rows, columns]
             if pieces and seen.size > room:
                 return pieces
             pieces.append(Piece(pixels, seen, piece.tile))
             room -= seen.size
     return pieces
+
+
+def _fullest(seen: np.ndarray) -> slice:
+    """The 1024 rows or columns with the most visible pixels, of which `seen` has the number in each; the first of equal ones."""
+    side = min(len(seen), _SAMPLE_SIDE)
+    start = int(np.convolve(seen, np.ones(side, int), "valid").argmax())
+    return slice(start, start + side)
 
 
 def _usual_times(pieces: Sequence[Piece]) -> int:

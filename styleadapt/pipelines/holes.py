@@ -18,11 +18,13 @@ def read_hole(mask: ImageSource | None, picture: Picture) -> np.ndarray:
     """Reads the hole to fill: bool `(H, W)`, true inside it.
 
     Args:
-        mask: light in the hole, of the picture's size; None for where the picture is transparent.
+        mask: light in the hole, of the picture's size; None for where the picture is transparent. An array of uint8 whose
+            largest value is 1 holds truth values, as one of bool does. A black one marks nothing, and there is nothing to fill.
         picture: to be filled.
 
     Raises:
-        ImageError: a mask of another size, or that covers everything; no mask, and a picture that is opaque.
+        ImageError: a mask of another size, or that covers everything, or that is all dark and not black, as masks of 0 and 1 in
+            image files are; no mask, and a picture that is opaque.
     """
     height, width = picture.pixels.shape[:2]
     if mask is None:
@@ -30,16 +32,25 @@ def read_hole(mask: ImageSource | None, picture: Picture) -> np.ndarray:
             raise ImageError("task 'inpaint' needs a hole: pass `mask=`, white in the hole, or a photo that is transparent there")
         hole = picture.alpha < (np.iinfo(picture.alpha.dtype).max + 1) // 2
     else:
-        if isinstance(mask, np.ndarray) and mask.dtype == bool:
+        if isinstance(mask, np.ndarray) and (mask.dtype == bool or (mask.dtype == np.uint8 and mask.max(initial=0) == 1)):
             mask = mask.astype(np.uint8) * 255
         read = read_picture(mask)
         transparent = read.alpha is not None and read.alpha.min() < np.iinfo(read.alpha.dtype).max
         # a brush paints opaque strokes on a transparent layer
-        hole = read.alpha > 127 if transparent and read.alpha is not None else read.pixels.mean(-1) > 0
+        if transparent and read.alpha is not None:
+            light = read.alpha / np.iinfo(read.alpha.dtype).max
+        else:
+            light = (read.pixels.mean(-1) + 1) / 2
+        hole = light > 0.5
         if hole.shape != (height, width):
             raise ImageError(
                 f"the mask has {hole.shape[1]} x {hole.shape[0]} pixels and the photo {width} x {height}; "
                 "make the mask of the photo's size"
+            )
+        if light.max() > 0 and not hole.any():
+            raise ImageError(
+                f"the mask marks nothing: its lightest pixel has {light.max():.2g} of white's light, and a hole more than half; "
+                "make the hole white"
             )
     if hole.all():
         raise ImageError("the mask covers the whole photo, and leaves nothing to go by; keep a part of it")

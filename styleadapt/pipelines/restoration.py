@@ -31,6 +31,7 @@ from ..runtime.restorer_bands import estimate_levels, restore
 from .adapters import AdapterMixin
 from .coloring import color_photo
 from .holes import fill, read_hole
+from .latents import check_seed
 from .loading_checks import StrictPipeline
 from .pictures import Picture, read_picture
 from .style_codes import encoding_size
@@ -250,8 +251,8 @@ class RestorationPipeline(AdapterMixin, StrictPipeline):
             name: what the adapter is called in `set_adapters`.
 
         Raises:
-            ValueError: no image, one that cannot be read or is too small (`ImageError`), a budget that is not positive, or
-                weights without a restorer.
+            ValueError: no image, one that cannot be read or is too small (`ImageError`), a budget that is not positive, a seed
+                below 0, or weights without a restorer.
         """
         if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
             images = list_images(images)
@@ -264,7 +265,7 @@ class RestorationPipeline(AdapterMixin, StrictPipeline):
                 base=self.fingerprint,
                 max_seconds=max_seconds,
                 steps=steps,
-                seed=seed,
+                seed=check_seed(seed),
                 config=config,
                 callback=callback,
             )

@@ -10,6 +10,7 @@ contrast to what the one before has painted.
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -45,7 +46,7 @@ def check_stroke_size(stroke_size: float | str, name: str = "`stroke_size`") -> 
     if isinstance(stroke_size, str):
         if stroke_size == "auto":
             return "auto"
-    elif not isinstance(stroke_size, bool) and isinstance(stroke_size, int | float) and 0 < stroke_size <= 1:
+    elif not isinstance(stroke_size, bool) and isinstance(stroke_size, Real) and 0 < stroke_size <= 1:
         return float(stroke_size)
     raise ValueError(f"{name} is {stroke_size!r}; it must be a number above 0 and up to 1, a share of the longer side, or 'auto'")
 

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,7 +14,6 @@ from diffusers.utils import BaseOutput
 from PIL import Image
 
 from ..adaptation.adapt import AdaptationProgress, adapt
-from ..adaptation.loop import check_budget
 from ..adaptation.refinement import RefinementConfig, RefinementProgress
 from ..adaptation.settings import AdaptationConfig
 from ..adapters.adapter import PACKAGED, StyleAdapter
@@ -29,6 +28,7 @@ from ..runtime.compiling import CompiledRender
 from ..runtime.precision import fast_compute_dtype, loading_dtype
 from .adapters import StyleAdapterMixin
 from .image_io import ImageLike, OutputType, as_list, as_output, photos_for
+from .latents import check_seed
 from .loading_checks import StrictPipeline
 from .painting import Painting
 from .refining import read_refinements
@@ -259,7 +259,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
         self,
         image: ImageLike,
         style: ImageLike | Sequence[ImageLike] | None = None,
-        strengths: Sequence[float] = (0, 0.25, 0.5, 0.75, 1.0),
+        strengths: Iterable[float] = (0, 0.25, 0.5, 0.75, 1.0),
         **options: Any,
     ) -> Image.Image:
         """One photo at each strength, side by side, each as large as the photo.
@@ -274,7 +274,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
         """
         if options.get("output_type", "pil") != "pil":
             raise ValueError(f"`output_type` is {options['output_type']!r}; a strip is one PIL image")
-        if not strengths:
+        if not (strengths := list(strengths)):
             raise ValueError("`strengths` is empty; pass one number at least")
         for strength in strengths:
             _check_share(strength, "strengths")
@@ -315,7 +315,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
             name: what the adapter is called in `set_adapters`.
 
         Raises:
-            ValueError: no style image, a budget that is not positive, or no photo that can be read (`ImageError`).
+            ValueError: no style image, a budget that is not positive, a seed below 0, no photo that can be read (`ImageError`).
         """
         self._require_torch("`adapt`")
         images = [open_image(s) for s in as_list(styles, "styles")]
@@ -324,7 +324,6 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
         if isinstance(content, (str, os.PathLike)) and Path(content).is_dir():
             content = list_images(content)
         photos = as_list(content, "content")
-        check_budget(max_seconds, steps)
         with self._adapting():
             adapter = adapt(
                 self.generator,
@@ -335,7 +334,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
                 base=self.fingerprint,
                 max_seconds=max_seconds,
                 steps=steps,
-                seed=seed,
+                seed=check_seed(seed),
                 config=config,
                 callback=callback,
             )

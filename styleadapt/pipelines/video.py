@@ -15,7 +15,7 @@ from ..images.images import open_image
 from ..video.reading import Picture, VideoReader
 from ..video.smoothing import TemporalSmoother
 from ..video.writing import VideoWriter, check_target
-from .image_io import ImageLike
+from .image_io import ImageLike, as_list
 from .strokes import AUTO, StrokeSize, check_stroke_size
 from .style_codes import encoding_size
 from .style_transfer import StyleTransferPipeline
@@ -121,8 +121,7 @@ def stylize_video(
     check_stroke_size(stroke_size)
     if style is not None:
         # read once, and small, since the pipeline looks at it anew for every frame
-        images: list[Any] = list(style) if isinstance(style, (list, tuple)) else [style]
-        style = [encoding_size(open_image(image)) for image in images]
+        style = [encoding_size(open_image(image)) for image in as_list(style, "style")]
     pipe.encode_style(style, style_weights)
     options: dict[str, Any] = {"style": style, "style_weights": style_weights}
     options |= {"strength": strength, "preserve_color": preserve_color, "stroke_size": stroke_size}

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import reduce
 from PIL import Image
 
 from ..data.sources import ImageTable, open_source
 from ..data.square_crops import SquareCrops, middle_square
-from ..errors import ConfigError, ModelFileNotFoundError
+from ..errors import ConfigError
 from ..hub.model_card import RunFacts
 from ..images.images import image_to_tensor, tensor_to_image
 from ..losses.path_length import path_length_penalty, path_lengths
@@ -19,38 +20,44 @@ from ..losses.semi_supervised import UNLABELED, classification_loss, feature_mat
 from ..metrics.distribution import kernel_distance
 from ..metrics.embedding import embed, load_embedded_network
 from ..models.pggan import GrowingModel
-from ..models.projected_discriminator import ProjectedDiscriminator
 from ..pipelines.classification import DiscriminatorClassifier
 from ..pipelines.generation import GenerationPipeline
-from ..training.adversary import Adversary, steady
-from ..training.parameters import freeze_discriminator, merged
+from ..training.adversary import Adversary, own_forward, steady
+from ..training.parameters import merged
 from ..training.phases import Phase, adversarial_phases
 from ..training.processes import process_state
 from ..training.sheets import contact_sheet
-from .generation_config import DISCRIMINATORS, GENERATORS, GenerationConfig
+from .generation_config import GENERATORS, GenerationConfig
+from .generation_models import build_discriminator, require_classes, start_model
 from .growing import growth, shrunk
 
 SHOWN, SCORED = 96, 512
 
 
 def build_dataset(config: GenerationConfig) -> SquareCrops:
-    """The run's crops.
+    """The run's crops. All processes take part: the main one converts what the others then read from the cache.
 
     Raises:
-        SourceError: the images are not there, fewer than two can be read, or `labels` are asked for and some have none.
+        SourceError: the images are not there, fewer than two can be read, or `labels` are asked for and there are none.
     """
-    c = config
     with process_state().main_process_first():
-        table = open_source(
-            c.train_data_dir,
-            c.dataset_name,
-            c.dataset_config_name,
-            c.image_column,
-            c.label_column or ("label" if c.labels else None),
-            split=c.split,
-            cache_dir=c.cache_dir,
-            minimum=2,
-        )
+        return _opened(config)
+
+
+def _opened(config: GenerationConfig) -> SquareCrops:
+    """The run's crops, for which no process waits: validation and saving are the main one's alone."""
+    c = config
+    table = open_source(
+        c.train_data_dir,
+        c.dataset_name,
+        c.dataset_config_name,
+        c.image_column,
+        c.label_column,
+        split=c.split,
+        cache_dir=c.cache_dir,
+        minimum=2,
+        labeled=c.labels,
+    )
     assert isinstance(table, ImageTable)
     per_step = c.train_batch_size * c.gradient_accumulation_steps * process_state().num_processes
     low, high = c.short_side or (c.resolution, c.resolution)
@@ -63,29 +70,22 @@ def build_models(config: GenerationConfig) -> dict[str, Any]:
 
     Raises:
         ModelLoadError: the repo to start from cannot be loaded.
-        ConfigError: arguments that no model can be built with, or a repo for pictures of another size.
+        ConfigError: arguments that no model can be built with, or a repo for pictures of another size or other classes.
     """
     c = config
     classes = len(_classes(c))
     taught = classes if c.generator_labels else 0
     arguments = {"resolution": c.resolution, **c.generator}
-    generator = _started(c.pretrained_model_name_or_path, "generator", GENERATORS[c.generator_type], arguments, taught)
+    generator = start_model(c.pretrained_model_name_or_path, "generator", GENERATORS[c.generator_type], arguments, taught)
     if generator.config.resolution != c.resolution:
         raise ConfigError(
             f"`resolution` is {c.resolution}, but {c.pretrained_model_name_or_path} generates pictures of "
             f"{generator.config.resolution} px"
         )
-    return {"generator": generator, "discriminator": build_discriminator(c, c.pretrained_model_name_or_path, classes)}
-
-
-def build_discriminator(config: GenerationConfig, place: str | None, classes: int) -> Any:
-    """The discriminator of the repo `place`, or a new one where it has none, with its lower layers frozen as `config` says."""
-    c = config
-    sized = {} if c.discriminator_type == "projected" else {"resolution": c.resolution}
-    cls, arguments = DISCRIMINATORS[c.discriminator_type], {**sized, **c.discriminator}
-    discriminator = _started(place, "discriminator", cls, arguments, classes, optional=True)
-    freeze_discriminator(discriminator, c.freeze_layers)
-    return discriminator
+    discriminator = build_discriminator(c, c.pretrained_model_name_or_path, classes)
+    for name, model, wanted in (("generator", generator, taught), ("discriminator", discriminator, classes)):
+        require_classes(c, name, model, wanted)
+    return {"generator": generator, "discriminator": discriminator}
 
 
 def _classes(config: GenerationConfig) -> list[str]:
@@ -100,23 +100,6 @@ def _classes(config: GenerationConfig) -> list[str]:
             "`labels` is true, but the images have no classes: put them in one subfolder a class, or name `label_column`"
         )
     return names
-
-
-def _started(place: str | None, name: str, cls: Any, arguments: dict[str, Any], classes: int, optional: bool = False) -> Any:
-    """A model of a repo, or a new one without a repo, or where it is `optional` and not there."""
-    if place:
-        try:
-            return cls.from_pretrained(place, subfolder=name).train()
-        except ModelFileNotFoundError:
-            if not optional:
-                raise
-    try:
-        model = cls(**({"num_classes": classes} if classes else {}), **arguments).train()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"`{name}` is {arguments}, with which no model can be built: {error}") from error
-    if isinstance(model, ProjectedDiscriminator):
-        model.load_trunk(load_embedded_network())
-    return model
 
 
 @dataclass
@@ -149,6 +132,8 @@ class GenerationTask:
         self.adversary = Adversary(config)
         self.ada = self.adversary.ada
         self.classes = _classes(config)
+        self.generator_classes = self.classes if config.generator_labels else []
+        self._means: list[torch.Tensor] = []  # of the path lengths, after each batch of a step
         # of the path lengths; saved with the generator, so that a resumed run goes on with it
         models["generator"].register_buffer("path_length_mean", torch.zeros((), device=process_state().device), persistent=True)
 
@@ -166,25 +151,31 @@ class GenerationTask:
         return 1.0
 
     def forward(self, batch: dict[str, torch.Tensor], step: int) -> State:
-        real, label = batch["image"], batch["label"] if self.classes else None
+        real = batch["image"]
         for model in self.growing:
             model.grow(*growth(step, self.config.grow_steps, self.config.fade_share, model.levels))
         if self.growing:
             real = shrunk(real, self.growing[0])
         if self.config.channels_last:
             real = real.contiguous(memory_format=torch.channels_last)
-        drawn = None
-        if label is not None and self.config.generator_labels:
-            # a class for what has none
-            drawn = torch.where(label >= 0, label, torch.randint_like(label, len(self.classes)))
-        inputs: dict[str, Any] = {"z": self.latents(len(real), real.device), "label": drawn}
+        label, drawn, told = self._labels(batch["label"])
+        inputs: dict[str, Any] = {"z": self.latents(len(real), real.device), "label": told}
         mix = self._mixing(len(real), real.device)
         if mix is not None:
             inputs["mix"] = mix
         generated = self.modules["generator"](**inputs)
-        if label is not None and drawn is None:
-            drawn = torch.full_like(label, UNLABELED)
         return State(real, generated.sample.float() + self._nothing("generator"), label, drawn, inputs)
+
+    def _labels(self, label: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """Of a batch: the classes of the real images and of the generated ones that the discriminator is told, and those that the
+        generator is told; -1 for unknown, None for a network without classes."""
+        if not self.classes:
+            return None, None, None
+        if not self.config.generator_labels:
+            return label, torch.full_like(label, UNLABELED), None
+        # a class for what has none
+        drawn = torch.where(label >= 0, label, torch.randint_like(label, len(self.classes)))
+        return label, drawn, drawn
 
     def _nothing(self, name: str) -> torch.Tensor | float:
         """0, with a gradient of 0 for layers that have not grown yet, which several processes wait for."""
@@ -249,14 +240,19 @@ class GenerationTask:
         """The path-length penalty of new pictures (StyleGAN2, arXiv 1912.04958, section 3.2)."""
         c, generator = self.config, self.models["generator"]
         count = min(c.path_length_batch, len(state.real))
-        label = state.drawn_label[:count] if state.drawn_label is not None and self.config.generator_labels else None
+        told = state.inputs["label"]
+        label = None if told is None else told[:count]
         device = state.real.device
-        with torch.autocast(device.type, enabled=False):
+        with torch.autocast(device.type, enabled=False), own_forward(generator):
             # by the wrapped module, so that gradients are shared by all processes
             out = self.modules["generator"](self.latents(count, device), label)
             sample = out.sample.float()
             penalty, mean = path_length_penalty(path_lengths(sample, out.w), generator.path_length_mean)
-        generator.path_length_mean.copy_(mean)
+        self._means.append(mean)
+        if len(self._means) == c.gradient_accumulation_steps:
+            # the same, however a step's pictures are divided among batches and processes
+            generator.path_length_mean.copy_(reduce(torch.stack(self._means).mean(), "mean"))
+            self._means.clear()
         figures = {"path_length": generator.path_length_mean.clone()}
         # layers that the lengths do not depend on get a gradient of 0, which several processes wait for
         return c.path_length_weight * c.path_length_every * penalty.mean() + 0.0 * sample.sum(), figures
@@ -275,7 +271,7 @@ class GenerationTask:
     @cached_property
     def crops(self) -> SquareCrops:
         """The run's crops, of which validation and the result read the images."""
-        return build_dataset(self.config)
+        return _opened(self.config)
 
     @cached_property
     def _real_images(self) -> list[Any]:
@@ -301,7 +297,8 @@ class GenerationTask:
         count, batch = min(SCORED, max(len(real), 64)), 32
         drawn = torch.Generator().manual_seed(0)
         z = torch.randn(count, generator.config.latent_dim, generator=drawn)
-        label = torch.arange(count) % len(self.classes) if self.classes and self.config.generator_labels else None
+        classes = getattr(generator.config, "num_classes", 0)
+        label = torch.arange(count) % classes if classes else None
         still = {"noise": "constant"} if hasattr(generator, "mapping") else {}
         pictures: list[Any] = []
         with steady(generator):
@@ -322,7 +319,7 @@ class GenerationTask:
         scores = {"kid": kernel_distance(found, real)}
         if len(real) >= 4:
             scores["kid_real"] = kernel_distance(real[::2], real[1::2])
-        if self.classifies:
+        if self.classifies and self.classes:
             scores["error" if self.config.validation_data_dir else "error_train"] = self.classification_error()
         return scores
 
@@ -332,7 +329,7 @@ class GenerationTask:
         classifier = DiscriminatorClassifier(copy.deepcopy(self.models["discriminator"]), self.classes)
         table: Any = self.crops.images
         if c.validation_data_dir:
-            table = open_source(c.validation_data_dir, label_column="label")
+            table = open_source(c.validation_data_dir, labeled=True)
         assert isinstance(table, ImageTable)
         labels = table.labels()
         chosen = [n for n, label in enumerate(labels) if label >= 0]
@@ -356,10 +353,9 @@ class GenerationTask:
         # a copy, for a pipeline freezes the models that it is given
         generator = copy.deepcopy(merged(self.models["generator"]))
         del generator.path_length_mean
-        classes = self.classes if self.config.generator_labels else None
-        GenerationPipeline(generator, classes=classes or None).save_pretrained(folder)
+        GenerationPipeline(generator, classes=self.generator_classes or None).save_pretrained(folder)
         self.models["discriminator"].save_pretrained(folder / "discriminator")
-        if self.classifies:
+        if self.classifies and self.classes:
             classifier = DiscriminatorClassifier(copy.deepcopy(self.models["discriminator"]), self.classes)
             classifier.save_pretrained(folder / "classifier")
 

@@ -29,7 +29,8 @@ class GenerationConfig(AdversarialConfig):
         dataset_name, dataset_config_name, split, image_column, label_column, cache_dir: a data set of the Hub instead.
         validation_data_dir: a folder of one subfolder a class, on which a discriminator that classifies is tested; the labeled
             training images if left out.
-        labels: the images have classes. Some may be without: those of a subfolder `unlabeled`, or of rows without a label.
+        labels: the images have classes, as subfolders or in a column, `label_column` or else `label`, `labels` or `cls`. Some may
+            be without: those of a subfolder `unlabeled`, or of rows without a label.
         labeled_share: share of the images that are drawn from the labeled ones alone; for few labels.
         generator_labels: the generator is taught the classes as well, and not the discriminator alone.
         resolution: side of the pictures in pixels.
@@ -39,11 +40,12 @@ class GenerationConfig(AdversarialConfig):
         tileable: the generator's pictures repeat without a seam.
         generator_type, generator: a name of `GENERATORS`, and constructor arguments of a new one.
         discriminator_type, discriminator: a name of `DISCRIMINATORS`, and constructor arguments of a new one.
-        pretrained_model_name_or_path: repo to start from; from nothing if left out.
+        pretrained_model_name_or_path: repo to start from, whose models must have as many classes as the run gives them; from
+            nothing if left out.
         grow_steps: of "pggan": steps at each resolution, from 4 px on; the full resolution has all the steps that are left.
         fade_share: share of these steps in which a resolution fades in.
         style_mixing: share of the pictures that have the code of another latent from a random layer on.
-        path_length_weight: of the path-length penalty; 0 for none.
+        path_length_weight: of the path-length penalty, which does not go with `torch_compile`; 0 for none.
         path_length_every: it is computed in every so many steps, with so many times the weight.
         path_length_batch: of so many pictures.
         adv_weight: of the generator's adversarial loss; with 0 it matches features alone, as in arXiv 1606.03498, section 5.
@@ -133,6 +135,11 @@ class GenerationConfig(AdversarialConfig):
         if self.generator_type != "stylegan2" and (self.path_length_weight or self.tileable):
             raise ConfigError(
                 f"`path_length_weight` and `tileable` are of 'stylegan2'; leave them out for {self.generator_type!r}"
+            )
+        if self.path_length_weight and self.torch_compile:
+            raise ConfigError(
+                f"`path_length_weight` is {self.path_length_weight}, a penalty of a gradient, which compiled models do not give "
+                "twice; set `torch_compile` to false, or `path_length_weight` to 0"
             )
         if not self.labels and (self.labeled_share or self.validation_data_dir):
             raise ConfigError("`labeled_share` and `validation_data_dir` are for images with classes; set `labels` to true")

@@ -15,19 +15,22 @@ from ..hub.publishing import public_settings
 from ..losses.adversarial import nonsaturating_generator_loss
 from ..losses.consistency import correspondence_loss, elastic_penalty, fisher_diagonal
 from ..losses.features import VGG16, build_feature_network
+from ..losses.semi_supervised import UNLABELED
 from ..pipelines.generation import GenerationPipeline
 from ..training.adversary import steady
 from ..training.config import require_at_least
 from ..training.parameters import adapter_deltas, check_output, select_parameters
 from ..training.processes import process_state
-from .generation import GenerationTask, State, build_discriminator, card_facts
+from .generation import GenerationTask, State, card_facts
 from .generation_config import GenerationConfig
+from .generation_models import build_discriminator
 
 
 @dataclass
 class GenerationFinetuneConfig(GenerationConfig):
     """Configuration of `scripts/finetune.py --task generation`. It starts from the packaged generator if
-    `pretrained_model_name_or_path` is left out, and `resolution` must be that of where it starts.
+    `pretrained_model_name_or_path` is left out, and `resolution` must be that of where it starts. The classes of a source that
+    has some are drawn at random, and all of them learn the images alike.
 
     Args:
         train_parameters: what changes of the generator, see `training.parameters.select_parameters`.
@@ -83,6 +86,7 @@ def build_models(config: GenerationFinetuneConfig) -> dict[str, Any]:
         raise ConfigError(
             f"`resolution` is {c.resolution}, but the source generates pictures of {generator.config.resolution} px"
         )
+    # a new discriminator needs no classes, since the images have none of the source's
     return {"generator": generator, "discriminator": build_discriminator(c, _place(c), classes=0)}
 
 
@@ -107,6 +111,7 @@ class GenerationFinetuningTask(GenerationTask):
         self.network = build_feature_network(VGG16, None, process_state().device) if self.source is not None else None
         select_parameters(models["generator"], config.train_parameters, config.rank, config.targets)
         super().__init__(config, models)
+        self.generator_classes = source.classes or []
         self.fisher = self._measured_fisher() if config.ewc_weight else {}
 
     def _measured_fisher(self) -> dict[str, torch.Tensor]:
@@ -119,10 +124,18 @@ class GenerationFinetuningTask(GenerationTask):
         def opinions():
             with steady(discriminator), steady(generator):
                 for _ in range(self.config.ewc_samples):
-                    picture = generator(self.latents(1, device), noise="constant").sample
-                    yield nonsaturating_generator_loss(discriminator(picture).logits)
+                    label, _, told = self._labels(torch.zeros(1, dtype=torch.int64, device=device))
+                    picture = generator(self.latents(1, device), told, noise="constant").sample
+                    yield nonsaturating_generator_loss(discriminator(picture, label).logits)
 
         return fisher_diagonal(opinions(), trained)
+
+    def _labels(self, label: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """As of training, but labels that the images have are not of the source's classes: those are drawn. The discriminator is
+        told none, of real images nor of generated ones, which it would otherwise know by their label."""
+        taught, judged = (getattr(self.models[name].config, "num_classes", 0) for name in ("generator", "discriminator"))
+        unknown = torch.full_like(label, UNLABELED) if judged else None
+        return unknown, unknown, torch.randint_like(label, taught) if taught else None
 
     def generator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c = self.config

@@ -36,7 +36,8 @@ class StyleConfig(AdversarialConfig):
         adv_weight: weight of the generator's adversarial loss; 0 trains without a discriminator.
         adv_start: step at which the adversarial loss sets in; the discriminator starts half of `adv_warmup` earlier.
         adv_warmup: steps over which its weight rises.
-        mismatch_weight: weight of paintings shown with another painting's code, as fakes, in the discriminator's loss.
+        mismatch_weight: weight of paintings shown with another painting's code, as fakes, in the discriminator's loss; without
+            effect on a batch of one, which has no other painting.
         cam_weight: weight of the generator's auxiliary classifier.
         identity_weight: weight of the L1 distance of an image that is styled by itself; one sample a batch.
         rim_weight: weight of the change of color along drawn edges, see `losses.regularization.rim_loss`; one sample in

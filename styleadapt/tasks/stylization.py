@@ -222,8 +222,10 @@ class StylizationTask:
         code = state.code.detach()
         batch, wrong = len(code), code.roll(1, 0)
         generated = state.generated.detach()
-        images = [state.style, generated] + ([state.style] if c.mismatch_weight else [])
-        codes = [code, code] + ([wrong] if c.mismatch_weight else [])
+        # the other code of a batch of one would be its own
+        mismatched = bool(c.mismatch_weight) and batch > 1
+        images = [state.style, generated] + ([state.style] if mismatched else [])
+        codes = [code, code] + ([wrong] if mismatched else [])
         out = discriminator(self.adversary.shown(torch.cat(images), step), torch.cat(codes))
         logits = (*out.logits, out.cam_logits)
         real, fake = ([l[i * batch : (i + 1) * batch] for l in logits] for i in (0, 1))
@@ -231,7 +233,7 @@ class StylizationTask:
         figures = {"d_adv": loss}
         if self.ada is not None:
             self.ada.observe(real)
-        if c.mismatch_weight:
+        if mismatched:
             loss = loss + c.mismatch_weight * self.adversary.d_loss(real, [l[2 * batch :] for l in logits])
 
         def judge(images: torch.Tensor):

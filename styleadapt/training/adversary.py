@@ -36,6 +36,18 @@ def steady(module: torch.nn.Module) -> Iterator[None]:
         module.train(training)
 
 
+@contextlib.contextmanager
+def own_forward(model: torch.nn.Module) -> Iterator[None]:
+    """Puts the model's own forward pass in place of Accelerate's, which switches autocast on again, and that one back at the end;
+    calls through what wraps the model for several processes find it, too."""
+    wrapped = vars(model).pop("forward", None)
+    try:
+        yield
+    finally:
+        if wrapped is not None:
+            model.forward = wrapped  # type: ignore[method-assign]
+
+
 @dataclass
 class AdversarialSettings:
     """Of every game with a discriminator; `docs/strategies.md` says when to use which.

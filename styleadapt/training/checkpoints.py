@@ -37,7 +37,7 @@ def complete_checkpoints(run: str | os.PathLike) -> list[Path]:
 
 def save_checkpoint(run: str | os.PathLike, step: int, write: Callable[[Path], object], limit: int) -> Path:
     """Calls `write(folder)` on a temporary folder, then renames it to `checkpoint-STEP` and drops what is no longer needed: older
-    ones beyond `limit` or no longer whole, and what killed saves left behind."""
+    ones beyond `limit` or no longer whole, unless it is 0, which keeps all, and what killed saves left behind."""
 
     def write_and_mark(folder: Path) -> None:
         write(folder)

@@ -49,7 +49,7 @@ class RunConfig:
         mixed_precision: `no`, `bf16` or `fp16`; what `accelerate launch` or its configuration says if left out.
         dataloader_num_workers: processes that load images.
         checkpointing_steps: steps between checkpoints.
-        checkpoints_total_limit: how many of them stay.
+        checkpoints_total_limit: how many of them stay; 0 for all.
         resume_from_checkpoint: a checkpoint folder, or `latest`.
         validation_steps: steps between validation sheets; 0 for none.
         logging_steps: steps between log lines.
@@ -141,8 +141,14 @@ class RunConfig:
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
                 raise ConfigError(f"`{key}` is {getattr(self, key)!r}; allowed: {', '.join(filter(None, allowed))}")
-        for key in ("train_batch_size", "gradient_accumulation_steps", "max_train_steps", "checkpointing_steps", "logging_steps"):
-            require_at_least(key, getattr(self, key), 1)
+        least = {
+            1: ("train_batch_size", "gradient_accumulation_steps", "max_train_steps", "checkpointing_steps", "logging_steps"),
+            0: ("checkpoints_total_limit", "lr_warmup_steps", "validation_steps", "collapse_steps", "dataloader_num_workers"),
+        }
+        for limit, keys in least.items():
+            for key in keys:
+                require_at_least(key, getattr(self, key), limit)
+        require_at_least("lr_num_cycles", self.lr_num_cycles, 1)
         for key in ("learning_rate", "lr_d", "max_grad_norm", "adam_epsilon"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"`{key}` is {getattr(self, key)}; it must be greater than 0")

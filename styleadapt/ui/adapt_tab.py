@@ -68,8 +68,7 @@ class AdaptEvents(LongWork):
         """
         with plain_errors():
             visitor = self.visitors.of(visitor)
-            stop_file = visitor.stop_file or visitor.begin_run()
-            try:
+            with self.running(visitor) as stop_file:
                 content = open_image(fit(read_photo(image), LIVE_PREVIEW_SIDE))
                 images = read_styles(styles)
                 max_seconds = clamp(max_seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
@@ -86,13 +85,11 @@ class AdaptEvents(LongWork):
                     else:
                         preview = gr.skip() if item.preview is None else item.preview
                         yield bar(report_text(item), item.fraction), gr.skip(), preview, gr.skip(), visitor
-            finally:
-                visitor.end_run()
 
     def stop(self, visitor: Visitor | None) -> str:
-        """End the adaptation, batch and video that this session has waiting or running.
+        """End the long work that this session has running, and what its page has waiting.
 
-        An adaptation keeps its best state so far, a batch the pictures that are ready.
+        An adaptation keeps its best state so far, a batch the pictures that are ready. A program cancels its own job that waits.
 
         Returns:
             Whether there was anything to stop, as HTML text.

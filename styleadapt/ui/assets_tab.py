@@ -64,8 +64,7 @@ class AssetsEvents(LongWork):
         """
         with plain_errors():
             visitor = self.visitors.of(visitor)
-            stop_file = visitor.stop_file or visitor.begin_run()
-            try:
+            with self.running(visitor) as stop_file:
                 paths = _files(files)
                 choice = read_choice(source, style, visitor)
                 cells = read_grid(grid)
@@ -85,8 +84,6 @@ class AssetsEvents(LongWork):
                         yield finished_text(item), item.previews, animation, file, visitor
                         return
                     yield bar(report_text(item), item.done / item.files), gr.skip(), gr.skip(), gr.skip(), visitor
-            finally:
-                visitor.end_run()
 
 
 def report_text(report: AssetsReport) -> str:

@@ -61,8 +61,7 @@ class BatchEvents(LongWork):
         """
         with plain_errors():
             visitor = self.visitors.of(visitor)
-            stop_file = visitor.stop_file or visitor.begin_run()
-            try:
+            with self.running(visitor) as stop_file:
                 paths = _photos(photos)
                 choice = read_choice(source, style, visitor)
                 strength, strokes = clamp(strength, 0, 1, default=1), read_strokes(stroke_size)
@@ -84,8 +83,6 @@ class BatchEvents(LongWork):
                     if due:
                         shown_at = time.monotonic()
                     yield bar(report_text(item), item.fraction), pictures if due else gr.skip(), gr.skip(), visitor
-            finally:
-                visitor.end_run()
 
 
 def report_text(report: BatchReport) -> str:

@@ -17,6 +17,7 @@ from styleadapt.ui.generate_tab import build_generate_tab
 from styleadapt.ui.labels import LABELS
 from styleadapt.ui.limits import FILE_LIFETIME, MAX_FILE_SIZE, MAX_QUEUE, MAX_SESSIONS, SECONDS_BETWEEN_LOOKS, SWEEP_EVERY
 from styleadapt.ui.look_choice import MY_ADAPTER
+from styleadapt.ui.program_inputs import serve_programs
 from styleadapt.ui.regions_tab import RegionsTab, build_regions_tab
 from styleadapt.ui.restore_tab import RestoreTab, build_restore_tab
 from styleadapt.ui.session import Visitor, Visitors
@@ -99,6 +100,7 @@ def build_app(
 
         app.load(arrive, None, visitor, queue=False, show_progress="hidden", api_visibility="private")
         app.unload(depart)
+        serve_programs(app)
     app.visitors = visitors  # type: ignore[attr-defined]  # for `housekeeping`
     app.queue(max_size=MAX_QUEUE, api_open=False)
     # Gradio looks for events a thousand times a second and for progress a hundred times, which takes 5 % of a core for nobody.

@@ -65,8 +65,7 @@ class FineEvents(LongWork):
         """
         with plain_errors():
             visitor = self.visitors.of(visitor)
-            stop_file = visitor.stop_file or visitor.begin_run()
-            try:
+            with self.running(visitor) as stop_file:
                 before = read_photo(image)
                 look = read_look(style, source, adapter_weight, style_weights, adapter_blend, visitor)
                 if look.styles is None:
@@ -85,8 +84,6 @@ class FineEvents(LongWork):
                     if item.preview is not None:
                         pair = before.convert("RGB").resize(item.preview.size), item.preview
                     yield bar(report_text(item), item.fraction), pair, gr.skip(), gr.skip(), visitor
-            finally:
-                visitor.end_run()
 
 
 class FineInputs(NamedTuple):

@@ -170,8 +170,7 @@ class GenerateEvents(LongWork):
         """
         with plain_errors():
             visitor = self.visitors.of(visitor)
-            stop_file = visitor.stop_file or visitor.begin_run()
-            try:
+            with self.running(visitor) as stop_file:
                 opened = _read_images(images)
                 shown, max_seconds = read_seed(seed), clamp(max_seconds, MIN_SECONDS, MAX_SECONDS, DEFAULT_SECONDS)
                 if stop_file.exists():
@@ -188,8 +187,6 @@ class GenerateEvents(LongWork):
                         text = f"Step {item.step}, {math.ceil(max(item.seconds_left, 0))} s left"
                         preview = gr.skip() if item.preview is None else item.preview
                         yield bar(text, item.fraction), preview, gr.skip(), gr.skip(), visitor
-            finally:
-                visitor.end_run()
 
     def load_generator_adapter(self, file: str | None, visitor: Visitor | None) -> tuple[str, dict, float, Visitor]:
         """Load an adapter of the generator that was saved earlier, so that this session can use it.
@@ -216,14 +213,16 @@ class GenerateEvents(LongWork):
             text = status(f"The adapter is loaded. {domain_text(adapter.scores)}")
             return text, gr.update(value=visitor.domain_file, interactive=True), 1.0, visitor
 
-    def describe(self) -> tuple[dict, str, dict]:
-        """Show the classes, if there are any, and say where there are no weights: label, note, the button."""
+    def describe(self) -> tuple[dict, str | dict, dict]:
+        """Show the classes, if there are any, and say where there are no weights: label, note, the button.
+
+        Where there are weights the note stays what it says of the pictures."""
         try:
             pipe = self.studio.generation
         except ModelLoadError:
             return gr.update(visible=False), ABSENT, gr.update(interactive=False)
         names = pipe.class_names
-        return gr.update(choices=[ANY, *names], visible=bool(names)), READY, gr.update(interactive=True)
+        return gr.update(choices=[ANY, *names], visible=bool(names)), gr.skip(), gr.update(interactive=True)
 
     def open(self, shown: list | None, *arguments: Any) -> Pictures | list[dict]:
         """Generate the first pictures, unless some are shown already: the tab does not open empty."""
@@ -234,7 +233,7 @@ class GenerateEvents(LongWork):
         return [gr.skip()] * 5 if shown else self.generate(*arguments)
 
     def _options(self, truncation: float, label: str | None, tileable: bool) -> dict[str, Any]:
-        pipe, text = self.studio.generation, (label or ANY).strip()
+        pipe, text = self.studio.generation, ANY if label is None else str(label).strip() or ANY
         named = pipe.classes is not None and text in pipe.classes
         known: Any = None if text == ANY and not named else text if named or not text.isdecimal() else int(text)
         # unless asked for otherwise as the generator was trained

@@ -13,7 +13,7 @@ from styleadapt.ui.following import Followed, unwanted
 from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_TICKS
 
 if TYPE_CHECKING:
-    from styleadapt import AdaptationProgress, StyleTransferPipeline
+    from styleadapt import AdaptationProgress, StyleAdapter, StyleTransferPipeline
 
 
 @dataclass(frozen=True)
@@ -68,25 +68,26 @@ def adapt_live(
     adapter_file: Path,
     stop_file: Path,
 ) -> Iterator[Report | Finished]:
-    """Adapt a copy of `pipeline` to `styles` for up to `seconds`, save the adapter, and report on the way.
+    """Adapt a copy of `pipeline` to `styles` for up to `seconds`, report on the way, and save the adapter.
 
-    The adaptation ends early, with its best state so far, once `stop_file` exists or the caller closes the stream.
+    The adaptation ends early, with its best state so far, once `stop_file` exists. It is dropped when the caller closes the
+    stream, and leaves the adapter from before in its place.
     """
     session = pipeline.clone()
-    followed: Followed[Report, Finished] = Followed("adaptation", stop_file)
+    followed: Followed[Report, tuple[StyleAdapter, Image.Image]] = Followed("adaptation", stop_file)
     reporter = _Reporter(photo, stop_file, followed.report)
 
-    def work() -> Finished:
-        adapter = session.adapt(styles, max_seconds=seconds, callback=reporter)
-        adapter.save(adapter_file)
-        return Finished(session(photo).images[0], dict(adapter.scores))
+    def work() -> "tuple[StyleAdapter, Image.Image]":
+        return session.adapt(styles, max_seconds=seconds, callback=reporter), session(photo).images[0]
 
     with contextlib.closing(followed.reports(work)) as reports:
         last = Report(step=0, seconds_left=seconds, fraction=0)
         for report in reports:
             last = report or last.later(SECONDS_BETWEEN_TICKS)
             yield last
-    yield followed.result
+    adapter, preview = followed.result
+    adapter.save(adapter_file)
+    yield Finished(preview, dict(adapter.scores))
 
 
 class _Reporter:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from styleadapt.batch.game_plan import WRITTEN, plan_folder
+from styleadapt.batch.game_plan import PAINT, WRITTEN, FilePlan, plan_folder
 from styleadapt.batch.result_names import portable_name
 from styleadapt.errors import ImageError
 from styleadapt.game.animation import frame_pictures, write_animation
-from styleadapt.game.sheets import Grid
+from styleadapt.game.sheets import Grid, Sheet
 from styleadapt.images.formats import identify
 from styleadapt.images.images import load_image
 from styleadapt.ui.errors import one_line
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _IN_ARCHIVE = (*WRITTEN, ".json", ".gpl", ".hex", ".jsonl")
 _MOST_SHOWN = 12
+_LEAST_FRAME_PIXELS = 64
+"""That a frame counts as, since the network takes 8 x 8 pixels at least, and every frame takes time of its own."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class AssetsFinished:
         files: how many files there were.
         failed: name and reason of each file that was skipped.
         previews: small pictures with their names, textures that repeat as 3 x 3 of them.
-        animated: the frames of the first sheet, or of all pictures where they have one size, are an animation.
+        animated: the frames of the first sheet, or all pictures where they have one size, are an animation: the first ones, if
+            there are more than `write_animation` takes.
         stopped: before all files were through.
     """
 
@@ -94,7 +97,8 @@ def assets_live(
         options: others of it: colors, dither and strength.
 
     Raises:
-        ValueError: nothing can be painted, or all files together have too many pixels.
+        ValueError: nothing can be painted, or all pictures or all frames together have too many pixels. Where every picture was
+            damaged or of an unknown kind, nothing is raised: the set ends with none, and the list of them.
     """
     from styleadapt import GameAssetPipeline
     from styleadapt.batch.game_folder import stylize_folder
@@ -106,6 +110,13 @@ def assets_live(
     with tempfile.TemporaryDirectory(prefix="assets-", dir=zip_file.parent, ignore_cleanup_errors=True) as folder:
         source, made, part = (Path(folder) / name for name in ("in", "out", "part.zip"))
         failed = gather(files, source)
+        plans = plan_files(source, grid)
+        if not plans and failed:
+            yield AssetsFinished(0, len(files), failed, [], animated=False, stopped=False)
+            return
+        if not plans:
+            raise ImageError("There is no picture to paint among the files; JSON files and maps of materials are not painted.")
+        check_frames(plans)
         started = time.monotonic()
 
         def report(progress: "AssetProgress") -> None:
@@ -130,7 +141,7 @@ def assets_live(
         entries = followed.result
         failed += [(entry.input, one_line(entry.error)) for entry in entries if entry.error]
         painted = [entry.input for entry in entries if not entry.error and entry.columns["treatment"] != "copied"]
-        animated = animate(source, made, painted, tile, grid, animation_file)
+        animated = animate(plans, made, painted, tile, animation_file)
         if painted:
             with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
                 for file in sorted(made.rglob("*")):
@@ -170,32 +181,72 @@ def gather(files: Sequence[Path], folder: Path) -> list[tuple[str, str]]:
             failed.append((file.name, one_line(str(error)) or "is damaged"))
             continue
         if pixels > MAX_ASSET_PIXELS:
-            raise ImageError(
-                f"the pictures have more than {MAX_ASSET_PIXELS:,} pixels together, which is the limit here; send fewer, or use "
-                "`styleadapt assets`"
-            )
+            raise _too_many("the pictures", "")
         shutil.copyfile(file, folder / name)
     return failed
 
 
-def animate(source: Path, made: Path, painted: Sequence[str], tile: bool, grid: Grid | None, file: Path) -> bool:
+def plan_files(folder: Path, grid: Grid | None) -> list[FilePlan]:
+    """What becomes of the gathered files; empty if none of them is a picture to paint."""
+    try:
+        return plan_folder(folder, grid)
+    # its message names a folder that the visitor does not know
+    except FileNotFoundError:
+        return []
+
+
+def check_frames(plans: Sequence[FilePlan]) -> None:
+    """Raises `ImageError` if the frames of all sheets are more work than is taken here.
+
+    Their JSON files may tell of frames that are larger than the sheet, or overlap. A sheet that cannot be used is passed over.
+    """
+    pixels = 0
+    for plan in plans:
+        if plan.treatment != PAINT or plan.error or plan.layout is None:
+            continue
+        with open(plan.path, "rb") as opened:
+            width, height = identify(opened).size
+        if isinstance(plan.layout, Sheet):
+            try:
+                # of frames in one place one is painted
+                sizes = {frame.box: frame.size for frame in plan.frames((width, height))}.values()
+            except ImageError:
+                continue
+            pixels += sum(max(wide * high, _LEAST_FRAME_PIXELS) for wide, high in sizes)
+        else:
+            # before there is an object for each of so many frames
+            count = (width // plan.layout.width) * (height // plan.layout.height)
+            pixels += count * max(plan.layout.width * plan.layout.height, _LEAST_FRAME_PIXELS)
+    if pixels > MAX_ASSET_PIXELS:
+        raise _too_many("the frames of the sheets", f" (each counts as {_LEAST_FRAME_PIXELS} at least)")
+
+
+def animate(plans: Sequence[FilePlan], made: Path, painted: Sequence[str], tile: bool, file: Path) -> bool:
     """Writes the animation of the first sheet, or of the pictures, if there is one; says whether."""
     file.unlink(missing_ok=True)
     pictures = [load_image(made / name) for name in painted]
-    plans = {plan.name: plan for plan in plan_folder(source, grid)} if painted else {}
+    named = {plan.name: plan for plan in plans}
     for name, picture in zip(painted, pictures):
-        frames = plans[name].frames(picture.size)
+        frames = named[name].frames(picture.size)
         if len(frames) > 1:
-            pictures = frame_pictures(picture, frames)
+            shown: Iterable[Image.Image] = frame_pictures(picture, frames)
             break
     else:
         if tile:
             return False
+        shown = pictures
     try:
-        write_animation(pictures, file)
+        write_animation(shown, file)
     except ImageError:
         return False
     return True
+
+
+def _too_many(what: str, how: str) -> ImageError:
+    return ImageError(
+        f"{what} have more than {MAX_ASSET_PIXELS:,} pixels together{how}, which is the limit here; send fewer, or use "
+        "`styleadapt assets`"
+    )
 
 
 def _preview(picture: Image.Image, tile: bool) -> Image.Image:

@@ -13,7 +13,7 @@ from styleadapt.ui.following import Followed, unwanted
 from styleadapt.ui.limits import SECONDS_BETWEEN_PREVIEWS, SECONDS_BETWEEN_REPORTS
 
 if TYPE_CHECKING:
-    from styleadapt import GenerationPipeline, GeneratorAdaptationProgress
+    from styleadapt import GenerationPipeline, GeneratorAdaptationProgress, GeneratorAdapter
 
 SHOWN = 6
 
@@ -51,9 +51,10 @@ class DomainFinished:
 def domain_live(
     pipeline: "GenerationPipeline", images: list[Image.Image], seconds: float, seed: int, adapter_file: Path, stop_file: Path
 ) -> Iterator[DomainReport | DomainFinished]:
-    """Adapt a copy of `pipeline` to `images` for up to `seconds`, save the adapter, and report on the way.
+    """Adapt a copy of `pipeline` to `images` for up to `seconds`, report on the way, and save the adapter.
 
-    The adaptation ends early, with what it has learned, once `stop_file` exists or the caller closes the stream.
+    The adaptation ends early, with what it has learned, once `stop_file` exists. It is dropped when the caller closes the stream,
+    and leaves the adapter from before in its place.
 
     Parameters:
         seed: of the pictures that are shown.
@@ -61,17 +62,14 @@ def domain_live(
     import torch
 
     session = pipeline.clone()
-    followed: Followed[DomainReport, DomainFinished] = Followed("domain", stop_file)
+    followed: Followed[DomainReport, tuple[GeneratorAdapter, list[Image.Image]]] = Followed("domain", stop_file)
     latents = session.latents(SHOWN, seed)
     labels = torch.arange(SHOWN) % session.num_classes if session.num_classes else None
     reporter = _Reporter(stop_file, followed.report, latents, labels)
 
-    def work() -> DomainFinished:
+    def work() -> "tuple[GeneratorAdapter, list[Image.Image]]":
         adapter = session.adapt(images, max_seconds=seconds, callback=reporter)
-        adapter.save(adapter_file)
-        return DomainFinished(
-            session(latents=latents, label=None if labels is None else labels.tolist()).images, dict(adapter.scores)
-        )
+        return adapter, session(latents=latents, label=None if labels is None else labels.tolist()).images
 
     last = DomainReport(0, seconds, 0)
     yield last
@@ -80,7 +78,9 @@ def domain_live(
             yield report or last
             if report is not None:
                 last = replace(report, preview=None)
-    yield followed.result
+    adapter, preview = followed.result
+    adapter.save(adapter_file)
+    yield DomainFinished(preview, dict(adapter.scores))
 
 
 class _Reporter:

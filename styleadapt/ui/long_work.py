@@ -1,6 +1,8 @@
 """Connects work that takes minutes to the interface: its place in the queue, its Stop button, and the order of events."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,8 +25,22 @@ class LongWork:
     def prepare(self, visitor: Visitor | None) -> tuple[str, dict, dict, Visitor]:
         """Take the place in the queue: from now on the visitor can stop what is waiting or running."""
         visitor = self.visitors.of(visitor)
-        visitor.begin_run()
+        visitor.wait(type(self).__name__)
         return status("Waiting for a free place …"), gr.update(interactive=False), gr.update(interactive=True), visitor
+
+    def abandon(self, visitor: Visitor | None) -> None:
+        """The work has failed, perhaps before it began because the queue was full: then it waits no more."""
+        if visitor:
+            visitor.leave_queue(type(self).__name__)
+
+    @contextlib.contextmanager
+    def running(self, visitor: Visitor) -> Iterator[Path]:
+        """While the work runs `stop` reaches it: the file that appears here then."""
+        stop_file = visitor.begin_run(type(self).__name__)
+        try:
+            yield stop_file
+        finally:
+            visitor.end_run(stop_file)
 
     def stop(self, visitor: Visitor | None) -> str:
         """Ask what is waiting or running to end."""
@@ -65,9 +81,14 @@ def connect(
     started = run.click(events.prepare, visitor, [progress, run, stop, visitor], **aside)
     ran = started.then(work, **event, show_progress_on=progress, scroll_to_output=True, **place)
     buttons = [run, stop, *freed]
+
+    def failed(visitor: Visitor | None) -> tuple:
+        events.abandon(visitor)
+        return idle, *free(visitor)
+
     # Gradio 6.31 does not call `then` after an error.
     ran.success(free, visitor, buttons, **aside)
-    ran.failure(lambda visitor: (idle, *free(visitor)), visitor, [progress, *buttons], **aside)
+    ran.failure(failed, visitor, [progress, *buttons], **aside)
     # A name of its own, since gradio gives "stop" to the first, private or not.
     name = (
         {"api_name": f"stop_{event['api_name']}"}

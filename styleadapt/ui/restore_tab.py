@@ -80,8 +80,12 @@ class RestoreEvents(LongWork):
             The size and the time taken, and the damage that was found, as text.
         """
         with plain_errors():
+            visitor = self.visitors.of(visitor)
             hole = read_image(mask) if mask else None
-            *_, (_, *last) = self._restored(image, task, level, fidelity, hole, reference, visitor)
+            try:
+                *_, (_, *last) = self._restored(image, task, level, fidelity, hole, reference, visitor)
+            except RestorationStopped:
+                raise gr.Error("The restoration was stopped.", print_exception=False) from None
             return tuple(last)  # type: ignore[return-value]  # the last item is of the result
 
     def painted_restore(
@@ -101,18 +105,16 @@ class RestoreEvents(LongWork):
         What belongs to another task than the chosen one is out of sight, and not used.
         """
         with plain_errors():
+            visitor = self.visitors.of(visitor)
             hole = None
             if task == "inpaint":
                 hole = read_image(mask) if mask else _enlarged(painted(layers), image)
-            yield from self._restored(
-                image,
-                task,
-                level if task in LEVEL_MEANINGS else AUTO,
-                fidelity,
-                hole,
-                reference if task == "colorize" else None,
-                visitor,
-            )
+            shown_level = level if task in LEVEL_MEANINGS else AUTO
+            palette = reference if task == "colorize" else None
+            try:
+                yield from self._restored(image, task, shown_level, fidelity, hole, palette, visitor)
+            except RestorationStopped:
+                yield status("Stopped. The photo is as it was."), gr.skip(), gr.skip(), gr.skip(), visitor
 
     def _restored(
         self,
@@ -122,11 +124,9 @@ class RestoreEvents(LongWork):
         fidelity: float,
         hole: Image.Image | None,
         reference: str | None,
-        visitor: Visitor | None,
+        visitor: Visitor,
     ) -> Iterator[Step]:
-        visitor = self.visitors.of(visitor)
-        stop_file = visitor.stop_file or visitor.begin_run()
-        try:
+        with self.running(visitor) as stop_file:
             before = read_photo(image)
             assert image is not None  # `read_photo` has asked for it
             if task == "inpaint" and hole is None and before.mode != "RGBA":
@@ -147,10 +147,6 @@ class RestoreEvents(LongWork):
                 file = visitor.restored_file(kept_suffix(Path(image), item.picture, read_metadata(image)))
                 preview, download, note = shown(image, before, item.picture, visitor, file, started)
                 yield status("Done."), preview, download, note + damage_text(task, item.levels), visitor
-        except RestorationStopped:
-            yield status("Stopped. The photo is as it was."), gr.skip(), gr.skip(), gr.skip(), visitor
-        finally:
-            visitor.end_run()
 
 
 def read_level(level: str | float | None) -> float | str:

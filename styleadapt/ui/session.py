@@ -27,8 +27,8 @@ class Visitor:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.stop_file: Path | None = None
-        self._runs = 0
+        self._waiting: dict[str, Path] = {}
+        self._running: set[Path] = set()
 
     @property
     def adapter_file(self) -> Path:
@@ -103,23 +103,30 @@ class Visitor:
         os.utime(self.folder)
         return self.folder
 
-    def begin_run(self) -> Path:
-        """The stop file of long work that is about to wait in the queue or start. It exists once `stop` is asked for.
+    def wait(self, work: str) -> None:
+        """Work of this name waits in the queue from now on, where `stop` reaches it; a page has one of a name at a time."""
+        self._waiting[work] = self._new_stop_file()
 
-        All that one visitor has waiting or running is stopped together. A file and not a flag in memory, because on ZeroGPU the
-        work runs in another process.
+    def leave_queue(self, work: str) -> None:
+        """Work of this name waits no more: it has ended, or did not begin."""
+        self._waiting.pop(work, None)
+
+    def begin_run(self, work: str) -> Path:
+        """The stop file of work that starts now: the one with which it waited, or a new one. It exists once `stop` is asked for.
+
+        Every piece of work has one of its own, so that a stop ends what there is at that moment and nothing that comes later. A
+        file and not a flag in memory, because on ZeroGPU the work runs in another process.
         """
-        folder = self.touch()
-        if self.stop_file is None or self.stop_file.exists():
-            self.stop_file = folder / f"{secrets.token_hex(8)}.stop"
-        self._runs += 1
-        return self.stop_file
+        stop_file = self._waiting.pop(work, None) or self._new_stop_file()
+        self._running.add(stop_file)
+        return stop_file
 
-    def end_run(self) -> None:
-        """Work has ended; after the last there is nothing to stop any more."""
-        self._runs = max(self._runs - 1, 0)
-        if not self._runs:
-            self.stop_file = None
+    def end_run(self, stop_file: Path) -> None:
+        """Work has ended."""
+        self._running.discard(stop_file)
+
+    def _new_stop_file(self) -> Path:
+        return self.touch() / f"{secrets.token_hex(8)}.stop"
 
     def keep_adapter(self, file: Path) -> None:
         """Make a copy of `file` the visitor's adapter, in place of any before it."""
@@ -129,11 +136,12 @@ class Visitor:
 
     def stop(self) -> bool:
         """Ask what waits or runs to end with what it has so far. False when there is nothing."""
-        if self.stop_file is None:
-            return False
-        self.touch()
-        self.stop_file.touch()
-        return True
+        stop_files = [*self._waiting.values(), *self._running]
+        if stop_files:
+            self.touch()
+        for stop_file in stop_files:
+            stop_file.touch()
+        return bool(stop_files)
 
     def leave(self) -> None:
         """The page was closed: stop the work and drop the results. The adapter stays, for a phone that only slept.

@@ -83,17 +83,17 @@ class VideoEvents(LongWork):
         """
         with plain_errors():
             visitor = self.visitors.of(visitor)
-            stop_file = visitor.stop_file or visitor.begin_run()
-            try:
+            with self.running(visitor) as stop_file:
                 path = _clip(clip)
                 choice = read_choice(source, style, visitor)
                 strength, smoothing = clamp(strength, 0, 1, default=1), clamp(smoothing, 0, 1, default=SMOOTHING)
+                strokes = read_strokes(stroke_size)
                 side = int(clamp(max_size, MIN_VIDEO_SIDE, MAX_VIDEO_SIDE, DEFAULT_VIDEO_SIDE))
                 if stop_file.exists():
                     yield status("Stopped before it began."), gr.skip(), gr.skip(), gr.skip(), visitor
                     return
                 yield status("Preparing …"), None, None, gr.update(interactive=False), visitor
-                settings = strength, bool(preserve_color), side, stop_file, smoothing, read_strokes(stroke_size)
+                settings = strength, bool(preserve_color), side, stop_file, smoothing, strokes
                 for item in self.studio.video(path, visitor.video_file, *choice, *settings):
                     visitor.touch()
                     if isinstance(item, VideoFinished):
@@ -108,8 +108,6 @@ class VideoEvents(LongWork):
                     else:
                         preview = gr.skip() if item.preview is None else item.preview
                         yield bar(report_text(item), item.fraction), preview, gr.skip(), gr.skip(), visitor
-            finally:
-                visitor.end_run()
 
 
 def report_text(report: VideoReport) -> str:

@@ -23,6 +23,8 @@ _KINDS = "MP4, MOV, MKV, WebM, AVI, MPEG, FLV, Ogg, ASF, GIF, APNG"
 _PACKETS_BEFORE_A_PICTURE = 10_000
 _UNSPECIFIED = 2
 _AVI = "avi"
+# FFmpeg's own decoders of these pass over transparency.
+_KEEPING_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # What these call the duration is, from most writers, the time of the end.
 _SAYING_THEIR_END = ("matroska,webm", "asf")
 
@@ -108,7 +110,8 @@ class VideoReader:
         self.audio = _default([s for s in self._container.streams.audio if s.codec_context is not None])
         context = self._video.codec_context
         self._check_pixels(context.width, context.height)
-        context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+        self._decoder = _decoder(self._video)
+        self._decoder.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
         self.time_base: Fraction = self._video.time_base
         self.rate = Fraction(self._video.average_rate or self._video.guessed_rate or 25)
         self._errors = 0
@@ -213,7 +216,7 @@ class VideoReader:
 
     def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame]:
         try:
-            return self._video.codec_context.decode(packet)
+            return self._decoder.decode(packet)
         except av.error.EOFError:
             return []
         except (av.error.FFmpegError, OSError):
@@ -278,6 +281,15 @@ class VideoReader:
 def _default(streams: list[Any]) -> Any:
     """The stream that a player takes: the first that the file marks as its default, else the first; None if there is none."""
     return next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0] if streams else None)
+
+
+def _decoder(stream: Any) -> Any:
+    """What decodes a stream of pictures: its own decoder, or one that keeps the transparency of which the file tells."""
+    context = stream.codec_context
+    transparent = any(name.lower() == "alpha_mode" and value == "1" for name, value in stream.metadata.items())
+    if not transparent or context.name not in _KEEPING_ALPHA:
+        return context
+    return av.CodecContext.create(_KEEPING_ALPHA[context.name], "r")
 
 
 def _ends_as_avi_says(file: BinaryIO) -> bool:

@@ -71,7 +71,7 @@ def test_progress_reports_and_stops(tiny_models):
 def test_progress_comes_between_checks_too(tiny_models):
     steps = []
     run(tiny_models, steps=12, config=replace(FAST, check_every=100), callback=lambda progress: steps.append(progress.step))
-    assert steps == [0, 5, 10]
+    assert steps == [0, 5, 10, 12]
 
 
 @pytest.mark.parametrize("size", [(5000, 10), (140, 70)])

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +33,11 @@ def test_zoom_enlarges_up_to_its_limit():
     brightness = [int((crop[0, 0, 16] > 0).sum()) for crop in PhotoCrops([photo], 32, 4.0, 0).cut(40)]
     assert PhotoCrops([photo], 32, 1.0, 0).cut(1)[0].shape == (1, 3, 32, 32)
     assert len(set(brightness)) > 3
+
+
+def test_an_array_that_is_no_image_is_left_out():
+    photos = [np.full((40, 40, 3), value, np.float32) for value in (0.5, np.nan, 0.5)]
+    assert len(PhotoCrops(photos, 16, 2.0, 0).cut(6)) == 6
 
 
 def test_unreadable_photos_are_left_out_by_name(tmp_path, caplog):

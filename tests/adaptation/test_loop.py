@@ -71,7 +71,36 @@ def test_reports_come_at_the_start_and_at_every_check_and_can_stop_it():
             moment.stop()
 
     assert run(Course([5, 4, 3]), report=report).steps == 4
-    assert seen == [(0, 0.0), (2, 0.1), (4, 0.3)]
+    assert seen == [(0, 0.0), (2, 0.2), (4, 0.4)]
+
+
+@pytest.mark.parametrize(
+    "objectives, budget, last",
+    [
+        ([5, 4, 3], {}, (10, 3)),
+        ([5, 4, 3], {"steps": 9}, (9, 3)),
+        ([5, 4, 6], {"patience": 2}, (6, 4)),
+        ([5, 4, math.nan], {}, (4, 4)),
+    ],
+    ids=["at a check", "between checks", "nothing improves", "it breaks"],
+)
+def test_the_last_report_is_of_the_end_and_of_the_best_state(objectives, budget, last):
+    seen = []
+    run(Course(objectives), report=seen.append, **budget)
+    assert (seen[-1].step, seen[-1].figures["objective"], seen[-1].fraction, seen[-1].seconds_left) == (*last, 1.0, 0.0)
+    assert [moment.step for moment in seen] == sorted({moment.step for moment in seen}), "one report a step"
+
+
+def test_time_that_is_up_ends_with_a_report_too():
+    seen, ticks = [], iter(range(1000))
+    keep_best(
+        Course([5, 4]), max_seconds=60, steps=None, check_every=2, patience=10, report=seen.append, started=0.0,
+        clock=lambda: float(next(ticks)),
+    )  # fmt: skip
+    fractions = [moment.fraction for moment in seen]
+    assert fractions == sorted(fractions) and len(set(fractions)) == len(fractions) > 3
+    assert (seen[-1].fraction, seen[-1].seconds_left) == (1.0, 0.0)
+    assert all(moment.seconds_left == pytest.approx(60 - moment.seconds) for moment in seen[1:-1])
 
 
 @pytest.mark.parametrize("seconds, steps, message", [(60, 0, "`steps` is 0"), (0, None, "`max_seconds` is 0")])

@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -32,6 +33,12 @@ def test_save_and_load_keep_everything(adapter, tmp_path):
         assert getattr(again, field) == getattr(adapter, field)
     torch.testing.assert_close(again.code, adapter.code, atol=2e-3, rtol=2e-3)
     assert {k: tuple(v.shape) for k, v in again.deltas.items()} == {k: tuple(v.shape) for k, v in adapter.deltas.items()}
+
+
+def test_numbers_of_numpy_are_written_as_pythons(adapter, tmp_path):
+    adapter.config, adapter.scores = {"rank": np.int64(2), "rate": [np.float32(0.5)]}, {"style_after": np.float32(0.25)}
+    again = StyleAdapter.load(adapter.save(tmp_path / "a.safetensors"))
+    assert (again.config, again.scores) == ({"rank": 2, "rate": [0.5]}, {"style_after": 0.25})
 
 
 class GeneratorAdapter(Adapter):
@@ -87,7 +94,15 @@ def test_a_missing_folder_is_named(adapter, tmp_path):
         adapter.save(tmp_path / "nowhere" / "a.safetensors")
 
 
-@pytest.mark.parametrize("name, snippet", [("", "from_pretrained()"), ("user/base", 'from_pretrained("user/base")')])
+@pytest.mark.parametrize(
+    "name, snippet",
+    [
+        ("", "from_pretrained()\n"),
+        ("user/base", 'from_pretrained("user/base")\n'),
+        ("base", 'from_pretrained("path/to/base")  # base, wherever you have it\n'),
+        ("/home/ann/base", 'from_pretrained("path/to/base")  # base, wherever you have it\n'),
+    ],
+)
 def test_the_card_loads_the_adapters_own_base(adapter, name, snippet):
     adapter.base_name = name
     assert snippet in adapter.model_card("user/monet")

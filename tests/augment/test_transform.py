@@ -53,6 +53,22 @@ def test_gray_and_transparent_pictures_keep_their_mode(mode):
         assert done.getchannel("A").tobytes() == image.getchannel("A").tobytes()
 
 
+@pytest.mark.parametrize("kind", ["<u2", ">u2"])
+def test_gray_of_16_bits_keeps_its_depth(kind):
+    levels = np.arange(0, 65536, 256, np.uint16).reshape(8, 32)
+    image = Image.fromarray(levels.astype(kind))
+    done = Negative()(image)
+    assert done.mode == image.mode and image.mode.startswith("I;16")
+    assert np.array_equal(np.asarray(done), 65535 - levels)
+
+
+@pytest.mark.parametrize("mode", ["P", "1", "CMYK"])
+def test_modes_without_room_for_other_colors_become_rgb(mode):
+    image = PHOTO.convert(mode)
+    done = Negative()(image)
+    assert done.mode == "RGB" and np.array_equal(np.array(done), 255 - np.array(image.convert("RGB")))
+
+
 def test_samples_of_data_sets():
     negative = Negative()
     image, label = negative(BYTES, torch.tensor(3))
@@ -169,6 +185,8 @@ def test_workers_and_epochs_draw_numbers_of_their_own_and_a_seeded_loader_repeat
         (torch.full((3, 8, 8), -1.0), "before you normalize"),
         (torch.full((3, 8, 8), torch.nan), "lies in"),
         (np.zeros((8, 8), np.uint8), "no color image"),
+        (Image.new("I", (8, 8)), 'mode "I" has no scale'),
+        (Image.new("F", (8, 8)), 'mode "F" has no scale'),
     ],
 )
 def test_what_is_no_image_is_refused(image, message):

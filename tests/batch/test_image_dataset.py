@@ -1,6 +1,7 @@
 """Results as a data set: opened by `datasets` without a network, and published to a stand-in for the Hub."""
 
 import json
+import os
 
 import datasets
 import huggingface_hub
@@ -93,6 +94,14 @@ def test_more_files_than_the_hub_takes_are_refused_before_anything_is_sent(hub, 
     with pytest.raises(HubError, match=r"holds 3 files, and the Hub takes 2 a folder: .*push_to_hub\('user/reds'\)"):
         push_image_dataset(out, "user/reds", SETTINGS, token=TOKEN, endpoint=hub.endpoint)
     assert hub.requests == []
+
+
+def test_a_file_name_that_is_no_utf_8_spoils_nothing(tmp_path):
+    folder = make_folder(tmp_path / "in", 2)
+    (folder / "00.png").rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
+    out = made(FolderPhotos(folder), tmp_path / "out")
+    loaded = datasets.load_dataset(out, split="train", cache_dir=str(tmp_path / "c"))
+    assert sorted(loaded["input"][:]) == ["01.png", "caf\\udce9.png"]
 
 
 def test_numbers_that_json_does_not_know_become_empty(tmp_path):

@@ -30,6 +30,24 @@ def test_a_changed_file_is_another_version(tmp_path):
     assert after != before
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_changed_row_is_another_version(tmp_path, streaming):
+    def versions(kind) -> list[str]:
+        photos = open_dataset_photos(str(tmp_path / kind), cache_dir=str(tmp_path / "cache"), streaming=streaming)
+        return [photo.version for photo in photos]
+
+    make_parquet(tmp_path / "rows", 3)
+    make_folder(tmp_path / "files", 3)
+    before = {kind: versions(kind) for kind in ("rows", "files")}
+    assert before == {kind: versions(kind) for kind in before} and all(len(set(found)) == 3 for found in before.values())
+    make_parquet(tmp_path / "rows", 3, broken=[1])
+    os.utime(tmp_path / "files" / "01.png", ns=(1, 1))
+    for kind, found in before.items():
+        assert [old == new for old, new in zip(found, versions(kind), strict=True)] == [True, False, True]
+    (tmp_path / "files" / "01.png").unlink()
+    assert versions("files")[1] == before["files"][2], "the second row is now another file"
+
+
 @pytest.fixture
 def parquet(tmp_path) -> dict:
     return {"dataset_name": str(make_parquet(tmp_path / "set", 5, broken=[3])), "cache_dir": str(tmp_path / "cache")}

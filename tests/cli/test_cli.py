@@ -41,7 +41,7 @@ def test_a_wrong_command_line_ends_with_2(arguments, capsys):
 def test_choices_are_those_of_the_library():
     assert set(options.DTYPES) == DTYPES.keys()
     assert ("keep", *result_names.FORMATS) == stylize.FORMATS and stylize.METADATA == batch.METADATA
-    assert _CONTAINERS.keys() <= set(stylize._CLIPS)
+    assert _CONTAINERS.keys() <= set(options.CLIP_EXTENSIONS)
 
 
 @pytest.fixture

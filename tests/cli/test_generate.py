@@ -109,11 +109,24 @@ def test_pictures_of_every_class_and_something_else_are_not_asked_for_together(g
         generate("-o", tmp_path / "more", "--per_class", 2, *option, classes=2)
 
 
-def test_a_class_named_like_a_path_gets_a_folder_of_its_number(tmp_path, generate):
-    pipe = tiny_generation(2)
-    pipe.register_to_config(classes=["../out", "oak"])
+def folders_of(tmp_path, classes) -> dict[str, np.ndarray]:
+    """Of a generator whose classes are called so: a picture of each, by the folder that it is written to."""
+    pipe = tiny_generation(len(classes))
+    pipe.register_to_config(classes=classes)
     pipe.save_pretrained(tmp_path / "model")
     arguments = ["-o", tmp_path / "a" / "more", "--per_class", 1, "--pretrained_model_name_or_path", tmp_path / "model"]
     run(parse_arguments([str(argument) for argument in arguments]))
-    assert sorted(folder.name for folder in (tmp_path / "a" / "more").iterdir()) == ["0", "oak"]
+    return {folder.name: pixels(folder / "0000.png") for folder in (tmp_path / "a" / "more").iterdir()}
+
+
+def test_a_class_named_like_a_path_gets_a_folder_of_its_number(tmp_path):
+    assert sorted(folders_of(tmp_path, ["../out", "oak"])) == ["class-0", "oak"]
     assert not (tmp_path / "a" / "out").exists()
+
+
+def test_classes_that_are_numbers_get_the_folders_of_these_numbers(tmp_path):
+    names = ["0", "1", "10", "2"]
+    found = folders_of(tmp_path, names)
+    assert sorted(found) == names
+    pipe = tiny_generation(4)
+    assert all(np.array_equal(found[name], pixels(pipe(1, 0, 0.7, n).images[0])) for n, name in enumerate(names))

@@ -184,6 +184,12 @@ def test_an_adapter_for_a_kind_of_images_is_made_and_worn(restore, weights, phot
     assert (plain == base).all() and (plain != more).any()
 
 
+def test_an_output_that_is_named_like_a_picture_is_no_folder(restore, folder, tmp_path):
+    with pytest.raises(ValueError, match="out.png is one file; several photos need a folder"):
+        restore(folder, "-o", tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_a_style_adapter_is_refused(restore, photo, tmp_path):
     style = StyleAdapter({}, torch.zeros(1, 4), torch.zeros(1, 4), "base").save(tmp_path / "style.safetensors")
     with pytest.raises(AdapterError, match="of the kind 'style', expected the kind 'restoration'"):

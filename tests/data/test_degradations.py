@@ -120,6 +120,15 @@ def test_masks_cover_what_they_are_asked_to(coverage):
     assert len({round(share, 3) for share in shares}) > 10
 
 
+@pytest.mark.parametrize(
+    "coverage, thickness", [((0.3, 0.3), (0.03, 0.35)), ((0.01, 0.02), (0.3, 0.5)), ((0.99, 0.999), (0.02, 0.1))]
+)
+def test_masks_of_limits_that_strokes_do_not_fit_between_end_all_the_same(coverage, thickness):
+    for side in (8, 64):
+        mask = free_form_mask(side, side, generator(), coverage, thickness)
+        assert coverage[0] - 1 / side**2 <= mask.mean() <= coverage[1] + 1 / side**2 and mask.any()
+
+
 def test_the_same_seed_gives_the_same_damage():
     for make in (
         lambda rng: gaussian_noise(clouds(), 10, rng),

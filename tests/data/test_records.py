@@ -37,6 +37,10 @@ def test_columns_are_found_by_their_type():
     assert find_columns(f(jpg=image, png=image, cls=number), "set", None, None) == Columns(("jpg", "png"), "cls")
     assert find_columns(f(data=binary, label=text), "set", None, None) == Columns(("data",))
     assert find_columns(f(data=binary, label=text), "set", None, "label") == Columns(("data",), "label", None, True)
+    assert find_columns(f(data=binary, label=text), "set", None, None, labeled=True) == Columns(("data",), "label", None, True)
+    assert find_columns(f(data=binary, label=text, cls=number), "set", None, None, True) == Columns(("data",), "cls")
+    with pytest.raises(SourceError, match="set has no column label, labels, cls, but data; name"):
+        find_columns(f(data=binary), "set", None, None, labeled=True)
     assert find_columns(f(a={"bytes": binary, "path": text}), "set", None, None) == Columns(("a",))
     with pytest.raises(SourceError, match=r"set has no column of images: a \(string\), b \(int64\)"):
         find_columns(f(a=text, b=number), "set", None, None)

@@ -1,9 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from styleadapt.errors import ImageError
-from styleadapt.game.animation import frame_pictures, write_animation
+from styleadapt.game import animation
+from styleadapt.game.animation import MOST_FRAMES, frame_pictures, write_animation
 from styleadapt.game.sheets import Frame
 
 from ..conftest import smooth_noise
@@ -30,7 +33,29 @@ def test_an_animation_has_its_frames(tmp_path):
         assert (np.asarray(read.convert("RGB"))[::2, ::2] == np.asarray(frames[2])).all()
 
 
-@pytest.mark.parametrize(("sizes", "said"), [([(8, 8)], "two frames"), ([(8, 8), (8, 9)], "several sizes .8 x 8, 8 x 9")])
+def test_an_animation_of_many_or_large_frames_has_the_first_ones(tmp_path, monkeypatch):
+    def written(side, **options):
+        """Number and size of the frames, of a stream that has no end."""
+        frames = (Image.new("RGB", (side, side), (n % 256, 0, 0)) for n in itertools.count())
+        write_animation(frames, tmp_path / "a.webp", **options)
+        with Image.open(tmp_path / "a.webp") as read:
+            return read.n_frames, read.size
+
+    assert written(2, least_side=4) == (MOST_FRAMES, (4, 4))
+    monkeypatch.setattr(animation, "MOST_PIXELS", 256 * 100)
+    assert written(3) == (256, (9, 9))
+    assert written(80) == (4, (80, 80))
+    assert written(200) == (2, (200, 200))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([(8, 8)], "two frames"),
+        ([(8, 8), (8, 9)], "several sizes .8 x 8, 8 x 9"),
+        ([(16384, 1)] * 2, "frames of 16384 x 1; 16383 is the longest"),
+    ],
+)
 def test_what_is_no_animation_is_refused(tmp_path, sizes, said):
     with pytest.raises(ImageError, match=said):
         write_animation([Image.new("RGB", size) for size in sizes], tmp_path / "a.webp")

@@ -58,6 +58,18 @@ def test_pixel_art_is_taken_in_its_own_pixels():
     assert (painted == 255 - np.asarray(art)).all()
 
 
+def test_neither_an_empty_frame_nor_what_is_around_frames_takes_detail_from_a_sheet():
+    fine, coarse = NOISE[:, :48], NOISE[:16, :24].repeat(2, 0).repeat(2, 1)
+    pixels, alpha = np.hstack([fine, fine[::-1], coarse, fine]), np.full((32, 192), 255, np.uint8)
+    alpha[:, 144:] = 0
+    sheet = Image.fromarray(np.dstack([pixels, alpha]))
+    frames = Grid(48, 32).frames(sheet.size)
+    assert (put_together(Asset(sheet, frames))[alpha > 0] == pixels[alpha > 0]).all()
+    # of the coarse frame alone, all around it is one fine piece
+    around, frame = cut_asset(Asset(sheet, frames[2:])).pieces
+    assert around.seen.shape == (32, 192) and frame.seen.shape == (16, 24)
+
+
 def test_a_texture_of_another_size_still_repeats():
     texture = NOISE[:30, :45]
     [piece] = cut_asset(Asset(Image.fromarray(texture), tile=True)).pieces
@@ -83,6 +95,12 @@ def test_one_period_of_a_texture_is_painted():
 def test_pictures_without_or_with_too_many_pixels_are_refused(size):
     with pytest.raises(ImageError, match=f"{size[0]} x {size[1]} pixel"):
         cut_asset(Asset(Image.new("RGB", size)))
+
+
+def test_a_frame_that_is_larger_than_what_is_painted_is_refused():
+    frames = [Frame("a", (0, 0, 8, 8)), Frame("b", (8, 0, 16, 8), size=(4097, 4096))]
+    with pytest.raises(ImageError, match="frame 'b' of 4097 x 4096 pixels, the limit is 16,777,216"):
+        cut_asset(Asset(Image.new("RGB", (16, 8)), frames))
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 64])

@@ -42,7 +42,7 @@ def test_texture_packers_list_of_textures(tmp_path):
 
 
 def test_json_of_another_kind_is_no_sheet(tmp_path):
-    for told in ({}, [1], {"frames": 3, "meta": {}}, {"frames": []}):
+    for told in ({}, [1], {"frames": 3, "meta": {}}, {"frames": []}, {"meta": "x"}, {"textures": [{"frames": 3}]}):
         assert read_sheets(written(tmp_path, told)) == []
 
 
@@ -53,6 +53,7 @@ def test_json_of_another_kind_is_no_sheet(tmp_path):
         ({"frames": {"a": {}}, "meta": {}}, "'a' has no rectangle"),
         ({"frames": {"a": {"frame": {"x": 0, "y": 0, "w": 2}}}, "meta": {}}, "None for `h`"),
         ({"frames": {"a": {"frame": {"x": 0, "y": 0.5, "w": 2, "h": 2}}}, "meta": {}}, "0.5 for `y`"),
+        ('{"frames": {"a": {"frame": {"x": Infinity}}}, "meta": {}}', "inf for `x`"),
         ({"frames": {"a": {"frame": {"x": 0, "y": 0, "w": 0, "h": 2}}}, "meta": {}}, "0 x 2"),
         ({"frames": {"a": {**FRAME, "sourceSize": {"w": 10, "h": 6}}}, "meta": {}}, "sourceSize"),
     ],
@@ -79,6 +80,13 @@ def test_a_renamed_sheet_keeps_the_rest():
     text = json.dumps({"frames": {"ä": PLAIN}, "meta": META}, indent=1, ensure_ascii=False)
     assert renamed_sheet(text, "hero.png", "villain.png") == text.replace("hero.png", "villain.png")
     assert renamed_sheet(text, "other.png", "villain.png") == text
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"hitbox":[1,2]}]', '{"meta":"x"}', '{"meta":{"image":"hero.png"}}', '{"textures":["hero.png"]}']
+)
+def test_json_of_another_kind_is_not_renamed(text):
+    assert renamed_sheet(text, "hero.png", "villain.png") == text
 
 
 def test_grids_with_margin_and_spacing():

@@ -68,6 +68,14 @@ def test_models_adapter_samples_and_card_arrive_whole(hub, run_folder):
     assert len(hub.parts) == 3, "the large file goes in parts"
 
 
+def test_an_exported_folder_keeps_openvinos_weights(hub, run_folder):
+    for name in ("generator.xml", "generator.bin", "generator.onnx"):
+        (run_folder / name).write_bytes(name.encode())
+    push(hub, run_folder)
+    published = {path for _, _, path in hub.files}
+    assert {"generator.xml", "generator.bin", "generator.onnx"} <= published and "optimizer.bin" not in published
+
+
 def test_a_repo_can_be_private_of_ones_own_and_on_a_branch(hub, run_folder):
     push(hub, run_folder, "monet", private=True, revision="v2")
     assert hub.visibility == {"user/monet": "private"}

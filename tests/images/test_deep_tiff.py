@@ -26,7 +26,7 @@ def test_what_a_photo_says_is_written():
     exif[ExifTags.Base.Artist] = "Ada"
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
-    data = encode_deep_tiff(levels(3), exif=exif.tobytes(), icc_profile=b"profile", dpi=(300, 200))
+    data = encode_deep_tiff(levels(3), exif=exif, icc_profile=b"profile", dpi=(300, 200))
     with Image.open(io.BytesIO(data)) as image:
         read = image.getexif()
         assert read[ExifTags.Base.Artist] == "Ada"

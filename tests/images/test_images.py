@@ -102,6 +102,7 @@ class TestSources:
 
     def test_arrays(self):
         assert pixels(load_image(np.array([[0, 128, 129, 65535]], np.uint16))) == [[0] * 3, [0] * 3, [1] * 3, [255] * 3]
+        assert pixels(load_image(np.array([[0, 65535]], ">u2"))) == [[0] * 3, [255] * 3]
         assert pixels(load_image(np.array([[[0.0], [0.5], [1.0]]], np.float16))) == [[0] * 3, [128] * 3, [255] * 3]
         assert pixels(load_image(np.full((1, 1, 4), 0.2))) == [[51] * 4]
 
@@ -493,6 +494,12 @@ class TestSave:
         with Image.open(tmp_path / "a.jpg") as saved:
             assert saved.mode == "RGB"
             assert saved.getpixel((0, 0)) == ((255, 255, 255) if "A" in mode else (0, 0, 0))
+
+    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
+    def test_a_bitmap_has_white_where_it_would_be_transparent(self, mode, tmp_path):
+        save_image(Image.new(mode, (8, 8)), tmp_path / "a.bmp")
+        with Image.open(tmp_path / "a.bmp") as saved:
+            assert (saved.mode, saved.getpixel((0, 0))) == ("RGB", (255, 255, 255))
 
     @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
     def test_profile_goes_along(self, name, tmp_path):

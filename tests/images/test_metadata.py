@@ -9,6 +9,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from styleadapt.images.images import load_image, save_image
 from styleadapt.images.metadata import ImageMetadata, read_metadata
+from styleadapt.pipelines.picture_files import save_picture
 
 from ..conftest import smooth_noise
 
@@ -61,6 +62,23 @@ def test_exif_comes_over_upright_between_all_formats(photo, kind, suffix, tmp_pa
     assert load_image(tmp_path / f"out{suffix}").size == (30, 40), "it is not turned a second time"
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", "of 16 bits.png", "of 16 bits.tif"])
+def test_text_beyond_ascii_keeps_its_bytes(photo, suffix, tmp_path):
+    texts = {ExifTags.Base.Copyright: "© 2024 José Núñez".encode(), ExifTags.Base.Artist: "Jürgen".encode("latin-1")}
+    exif = described()
+    exif.update(texts)
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.CameraOwnerName] = "日本".encode().decode("latin-1")
+    source = encoded(photo, "JPEG", exif=exif.tobytes().replace(b"??????", "日本".encode()))
+    picture = np.zeros((40, 30, 3), np.uint16) if "16" in suffix else photo
+    save_picture(picture, tmp_path / f"out{suffix}", read_metadata(source))
+    with Image.open(tmp_path / f"out{suffix}") as out:
+        read = out.getexif()
+        details = read.get_ifd(ExifTags.IFD.Exif)
+    assert {tag: read[tag].encode("latin-1") for tag in texts} == texts
+    assert details[ExifTags.Base.CameraOwnerName].encode("latin-1") == "日本".encode()
+    assert details[ExifTags.Base.DateTimeOriginal] == "2020:02:03 04:05:06"
+
+
 def wide_gamut_profile() -> bytes:
     """sRGB's profile with red and green exchanged: whoever ignores it shows wrong colors, plainly."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -102,8 +120,7 @@ def test_what_a_format_cannot_hold_is_left_out(photo, tmp_path):
 
 def test_the_place_can_be_left_out(photo):
     metadata = read_metadata(encoded(photo, "JPEG", exif=described().tobytes())).without_location()
-    written = Image.Exif()
-    written.load(metadata.options(".jpg", photo.size)["exif"])
+    written = metadata.options(".jpg", photo.size)["exif"]
     assert written[ExifTags.Base.Make] == "Pinhole" and not written.get_ifd(ExifTags.IFD.GPSInfo)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt.cli import main
+from styleadapt.cli import comparing, main
 from styleadapt.errors import SourceError
 from styleadapt.metrics.augmentation import ARMS, Arm, AugmentationScores, compare_augmentations
 from styleadapt.metrics.classification import Recipe
@@ -85,6 +85,13 @@ def test_the_command(folders, tmp_path, capsys):
     told = json.loads((tmp_path / "out" / "scores.json").read_text(encoding="utf-8"))
     assert list(told["figures"]) == list(ARMS) and told["recipe"]["copies"] == 2
     assert len(told["correct"]["style"]["light"]) == 12 and len(told["by_seed"]["none"]) == 2
+
+
+def test_an_output_that_is_a_file_is_told_before_the_training(folders, monkeypatch):
+    monkeypatch.setattr(comparing, "compare_augmentations", lambda *_, **__: pytest.fail("it trains"))
+    line = ["--train_data_dir", str(folders / "home"), "--test_data_dir", str(folders / "light"), "-o", __file__]
+    with pytest.raises(SystemExit, match="Not a directory"):
+        main(["evaluate", "--protocol", "augmentation", *line])
 
 
 @pytest.mark.parametrize(

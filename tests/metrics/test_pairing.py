@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from styleadapt.metrics.pairing import all_pairs, cyclic_pairs, draw_pairs, match_outputs
+from styleadapt.metrics.pairing import all_pairs, cyclic_pairs, drawn, match_outputs
 
 
 def paths(*names):
@@ -46,7 +46,7 @@ def test_ambiguous_and_foreign_names_are_refused():
 
 def test_a_draw_keeps_the_order_and_follows_the_seed():
     pairs = all_pairs(paths(*"abcdef"), paths(*"xyz"))
-    drawn = draw_pairs(pairs, 5, 0)
-    assert len(drawn) == 5 and drawn == sorted(drawn, key=pairs.index)
-    assert drawn == draw_pairs(pairs, 5, 0) != draw_pairs(pairs, 5, 1)
-    assert draw_pairs(pairs, 99, 0) == pairs
+    some = drawn(pairs, 5, 0)
+    assert len(some) == 5 and some == sorted(some, key=pairs.index)
+    assert some == drawn(pairs, 5, 0) != drawn(pairs, 5, 1)
+    assert drawn(pairs, 99, 0) == pairs

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -94,6 +95,15 @@ def test_bad_adapter_settings_are_refused(tiny_pipe, names, weights, message):
     adapted(tiny_pipe)
     with pytest.raises(ValueError, match=message):
         tiny_pipe.set_adapters(names, weights)
+
+
+def test_a_weight_and_a_seed_may_be_numbers_of_numpy(tiny_pipe):
+    first = adapted(tiny_pipe, seed=np.int64(3))
+    assert torch.equal(first.code, adapted(tiny_pipe, seed=3).code)
+    tiny_pipe.set_adapters("adapted", np.float32(0.5))
+    assert tiny_pipe._active == {"adapted": 0.5}
+    with pytest.raises(ValueError, match="`seed` is -1"):
+        adapted(tiny_pipe, seed=-1)
 
 
 @pytest.mark.parametrize("part", ["code", "start_code"])

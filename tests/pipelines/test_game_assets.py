@@ -172,6 +172,21 @@ def test_a_large_set_is_represented_by_a_part(pipe, painting, monkeypatch):
     assert read == [0, 1, 2]
 
 
+def test_of_a_large_piece_the_part_is_taken_in_which_most_is_seen(pipe, painting, monkeypatch):
+    monkeypatch.setattr(game_assets, "_SAMPLE_SIDE", 24)
+    sheet = Image.new("RGBA", (80, 60))
+    sheet.paste(sprite(1), (50, 30))
+    sheet.putpixel((0, 0), (255, 0, 0, 255))
+    [piece] = game_assets._sample([Asset(sheet)], pixel_art=True)
+    alpha = np.asarray(sheet)[..., 3] > 0
+    assert piece.pixels.shape == (24, 24, 3) and piece.seen.sum() == alpha.sum() - 1
+    assert pipe([sheet], style=painting).images[0].size == sheet.size
+    # of a picture that is seen everywhere it is the first
+    whole = smooth_noise((40, 30), 2)
+    [piece] = game_assets._sample([Asset(whole)], pixel_art=True)
+    assert (piece.pixels == array(whole)[:24, :24]).all()
+
+
 def test_small_pieces_are_painted_larger_and_all_of_a_set_alike(pipe, painting):
     small, large = smooth_noise((30, 20), 1), smooth_noise((200, 150), 2)
     for images, times in (([small, small, large], 4), ([small, large, large], 1)):

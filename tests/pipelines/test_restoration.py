@@ -94,7 +94,8 @@ def test_alpha_gray_and_16_bits_are_kept(pipe, photo):
 
 def test_a_hole_is_filled_and_nothing_else_is_touched(pipe, photo):
     mask = hole()
-    for given in (mask, np.asarray(mask), np.asarray(mask) > 0, mask.convert("RGB")):
+    truth = np.asarray(mask) > 0
+    for given in (mask, np.asarray(mask), truth, truth.astype(np.uint8), truth.astype(np.uint16) * 65535, mask.convert("RGB")):
         result = array(pipe(photo, "inpaint", mask=given).images[0])
         changed = (result != array(photo)).any(-1)
         assert changed[20:40, 30:60].mean() > 0.9 and not changed[np.asarray(mask) == 0].any()
@@ -150,6 +151,7 @@ def test_several_photos_and_a_callback(pipe, photo):
         ({"task": "inpaint"}, "needs a hole"),
         ({"task": "inpaint", "mask": hole((10, 10))}, "the mask has 10 x 10 pixels and the photo 96 x 72"),
         ({"task": "inpaint", "mask": Image.new("L", (96, 72), 255)}, "covers the whole photo"),
+        ({"task": "inpaint", "mask": hole().point(lambda v: v // 255)}, "marks nothing: its lightest pixel has 0.0039 of white"),
         ({"task": "inpaint", "mask": [hole(), hole()]}, "2 entries for 1 photos"),
     ],
 )

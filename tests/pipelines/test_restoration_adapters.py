@@ -36,6 +36,13 @@ def test_an_adapter_is_active_is_saved_and_is_loaded_elsewhere(pipe, photo, tmp_
     assert (restored(fresh, photo) == before).all()
 
 
+def test_a_seed_is_a_whole_number_of_0_or_more(pipe):
+    same, other = adapted(pipe, steps=2, seed=np.int64(3)), adapted(pipe, steps=2, seed=3)
+    assert all(torch.equal(value, other.deltas[key]) for key, value in same.deltas.items())
+    with pytest.raises(ValueError, match="`seed` is -1"):
+        adapted(pipe, seed=-1)
+
+
 def test_unloading_restores_the_base_bit_for_bit(pipe, photo):
     before = {key: value.clone() for key, value in pipe.restorer.state_dict().items()}
     adapted(pipe)

@@ -39,6 +39,10 @@ def test_what_is_no_stroke_size_is_refused_with_its_value_and_the_range(value):
     assert "`stroke_size`" in str(error.value) and repr(value) in str(error.value)
 
 
+def test_a_number_of_numpy_is_a_stroke_size():
+    assert check_stroke_size(np.float32(0.5)) == 0.5
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "1.01", "nan", "inf", "True", "broad", "auto ", "AUTO", ""])
 def test_texts_that_say_none_are_refused_under_their_own_name(text):
     with pytest.raises(ValueError, match="--stroke_size is .* above 0 and up to 1"):

@@ -315,6 +315,8 @@ def test_a_strip_shows_the_photo_at_each_strength(tiny_pipe, photo, painting, tm
     for position, strength in enumerate((0, 0.4, 1)):
         shown = strip.crop((position * photo.width, 0, (position + 1) * photo.width, photo.height))
         assert difference(shown, tiny_pipe(photo, style=painting, strength=strength, **options).images[0]) == 0
+    for strengths in (np.array((0, 0.4, 1)), iter((0, 0.4, 1))):
+        assert difference(tiny_pipe.strength_strip(photo, painting, strengths, **options), strip) == 0
     clear = photo.convert("RGBA")
     clear.putalpha(99)
     clear.save(tmp_path / "clear.png")

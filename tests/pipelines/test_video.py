@@ -119,6 +119,25 @@ def test_an_animation_with_transparency_keeps_its_pace_on_white(copied, tmp_path
     assert [int(pixels.mean()) > 240 for _, pixels in shown(target)] == [True, False, False]
 
 
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_a_clip_with_transparency_is_put_on_white(copied, tmp_path, codec):
+    pixels = np.zeros((48, 64, 4), np.uint8)
+    pixels[:, 32:] = (200, 30, 30, 255)
+    with av.open(str(tmp_path / "in.webm"), "w") as out:
+        video = out.add_stream(codec, rate=10, options={"auto-alt-ref": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuva420p"
+        video.metadata["alpha_mode"] = "1"
+        for pts in range(3):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgba").reformat(format="yuva420p")
+            frame.pts = pts
+            out.mux(video.encode(frame))
+        out.mux(video.encode())
+    target, summary = copied(tmp_path / "in.webm")
+    assert [t for t, _ in shown(target)] == [0.0, 0.1, 0.2] and summary.damage is None
+    for _, found in shown(target):
+        assert found[:, :28].min() > 240 and np.abs(found[:, 36:].astype(int) - (200, 30, 30)).max() < 16
+
+
 def test_a_large_clip_is_worked_at_small_and_given_back_large(copied, tmp_path):
     pipe = Copy()
     _, summary = copied(clip(tmp_path / "in.mp4", frames=2), pipe=pipe, max_size=32)
@@ -133,6 +152,12 @@ def test_options_reach_the_pipeline_and_the_style_is_read_once(tmp_path):
     [style] = pipe.options.pop("style")
     assert pipe.options == options
     assert style.size == (512, 512) and open_image(style).mode == "RGB"
+
+
+def test_a_batch_is_several_styles(tmp_path):
+    pipe = Copy()
+    stylize_video(pipe, clip(tmp_path / "in.mp4", frames=1), tmp_path / "o.mp4", style=np.zeros((2, 40, 30, 3), np.uint8))
+    assert len(pipe.options["style"]) == 2
 
 
 def test_progress_tells_where_it_is(copied, tmp_path):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from styleadapt.cli import measuring
 from styleadapt.metrics.report import Figure
+from styleadapt.metrics.restoration_run import Comparison
 
 from ..commands import ROOT
 from ..conftest import smooth_noise, stripes
@@ -124,6 +125,7 @@ def test_ready_frames_of_one_style(evaluate, ready, tmp_path):
 def test_published_figures_stand_beside_ours_under_their_own_names(monkeypatch, evaluate, folders, repo, tmp_path):
     monkeypatch.setattr(measuring, "lpips_figure", lambda outputs, photos, seed: Figure("lpips", 0.5, "lpips-alex"))
     monkeypatch.setattr(measuring, "fid_figure", lambda outputs, styles: Figure("fid", len(styles), "inception"))
+    monkeypatch.setattr(measuring, "require_published", lambda sets: None)
     done = evaluate("--model", repo, *folders, *SMALL, "--published", "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     figures = scores_of(tmp_path / "out")["figures"]["zero-shot"]
@@ -155,6 +157,23 @@ def test_wrong_arguments_end_with_one_line(refusal, tmp_path, arguments, message
     assert not (tmp_path / "out").exists()
 
 
+def test_what_would_lose_the_work_is_told_before_it(refusal, evaluate, folders, repo, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.lpip", None)
+    arguments = (*folders, *SMALL, "--output", tmp_path / "out")
+    assert "`lpips` needs packages that are not here" in refusal("evaluate", *arguments, "--published")
+    (tmp_path / "file").touch()
+    assert "Not a directory" in refusal("evaluate", *arguments, "--output", tmp_path / "file")
+    assert "Is a directory" in refusal("evaluate", *arguments, "--model_card", tmp_path)
+    restoring = ("--protocol", "restoration", *folders[:2], "--output", tmp_path / "file")
+    assert "Not a directory" in refusal("evaluate", *restoring)
+
+
+def test_an_adapter_that_cannot_be_loaded_is_told_before_pictures_are_made(evaluate, folders, repo, tmp_path):
+    done = evaluate("--model", repo, *folders, *SMALL, "--adapter", "absent.safetensors", "--output", tmp_path / "out")
+    assert "no adapter file at absent.safetensors" in str(done.returncode)
+    assert not (tmp_path / "out" / "images").exists()
+
+
 def test_shots_are_checked(refusal, image_folders, tmp_path):
     _, styles = image_folders
     few = ("--protocol", "few-shot", "--shots", styles, "--reference", styles, "--output", tmp_path / "out")
@@ -178,6 +197,27 @@ def test_restoration_is_measured_beside_its_peers(evaluate, tmp_path, monkeypatc
     assert report["pictures"]["jpeg_10 styleadapt"]["a"]["psnr"] > 0
     with Image.open(tmp_path / "out" / "images" / "inpaint" / "a-styleadapt.png") as picture:
         assert picture.size == (48, 48)
+
+
+def test_restored_photos_are_drawn_by_the_seed_and_have_names_of_their_own(evaluate, refusal, tmp_path, monkeypatch):
+    seen = []
+
+    def compare(pipe, backbone, photos, *_):
+        seen.append(list(photos))
+        return Comparison({"damaged": [Figure("psnr", 20.0)]}, {}, {})
+
+    for name in "abcdef":
+        smooth_noise((40, 32), 0).save(tmp_path / f"{name}.png")
+    arguments = ("--protocol", "restoration", "--photos", tmp_path, *SMALL, "--output", tmp_path / "out", "--limit", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "compare_restoration", compare)
+        patch.setattr(measuring.RestorationPipeline, "from_pretrained", lambda _: tiny_restoration())
+        for seed in (0, 1):
+            done = evaluate(*arguments, "--seed", seed)
+            assert done.returncode == 0, done.stderr
+    assert len(seen[0]) == len(seen[1]) == 2 and seen[0] != seen[1]
+    smooth_noise((40, 32), 1).save(tmp_path / "a.jpg")
+    assert "have one name; rename one" in refusal("evaluate", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def test_networks_that_differ_are_not_written(adapted, tmp_path, monkeypatch):
     [
         (("--web", "w"), "--web and --onnxruntime_web go together"),
         (("--web", "w", "--onnxruntime_web", "r", "--formats", "openvino"), "--web needs onnx among --formats"),
+        (("--adapter_weight", "0.3"), "--adapter_weight is given without --adapter"),
+        (("--device", "cpu"), "unrecognized arguments: --device cpu"),
         (("--formats", "tflite"), "invalid choice: 'tflite'"),
         (("--web", "w", "--onnxruntime_web", "absent.tgz"), "absent.tgz is not the npm package onnxruntime-web"),
         (("--web", "w", "--onnxruntime_web", "other.tgz"), "other.tgz is not the npm package onnxruntime-web"),

@@ -128,7 +128,7 @@ def test_a_folder_with_a_dot_in_its_name_is_a_folder_once_it_exists(command, fol
         ("--stroke_size", "nan"),
         ("--stroke_size", "'broad'"),
         ("--refine", "'-1'"),
-        ("--refine", "'1.5'"),
+        ("--refine", "'-1.5'"),
         ("--refine", "'nans'"),
     ],
 )
@@ -345,6 +345,9 @@ def test_a_data_set_becomes_a_data_set_and_is_published(stylize, tmp_path, monke
         (("--input_dir", "in", "--output_dir", "o", "--push_to_hub", "--output_format", "folder"), "leave out --output_format"),
         (("--input_dir", "in", "--output_dir", "o", "--backend", "onnx", "--device", "cuda"), "--backend onnx runs on the CPU"),
         (("--input_dir", "in", "--output_dir", "o", "--num_threads", "0"), "--num_threads is 0; it must be 1 at least"),
+        (("--input_dir", "in", "--output_dir", "o", "--strip", "--strength", "0.2"), "leave --strength out"),
+        (("--input_dir", "in", "--output_dir", "out.png"), "--output out.png is one file; several photos need a folder"),
+        (("--dataset_name", "absent/set", "--output_dir", "out.MP4"), "--output out.MP4 is one file"),
         (("--input_dir", "absent", "--output_dir", "out"), "no image folder at absent"),
         (("--dataset_name", "absent/set", "--output_dir", "out"), "cannot load absent/set"),
     ],
@@ -359,9 +362,27 @@ def test_results_do_not_go_among_the_photos(refusal, gallery):
     assert "lies in the folder of photos" in line and not (gallery / "sub" / "out").exists()
 
 
+def test_results_do_not_go_among_the_photos_of_a_local_data_set(refusal, gallery):
+    line = refusal("stylize", "--dataset_name", gallery, "--style", "s.png", "--output_dir", gallery / "out")
+    assert "lies in the folder of photos" in line and not (gallery / "out").exists()
+
+
+def test_a_folder_with_another_adapter_is_another_setting(stylize, tiny_pipe, gallery, tmp_path):
+    (gallery / "broken.png").unlink()
+    (tmp_path / "adapter").mkdir()
+    arguments = ("--input_dir", gallery, "--output_dir", tmp_path / "out", "--adapter", tmp_path / "adapter")
+    for value in (0.0, 1.0):
+        code = torch.full((1, 16), value)
+        StyleAdapter({}, code, code, tiny_pipe.fingerprint).save(tmp_path / "adapter" / "adapter.safetensors")
+        status, _ = stylize(*arguments)
+        assert status == 0 if value == 0 else status.startswith("error: `adapters` is ")
+
+
 def test_a_name_with_a_slash_at_its_end_is_a_folder(stylize, gallery, tmp_path):
     assert stylize("--content", gallery / "a.png", "--output", f"{tmp_path}/results.v2/")[0] == 0
     assert [path.name for path in (tmp_path / "results.v2").iterdir()] == ["a.png"]
+    stylize("--input_dir", gallery, "--output", f"{tmp_path}/results.png/")
+    assert (tmp_path / "results.png" / "a.png").is_file()
 
 
 def test_thousands_of_photos_of_one_name_keep_apart():

@@ -1,10 +1,14 @@
 """Fine-tuning of a generator from noise."""
 
+import shutil
+
 import pytest
 import torch
 
 from styleadapt.errors import ConfigError
+from styleadapt.hub.model_card import ADAPTER_FILE
 from styleadapt.pipelines.generation import GenerationPipeline
+from styleadapt.tasks import generation
 from styleadapt.tasks.generation import build_dataset
 from styleadapt.tasks.generation_finetuning import GenerationFinetuneConfig, GenerationFinetuningTask, build_models
 from styleadapt.training.config import build_config
@@ -29,6 +33,16 @@ def config(image_folders, source, tmp_path):
         return build_config(GenerationFinetuneConfig, {**values, **places, **start, **options})
 
     return made
+
+
+@pytest.fixture
+def source_of_two_classes(image_folders, source, tmp_path):
+    """Beside the other one; the images are put back where they were."""
+    folder = tmp_path / "classes"
+    for number, kind in enumerate(("clouds", "stripes")):
+        shutil.copytree(image_folders[number], folder / kind)
+    train_source(folder, tmp_path / "two", labels=True, max_train_steps=1)
+    return tmp_path / "two" / "final"
 
 
 def train(config):
@@ -76,6 +90,31 @@ def test_what_keeps_the_source_is_in_the_loss(config):
 def test_a_whole_model_is_a_repo(config, tmp_path):
     train(config(freeze_layers=1))
     assert len(GenerationPipeline.from_pretrained(str(tmp_path / "out" / "final"))(num_images=1, seed=0).images) == 1
+
+
+@pytest.mark.parametrize("discriminator", [True, False])
+def test_a_source_with_classes_is_tuned_in_all_of_them(config, source_of_two_classes, tmp_path, discriminator):
+    if not discriminator:
+        shutil.rmtree(source_of_two_classes / "discriminator")
+    options = {"pretrained_model_name_or_path": str(source_of_two_classes), "validation_steps": 2, "path_length_weight": 1.0}
+    task = train(config(**options, ewc_weight=10.0, ewc_samples=2, correspondence_weight=1.0))
+    pipe = GenerationPipeline.from_pretrained(str(tmp_path / "out" / "final"))
+    assert pipe.classes == ["clouds", "stripes"] and len(pipe(num_images=2, seed=0, label="stripes").images) == 2
+    # images in subfolders of their own are of none of these classes, and neither is told to the discriminator
+    batch = {"image": torch.zeros(4, 3, 16, 16), "label": torch.full((4,), 7)}
+    state = task.forward(batch, 0)
+    assert set(state.inputs["label"].tolist()) <= {0, 1}
+    for told in (state.label, state.drawn_label):
+        assert told.tolist() == [-1] * 4 if discriminator else told is None
+
+
+def test_an_adapter_is_saved_without_another_process(config, tmp_path, monkeypatch):
+    settings = config(train_parameters="affine", output="adapter")
+    task = GenerationFinetuningTask(settings, build_models(settings))
+    state = generation.process_state()
+    monkeypatch.setattr(type(state), "main_process_first", lambda self: pytest.fail("the other processes do not come here"))
+    task.save_pretrained(tmp_path)
+    assert (tmp_path / ADAPTER_FILE).is_file()
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,18 @@ def test_a_batch_of_one_has_finite_losses(image_folders, tiny_models, batch):
     assert all(task.generator_loss(task.forward(one, step), step)[0].isfinite() for step in range(8))
 
 
+def test_a_batch_of_one_has_no_painting_with_another_code(image_folders, tiny_models, batch):
+    for count, differ in ((1, False), (2, True)):
+        some = {key: value[:count] for key, value in batch.items()}
+        losses = []
+        for weight in (0.0, 0.5):
+            task = StylizationTask(config(image_folders, mismatch_weight=weight), tiny_models)
+            task.models["discriminator"].eval()  # spectral normalization would move on from one to the other
+            torch.manual_seed(0)
+            losses.append(float(task.discriminator_loss(task.forward(some, 3), 3)[0].detach()))
+        assert (losses[0] != losses[1]) == differ
+
+
 def test_every_loss_is_reported_and_reaches_its_player(image_folders, tiny_models, batch):
     task = StylizationTask(config(image_folders, r1_gamma=1.0, r1_every=1), tiny_models)
     state = task.forward(batch, 2)

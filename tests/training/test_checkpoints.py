@@ -25,6 +25,12 @@ def test_the_newest_is_found_and_the_oldest_go(tmp_path):
     assert (resolve_checkpoint(tmp_path, "latest") / "state").read_text() == "100"
 
 
+def test_a_limit_of_0_keeps_all(tmp_path):
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, write("state"), limit=0)
+    assert [folder.name for folder in complete_checkpoints(tmp_path)] == ["checkpoint-1", "checkpoint-2", "checkpoint-3"]
+
+
 def test_a_save_that_dies_leaves_the_one_before(tmp_path):
     save_checkpoint(tmp_path, 1, write("good"), limit=2)
 

@@ -48,6 +48,12 @@ def test_defaults_without_a_file():
         ({"mixed_precision": "fp8"}, "allowed: no, bf16, fp16"),
         ({"ema_decay": 1.0}, "`ema_decay`"),
         ({"train_batch_size": 0}, "`train_batch_size` is 0; it must be 1 at least"),
+        ({"checkpoints_total_limit": -1}, "`checkpoints_total_limit` is -1; it must be 0 or more"),
+        ({"lr_warmup_steps": -5}, "`lr_warmup_steps` is -5; it must be 0 or more"),
+        ({"validation_steps": -1}, "`validation_steps` is -1; it must be 0 or more"),
+        ({"collapse_steps": -1}, "`collapse_steps` is -1; it must be 0 or more"),
+        ({"dataloader_num_workers": -1}, "`dataloader_num_workers` is -1; it must be 0 or more"),
+        ({"lr_num_cycles": 0}, "`lr_num_cycles` is 0; it must be 1 at least"),
     ],
 )
 def test_bad_values_are_refused_by_name(values, message):

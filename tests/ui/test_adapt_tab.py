@@ -23,7 +23,7 @@ def test_an_adaptation_starts_with_zero_shot_and_ends_with_an_adapter(events, ph
     assert "<li>Style gained: good. The results are 27% nearer" in text
     assert zero_shot.size == after.size == (300, 200)
     assert file["value"] == visitor.adapter_file and file["interactive"]
-    assert visitor.has_adapter and visitor.stop_file is None
+    assert visitor.has_adapter and not visitor.stop()
 
 
 def test_a_bad_figure_comes_with_what_can_be_done_on_the_page():
@@ -75,7 +75,7 @@ def test_missing_images_are_asked_for_and_end_the_run(events, photo, styles, vis
     events.prepare(visitor)
     with pytest.raises(gr.Error, match="first"):
         list(events.adapt(given["photo"], given["styles"], 60, visitor))
-    assert visitor.stop_file is None
+    assert not visitor.stop()
 
 
 def test_a_saved_adapter_can_be_loaded_again(events, visitors, visitor, photo, styles, tmp_path):

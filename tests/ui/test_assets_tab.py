@@ -36,7 +36,7 @@ def test_a_set_shows_its_progress_and_ends_with_a_zip_file_and_an_animation(even
     assert "2 pictures of 2 files are ready." in text and same is visitor
     assert [(picture.size, name) for picture, name in pictures] == [((24, 16), "a.png"), ((24, 16), "b.png")]
     assert animation == str(visitor.animation_file) and Image.open(animation).n_frames == 6
-    assert download["value"] == visitor.assets_file and visitor.stop_file is None
+    assert download["value"] == visitor.assets_file and not visitor.stop()
     visitor.leave()
     assert not visitor.assets_file.exists() and not visitor.animation_file.exists()
 
@@ -64,7 +64,7 @@ def test_what_is_missing_or_wrong_is_said(events, files, styles, visitor, change
     arguments = {"files": files, "styles": styles, "visitor": visitor, **change}
     with pytest.raises(gr.Error, match=said):
         list(_assets(events, **arguments))
-    assert visitor.stop_file is None
+    assert not visitor.stop()
 
 
 def test_the_texts():

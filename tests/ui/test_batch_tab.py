@@ -41,7 +41,7 @@ def test_a_batch_shows_its_progress_and_ends_with_a_zip_file(events, photos, sty
     assert [(picture.size, name) for picture, name in shown] == [((30, 20), "sea.jpg"), ((30, 20), "hill.png")]
     assert download["value"] == visitor.zip_file and download["interactive"]
     assert zipfile.ZipFile(visitor.zip_file).namelist() == ["sea.jpg", "hill.png"]
-    assert visitor.stop_file is None
+    assert not visitor.stop()
 
 
 def test_pictures_are_sent_now_and_then_and_all_at_the_end(events, photos, styles, visitor):
@@ -93,7 +93,7 @@ def test_what_is_missing_or_too_much_is_said_and_ends_the_run(events, photos, st
     events.prepare(visitor)
     with pytest.raises(gr.Error, match=message):
         list(_batch(events, photos[:1] * count, styles if with_style else None, visitor))
-    assert visitor.stop_file is None
+    assert not visitor.stop()
 
 
 def test_settings_are_clamped(events, studio, photos, styles, visitor, monkeypatch):

@@ -31,7 +31,7 @@ def test_the_visitor_watches_and_gets_the_picture(events, photo, styles, visitor
     text, (_, after), download, note, _ = last
     assert "Done after 5 steps" in text and "300 × 200 px" in note
     assert Image.open(download["value"]).tobytes() == after.tobytes()
-    assert visitor.stop_file is None
+    assert not visitor.stop()
 
 
 def test_stop_keeps_the_best_so_far(events, photo, styles, visitor):
@@ -55,7 +55,7 @@ def test_an_adapter_alone_is_told_what_is_missing(events, photo, styles, visitor
     visitor.adapter_file.write_text('{"color": [0, 0, 200]}')
     with pytest.raises(gr.Error, match="needs style images"):
         run(events, photo, None, visitor, MY_ADAPTER)
-    assert visitor.stop_file is None
+    assert not visitor.stop()
     assert "Done" in run(events, photo, styles, visitor, BOTH)[-1][0]
 
 

@@ -55,6 +55,17 @@ def test_work_ends_when_its_visitor_is_gone(pipeline, tmp_path, end):
     assert not worker.is_alive()
 
 
+def test_a_cancelled_adaptation_leaves_the_adapter_from_before(pipeline, tmp_path):
+    (tmp_path / "adapter.safetensors").write_bytes(b"earlier")
+    pipeline.steps = 10**9
+    run = _run(pipeline, tmp_path)
+    next(run)
+    [worker] = [thread for thread in threading.enumerate() if thread.name == "adaptation"]
+    run.close()
+    worker.join(timeout=10)
+    assert (tmp_path / "adapter.safetensors").read_bytes() == b"earlier"
+
+
 def test_the_time_runs_before_the_first_report_and_between_reports(pipeline, tmp_path, monkeypatch):
     for module in (following, live_adaptation):
         monkeypatch.setattr(module, "SECONDS_BETWEEN_TICKS", 0.01)

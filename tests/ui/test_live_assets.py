@@ -100,6 +100,35 @@ def test_too_many_pixels_are_refused(make, uploads, monkeypatch):
         make(uploads)
 
 
+@pytest.mark.parametrize("trimmed", [True, False], ids=["large frames", "many frames"])
+def test_too_many_pixels_in_frames_are_refused(make, uploads, monkeypatch, trimmed):
+    monkeypatch.setattr(live_assets, "MAX_ASSET_PIXELS", 2000)
+    with pytest.raises(ImageError, match="frames of the sheets have more than 2,000 pixels together"):
+        if not trimmed:
+            make([uploads[0]], grid=Grid(2, 2))
+        told = json.loads(uploads[1].read_text(encoding="utf-8"))
+        for frame in told["frames"].values():
+            frame |= {"sourceSize": {"w": 40, "h": 40}, "spriteSourceSize": {"x": 0, "y": 0}}
+        uploads[1].write_text(json.dumps(told), encoding="utf-8")
+        make(uploads[:2])
+
+
+def test_without_a_picture_the_set_ends_with_what_failed(make, uploads, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    smooth_noise((64, 64), 1).save(bad)
+    bad.write_bytes(bad.read_bytes()[:100])
+    _, finished, names = make([bad, uploads[1]])
+    assert (finished.pictures, finished.files, finished.previews, finished.stopped, names) == (0, 2, [], False, [])
+    [(name, reason)] = finished.failed
+    assert name == "bad.jpg" and "Truncated" in reason
+
+
+def test_files_without_a_picture_to_paint_are_refused(make, uploads, tmp_path):
+    smooth_noise((16, 16), 1).save(tmp_path / "wall_normal.png")
+    with pytest.raises(ImageError, match="^There is no picture to paint among the files"):
+        make([uploads[1], tmp_path / "wall_normal.png"])
+
+
 def test_a_set_that_is_stopped_keeps_what_is_ready(make, uploads, tmp_path, monkeypatch):
     (tmp_path / "visit" / "stop").touch()
     _, finished, names = make(uploads)

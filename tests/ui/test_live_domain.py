@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from styleadapt import GeneratorAdapter
@@ -36,8 +38,12 @@ def test_it_tells_how_far_it_is_and_stopping_keeps_what_was_learned(start, tmp_p
     assert adapter.images == 1 and 2 <= adapter.steps < 600
 
 
-def test_a_caller_who_leaves_stops_it(start, tmp_path):
+def test_a_caller_who_leaves_stops_it_and_keeps_the_adapter_from_before(start, tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(b"earlier")
     work = start(600)
     next(work), next(work)
+    [worker] = [thread for thread in threading.enumerate() if thread.name == "domain"]
     work.close()
     assert (tmp_path / "stop").exists()
+    worker.join(timeout=60)
+    assert (tmp_path / "a.safetensors").read_bytes() == b"earlier"

@@ -17,9 +17,19 @@ def events(studio, visitors) -> Counting:
 def test_waiting_work_can_be_stopped(events):
     text, run, stop, visitor = events.prepare(None)
     assert "Waiting" in text and not run["interactive"] and stop["interactive"]
-    assert not visitor.stop_file.exists()
     assert "keeping what was counted" in events.stop(visitor)
-    assert visitor.stop_file.exists()
+    with events.running(visitor) as stop_file:
+        assert stop_file.exists()
+    with events.running(visitor) as stop_file:
+        assert not stop_file.exists()
+    assert "nothing to stop" in events.stop(visitor)
+
+
+def test_work_that_the_full_queue_refused_waits_no_more(events):
+    *_, visitor = events.prepare(None)
+    events.abandon(visitor)
+    assert "nothing to stop" in events.stop(visitor)
+    events.abandon(None)
 
 
 def test_without_work_there_is_nothing_to_stop(events, visitor):

@@ -186,15 +186,29 @@ def test_a_task_shows_what_it_uses(task):
     assert (hole["visible"], reference["visible"]) == (task == "inpaint", task == "colorize")
 
 
+def test_a_restoration_for_a_program_that_is_stopped_is_an_error_and_later_work_is_not(events, old_photo, visitor, monkeypatch):
+    from styleadapt.ui import live_restoration
+
+    settings = (old_photo, "denoise", "25", 1.0, None, None, visitor)
+    other = visitor.begin_run("adapt")
+    visitor.stop()
+    assert events.restore(*settings)[1]["value"].is_file() and other.exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(live_restoration, "unwanted", lambda stop_file: True)
+        with pytest.raises(gr.Error, match="stopped"):
+            events.restore(*settings)
+    assert visitor.stop()  # what ran before the restoration is still within reach
+
+
 def test_a_long_restoration_shows_the_time_left_and_can_be_stopped(events, old_photo, visitor, monkeypatch):
     monkeypatch.setattr("styleadapt.ui.live_restoration.SECONDS_BETWEEN_REPORTS", 0)
     settings = (old_photo, None, "denoise", "25", 1.0, None, None, visitor)
     first, report, last = events.painted_restore(*settings)
     assert "Restoring" in first[0] and first[1] == gr.skip()
     assert "Restoring, 0 s left" in report[0] and "<progress" in report[0]
-    assert "Done." in last[0] and last[2]["value"].is_file() and last[4] is visitor and visitor.stop_file is None
+    assert "Done." in last[0] and last[2]["value"].is_file() and last[4] is visitor and not visitor.stop()
     assert events.stop(visitor) == status("There is nothing to stop.")
     events.prepare(visitor)
     assert "Stopping, and keeping the photo as it was" in events.stop(visitor)
     first, last = events.painted_restore(*settings)
-    assert "Stopped" in last[0] and last[1] == last[2] == last[3] == gr.skip() and visitor.stop_file is None
+    assert "Stopped" in last[0] and last[1] == last[2] == last[3] == gr.skip() and not visitor.stop()

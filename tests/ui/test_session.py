@@ -32,23 +32,40 @@ def test_an_adapter_belongs_to_one_visitor(visitors, tmp_path):
     assert not second.has_adapter
 
 
-def test_stop_reaches_the_run_that_was_begun_last(visitor):
+def test_stop_reaches_what_runs(visitor):
     assert not visitor.stop()
-    stop_file = visitor.begin_run()
+    stop_file = visitor.begin_run("adapt")
     assert not stop_file.exists()
     assert visitor.stop()
     assert stop_file.exists()
-    visitor.end_run()
+    visitor.end_run(stop_file)
     assert not visitor.stop()
-    assert not visitor.begin_run().exists()
+
+
+def test_work_that_waits_is_stopped_before_it_begins(visitor):
+    visitor.wait("adapt")
+    assert visitor.stop()
+    visitor.wait("batch")
+    assert visitor.begin_run("adapt").exists() and not visitor.begin_run("batch").exists()
+
+
+def test_work_that_never_began_leaves_nothing_to_stop(visitor):
+    visitor.wait("adapt")
+    visitor.leave_queue("adapt")
+    assert not visitor.stop()
 
 
 def test_all_of_a_visitors_work_is_stopped_together_and_later_work_is_not(visitor):
-    first, second = visitor.begin_run(), visitor.begin_run()
-    visitor.end_run()
+    first, second = visitor.begin_run("adapt"), visitor.begin_run("restore")
     assert visitor.stop()
     assert first.exists() and second.exists()
-    assert not visitor.begin_run().exists()
+    assert not visitor.begin_run("restore").exists()
+
+
+def test_the_end_of_one_piece_of_work_leaves_the_others_to_stop(visitor):
+    first, second = visitor.begin_run("adapt"), visitor.begin_run("restore")
+    visitor.end_run(second)
+    assert visitor.stop() and first.exists() and not second.exists()
 
 
 def test_callers_through_mcp_share_a_session_of_gradios_but_no_visit(visitors, visitor):
@@ -62,7 +79,7 @@ def test_callers_through_mcp_share_a_session_of_gradios_but_no_visit(visitors, v
 
 def test_a_closed_page_stops_the_work_and_drops_results_but_not_the_adapter(visitors, tmp_path):
     visitor = visitors.open(session="tab")
-    stop_file = visitor.begin_run()
+    stop_file = visitor.begin_run("adapt")
     results = [visitor.picture_file, visitor.strip_file, visitor.regions_file, visitor.zip_file, visitor.video_file]
     results.append(visitor.restored_file(".jpg"))
     assert len({file.name for file in results}) == 6
@@ -78,7 +95,7 @@ def test_a_closed_page_stops_the_work_and_drops_results_but_not_the_adapter(visi
 
 
 def test_the_end_of_a_visit_deletes_everything(visitor):
-    visitor.begin_run()
+    visitor.begin_run("adapt")
     visitor.adapter_file.write_bytes(b"weights")
     visitor.remove()
     assert not visitor.folder.exists()

@@ -59,7 +59,7 @@ def test_a_clip_is_watched_and_can_be_played_and_downloaded(events, clip, styles
     text, _, playable, download, same = last
     assert "48 frames of 64 × 48 px, 2.0 s with sound" in text and same is visitor
     assert playable == download["value"] == visitor.video_file and download["interactive"]
-    assert visitor.stop_file is None
+    assert not visitor.stop()
 
 
 def test_the_settings_arrive(events, work, clip, styles, visitor):
@@ -75,6 +75,12 @@ def test_settings_are_clamped(events, work, clip, styles, visitor):
     assert (strength, keep, side, smoothing) == (1, False, video_tab.MAX_VIDEO_SIDE, 0)
     list(events.video(clip, styles, STYLE_IMAGES, 1, False, 0.9, 512, visitor, "0.02"))
     assert work.arguments[-1] == 0.02
+
+
+def test_a_mistyped_setting_is_told_before_the_last_result_is_cleared(events, work, clip, styles, visitor):
+    with pytest.raises(gr.Error, match="stroke size"):
+        next(events.video(clip, styles, STYLE_IMAGES, 1, False, 0.9, 512, visitor, "2%"))
+    assert work.arguments is None
 
 
 def test_the_adapter_is_taken_when_it_is_chosen(events, work, clip, visitor):
@@ -106,7 +112,7 @@ def test_a_clip_is_asked_for(events, styles, visitor):
     events.prepare(visitor)
     with pytest.raises(gr.Error, match="Choose a clip"):
         list(_video(events, None, styles, visitor))
-    assert visitor.stop_file is None
+    assert not visitor.stop()
 
 
 def test_a_large_file_is_refused_unopened(events, clip, styles, visitor, monkeypatch):
