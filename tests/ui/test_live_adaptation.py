@@ -55,7 +55,7 @@ def test_work_ends_when_its_visitor_is_gone(pipeline, tmp_path, end):
     assert not worker.is_alive()
 
 
-def test_a_cancelled_adaptation_leaves_the_adapter_from_before(pipeline, tmp_path):
+def test_a_canceled_adaptation_leaves_the_adapter_from_before(pipeline, tmp_path):
     (tmp_path / "adapter.safetensors").write_bytes(b"earlier")
     pipeline.steps = 10**9
     run = _run(pipeline, tmp_path)
