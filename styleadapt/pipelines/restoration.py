@@ -16,7 +16,6 @@ import torch
 from diffusers.utils import BaseOutput
 from PIL import Image
 
-from ..adaptation.loop import check_budget
 from ..adaptation.restoring import RestorationAdaptationConfig, RestorationAdaptationProgress, adapt_restorer
 from ..adapters.adapter import PACKAGED, RestorationAdapter
 from ..errors import ModelLoadError, RestorationStopped
@@ -257,7 +256,6 @@ class RestorationPipeline(AdapterMixin, StrictPipeline):
         if isinstance(images, (str, os.PathLike)) and Path(images).is_dir():
             images = list_images(images)
         given: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
-        check_budget(max_seconds, steps)
         with self._adapting():
             adapter = adapt_restorer(
                 self.restorer,
