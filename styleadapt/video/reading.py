@@ -1,7 +1,7 @@
 """Reads clips that may be broken or hostile: frames as a player shows them, with their times, and packets of sound."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -82,12 +82,12 @@ class VideoReader:
         self._file: BinaryIO = open(source, "rb")  # noqa: SIM115  # closed by close()
         self._whole = _ends_as_avi_says(self._file)
         self._container: Any = None
+        self._packets = self._demuxed()
         try:
             # Without a protocol, whatever names another file or an address leads nowhere.
             options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none", "max_pixels": str(MAX_FRAME_PIXELS)}
             self._container = av.open(self._file, options=options, metadata_errors="replace")
             self._choose_streams()
-            self._packets = self._demuxed()
             self._sound_before: list[av.Packet] = []
             self._ahead = self._first()
             self._measure(self._ahead[0], max_size)
@@ -182,6 +182,7 @@ class VideoReader:
         """Closes the file."""
         if self._container is not None:
             self._container.close()
+        self._packets.close()  # it holds this reader, and both would wait, decoder and all, for the garbage collector
         self._file.close()
 
     def __enter__(self) -> "VideoReader":
@@ -201,7 +202,7 @@ class VideoReader:
                 return frames
         raise VideoError(f"{self.source.name} has no frame that can be decoded")
 
-    def _demuxed(self) -> Iterator[av.Packet | None]:
+    def _demuxed(self) -> Generator[av.Packet | None, None, None]:
         """All packets; None in place of the rest where the file breaks off, for what the decoder still holds back."""
         packets = self._container.demux([s for s in (self._video, self.audio) if s is not None])
         while True:
