@@ -245,7 +245,8 @@ class GenerationTask:
         device = state.real.device
         with torch.autocast(device.type, enabled=False), own_forward(generator):
             # by the wrapped module, so that gradients are shared by all processes
-            out = self.modules["generator"](self.latents(count, device), label)
+            # with a gradient by the latents `w` has one, too, where fine-tuning freezes the mapping
+            out = self.modules["generator"](self.latents(count, device).requires_grad_(), label)
             sample = out.sample.float()
             penalty, mean = path_length_penalty(path_lengths(sample, out.w), generator.path_length_mean)
         self._means.append(mean)

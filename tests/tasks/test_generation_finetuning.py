@@ -108,6 +108,11 @@ def test_a_source_with_classes_is_tuned_in_all_of_them(config, source_of_two_cla
         assert told.tolist() == [-1] * 4 if discriminator else told is None
 
 
+def test_path_lengths_are_of_codes_whose_mapping_is_frozen_too(config):
+    task = train(config(train_parameters="affine", path_length_weight=2.0, path_length_every=1))
+    assert task.models["generator"].path_length_mean > 0
+
+
 def test_an_adapter_is_saved_without_another_process(config, tmp_path, monkeypatch):
     settings = config(train_parameters="affine", output="adapter")
     task = GenerationFinetuningTask(settings, build_models(settings))
