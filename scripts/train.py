@@ -1,11 +1,12 @@
 #!/usr/bin/env python
-"""Trains a model from nothing, or goes on from one: stylization, U-GAT-IT between two domains, or restoration of photos.
+"""Trains a model from nothing, or goes on from one: stylization, U-GAT-IT between two domains, restoration, or generation.
 
     accelerate launch scripts/train.py --config configs/base.yaml --photos DIR --paintings DIR [DIR ...]
     accelerate launch scripts/train.py --config configs/ugatit.yaml --domain_a DIR --domain_b DIR
     accelerate launch scripts/train.py --task restoration --config configs/denoise.yaml --photos DIR [DIR ...]
     accelerate launch scripts/train.py --task inpainting --config configs/inpaint.yaml --photos DIR [DIR ...]
     accelerate launch scripts/train.py --task colorization --config configs/colorize.yaml --photos DIR [DIR ...]
+    accelerate launch scripts/train.py --task generation --config configs/textures-64.yaml --train_data_dir DIR
     accelerate launch scripts/train.py --config ... --resume_from_checkpoint latest
     accelerate launch scripts/train.py --config ... --push_to_hub --hub_model_id USER/NAME
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import styleadapt
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), ROOT / "styleadapt" / "assets" / "README.md"]
@@ -38,6 +40,11 @@ def test_every_page_is_on_the_site():
     # a folder that the site leaves out holds templates
     pages = [page for page in DOCS.rglob("*.md") if f"{page.relative_to(DOCS).parts[0]}/" != site["exclude_docs"]]
     assert {page.relative_to(DOCS).as_posix() for page in pages} <= listed
+
+
+def test_the_overview_of_the_reference_has_every_public_name():
+    overview = (DOCS / "reference" / "index.md").read_text(encoding="utf-8")
+    assert [name for name in styleadapt.__all__ if f"[`{name}`]" not in overview] == []
 
 
 def headings(page: Path) -> set[str]:

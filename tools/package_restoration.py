@@ -2,7 +2,7 @@
 """Puts trained networks of restoration into the package, in half precision: what `RestorationPipeline.from_pretrained()` loads.
 
     python tools/package_restoration.py --restorer runs/denoise/best --restorer_natural runs/denoise-gan/final \
-        --inpainter runs/inpaint-gan/final --colorizer runs/colorize/best
+        --inpainter runs/inpaint-mean --colorizer runs/colorize/best
 
 Every option names a repo that scripts/train.py wrote; what is left out stays as it is in the package. The style encoder, with
 which the colorizer sees, is not written again: it is that of the packaged weights of stylization.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from .rejection import Rejection
-from .style_bank import Bank, draw_codes, read_bank
+from .style_bank import Bank, bank_digest, draw_codes, read_bank
 from .style_paint import SHORTEST, StylePainter
 from .transform import IMAGE_KEYS, ImageAugmentation
 
@@ -67,7 +67,7 @@ class StyleAugment(ImageAugmentation):
             raise ValueError(f"`size` must be {SHORTEST} at least and `tries` 1, got {size} and {tries}")
         self.strength = (float(strength[0]), float(strength[1]))
         self.mixed, self.size, self.tries = mixed, size, tries
-        self.bank = read_bank(bank)
+        self.bank, self.bank_digest = read_bank(bank), bank_digest(bank)
         self.rejection = None if reject is None else Rejection(reject)
         self.counts: Counter[str] = Counter(stylized=0, rejected=0, kept=0)
         self._paint = StylePainter(size)

@@ -1,5 +1,6 @@
 """A bank of style codes to augment with: the packaged one, one of the user's images, or codes as they are."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -61,6 +62,26 @@ def read_bank(bank: Bank | None = None) -> torch.Tensor:
     return codes
 
 
+def bank_digest(bank: Bank | None = None) -> str:
+    """Sixteen hexadecimal digits of what a bank was given as: of its codes, or of its images, whose codes are rounded otherwise
+    by another device or number of threads.
+
+    Raises:
+        ValueError, ImageError, FileNotFoundError: as `read_bank`.
+
+    >>> bank_digest() == bank_digest(packaged_bank()) != bank_digest(torch.zeros(1, 192))
+    True
+    """
+    digest = hashlib.sha256()
+    images = _images(bank)
+    if images is None:
+        digest.update(read_bank(bank).numpy().tobytes())
+    for image in images or []:
+        file = isinstance(image, (str, os.PathLike)) and Path(image).is_file()
+        digest.update(Path(image).read_bytes() if file else load_image(image).tobytes())
+    return digest.hexdigest()[:16]
+
+
 def draw_codes(bank: torch.Tensor, count: int, random: torch.Generator, mixed: float = 0.5) -> torch.Tensor:
     """Style codes drawn from a bank: one of it, or a point on the line between two.
 
@@ -114,13 +135,22 @@ def encode_styles(encoder: nn.Module, images: Sequence[Any]) -> torch.Tensor:
     return torch.cat([encoder(image_to_tensor(image)) for image in small])
 
 
-def _read_elsewhere(bank: Any) -> torch.Tensor:
+def _images(bank: Any) -> list[Any] | None:
+    """The images that a bank was given as; None for codes."""
+    if bank is None or isinstance(bank, torch.Tensor):
+        return None
     if isinstance(bank, (str, os.PathLike)):
         path = Path(bank)
         if path.suffix == ".safetensors":
-            return _read_codes(path)
-        bank = list_images(path) if path.is_dir() else [path]
-    images = [bank] if isinstance(bank, Image.Image) else list(bank)
+            return None
+        return list_images(path) if path.is_dir() else [path]
+    return [bank] if isinstance(bank, Image.Image) else list(bank)
+
+
+def _read_elsewhere(bank: Any) -> torch.Tensor:
+    images = _images(bank)
+    if images is None:
+        return _read_codes(Path(bank))
     if not images:
         raise ValueError("`bank` is empty; give one style image at least, or None for the packaged codes")
     return encode_styles(StyleEncoder.from_pretrained(str(WEIGHTS), subfolder="style_encoder"), images)

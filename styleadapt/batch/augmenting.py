@@ -63,7 +63,7 @@ def augment_photos(
     told = {
         **settings,
         "model": weights_fingerprint(),
-        "bank": hashlib.sha256(augment.bank.numpy().tobytes()).hexdigest()[:16],
+        "bank": augment.bank_digest,
         "strength": list(augment.strength),
         "mixed": augment.mixed,
         "size": augment.size,
@@ -107,7 +107,8 @@ def _copies(photo: Photo, copies: int) -> Iterator[Photo]:
 
 def _augmented(augment: StyleAugment, data: PhotoData, seed: int, device: torch.device) -> Image.Image:
     image, alpha = split_alpha(load_image(data.encoded))
-    digest = hashlib.sha256(f"{seed} {data.copy}".encode()).digest()
+    # a file's name may hold bytes that are no UTF-8
+    digest = hashlib.sha256(f"{seed} {data.copy}".encode("utf-8", "surrogatepass")).digest()
     random = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
     done = augment.augment(to_batch(image).to(device), random)
     result: Image.Image = from_batch(done, image, torch.ones(1, dtype=torch.bool))

@@ -25,13 +25,15 @@ from ..images.formats import identify
 from ..images.images import load_image, open_image, save_image
 from ..images.whole_files import write_whole
 from ..pipelines.game_assets import GameAssetPipeline, SetLook
-from ..pipelines.image_io import ImageLike
+from ..pipelines.image_io import ImageLike, as_list
 from .game_plan import KEEP, OWN_FILES, PAINT, FilePlan, plan_folder
 from .manifest import Entry, Manifest, fingerprint, prepare_folder
-from .restoring import fingerprint_of
+from .restoring import content_of
 
 NORMALS = ("keep", "match")
 _LOOK, _PALETTES = OWN_FILES[2], OWN_FILES[3:]
+# that have frames; in the other formats there may be previews or pages
+_ANIMATED = ("PNG", "WEBP")
 _FILES_AT_A_TIME, _PIXELS_AT_A_TIME = 64, 1 << 21
 
 
@@ -104,9 +106,12 @@ def stylize_folder(
         "shared_statistics": shared_statistics,
     }
     given = None if palette is None else read_palette(palette)
+    styles = None if style is None else [open_image(image) for image in as_list(style, "style")]
+    pipe.stylizer.encode_style(styles)  # says what is wrong with the style before a folder is made
     settings = {
-        "style": _digest(pipe.stylizer.encode_style(style)),
-        "model": fingerprint_of(pipe.stylizer),
+        "styles": [content_of(image) for image in styles or []],
+        "adapters": _adapters(pipe),
+        "model": pipe.stylizer.fingerprint,
         "tile": tile,
         "tile_match": list(tile_match),
         "grid": None if grid is None else f"{grid.width}x{grid.height}",
@@ -118,7 +123,7 @@ def stylize_folder(
     if overwrite:
         for name in (_LOOK, *_PALETTES):
             (output / name).unlink(missing_ok=True)
-    run = _Run(pipe, plans, output, fingerprint(settings), _look(pipe, plans, output, style, given, options), normals)
+    run = _Run(pipe, plans, output, fingerprint(settings), _look(pipe, plans, output, styles, given, options), normals)
     with Manifest(output, part=0) as manifest:
         due = [(number, plan) for number, plan in enumerate(plans) if not run.is_made(plan, manifest.entries.get(plan.name))]
         finished = 0
@@ -137,9 +142,16 @@ def load_asset(plan: FilePlan) -> Asset:
     """The picture of a plan with its frames.
 
     Raises:
-        ImageError: it cannot be read, or its frames do not fit it.
+        ImageError: it cannot be read, or its frames do not fit it; an animation, or transparency that its format does not keep.
     """
     image = load_image(plan.path)
+    with open(plan.path, "rb") as file:
+        header = identify(file)
+        frames = getattr(header, "n_frames", 1) if header.format in _ANIMATED else 1
+    if frames > 1:
+        raise ImageError(f"is an animation of {frames} frames, of which one would be left; save it as a sheet")
+    if plan.path.suffix.lower() == ".bmp" and image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255):
+        raise ImageError("is a BMP file with transparency, which is not written; save it as PNG")
     return Asset(image, plan.frames(image.size), plan.tile, plan.key)
 
 
@@ -220,7 +232,11 @@ class _Run:
                 color = next(other for other in self.plans if other.name == name)
                 save_asset(self._matched(plan, color), target, exact=False)
                 return
-        write_whole(target, plan.path.read_bytes())
+        try:
+            data = plan.path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"cannot be read: {error.strerror}") from error
+        write_whole(target, data)
 
     def _matched(self, plan: FilePlan, color: FilePlan) -> Image.Image:
         normals, asset = open_image(plan.path), load_asset(color)
@@ -318,5 +334,13 @@ def _pixels(plan: FilePlan) -> int:
         return 0
 
 
-def _digest(code: torch.Tensor) -> str:
-    return hashlib.sha256(code.detach().to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes()).hexdigest()[:16]
+def _adapters(pipe: GameAssetPipeline) -> list[list[Any]]:
+    """Content and weight of each active adapter. A style code would not do, since it differs with the number of threads."""
+    found = []
+    for name, weight in pipe.stylizer._active.items():
+        adapter, digest = pipe.stylizer._adapters[name], hashlib.sha256()
+        tensors = {**{key: getattr(adapter, key) for key in adapter.other_tensors}, **adapter.deltas}
+        for key, tensor in sorted(tensors.items()):
+            digest.update(key.encode() + tensor.detach().to("cpu", torch.float16).numpy().tobytes())
+        found.append([digest.hexdigest()[:16], weight])
+    return found

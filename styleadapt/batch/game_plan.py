@@ -50,8 +50,11 @@ class FilePlan:
 
     @property
     def version(self) -> str:
-        """Changes when the file does, or one that tells its frames."""
-        states = [path.stat() for path in (self.path, *self.told_by)]
+        """Changes when the file does, or one that tells its frames; "" if one cannot be asked, of which its reading tells."""
+        try:
+            states = [path.stat() for path in (self.path, *self.told_by)]
+        except OSError:
+            return ""
         return " ".join(f"{state.st_size}-{state.st_mtime_ns}" for state in states)
 
     def frames(self, size: tuple[int, int]) -> Sequence[Frame]:

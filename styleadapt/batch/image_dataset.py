@@ -1,10 +1,11 @@
 """Saves a folder of results as a data set that `datasets.load_dataset` opens, locally and from the Hub."""
 
 import json
+import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,10 +13,14 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from ..errors import HubError
 from ..hub.hub import retried
-from .manifest import MANIFEST_FILE, SETTINGS_FILE, Entry, write_whole
+from ..images.whole_files import write_whole
+from .manifest import MANIFEST_FILE, SETTINGS_FILE, Entry
+
+logger = logging.getLogger(__name__)
 
 SUBFOLDER = "train"
 METADATA_FILE = "metadata.jsonl"
+_PATHS = ("_file_name", "_file_names")
 # what the Hub allows
 _MOST_FILES_A_FOLDER = 10_000
 # of the maker's machine, or of no interest to anyone else
@@ -26,7 +31,7 @@ def write_image_dataset(
     folder: str | os.PathLike, entries: Iterable[Entry], settings: dict[str, Any], license: str = "unknown"
 ) -> None:
     """Makes a folder of results one that `datasets.load_dataset(folder)` opens, with the columns `image`, `input` (name of the
-    photo) and those of the photos' own data set.
+    photo) and those of the photos' own data set, of which `x_file_name` becomes `x_filename`.
 
     Args:
         folder: holds the results in its subfolder `train`.
@@ -38,15 +43,17 @@ def write_image_dataset(
         OSError: it cannot be written to.
     """
     folder = Path(folder)
+    entries = list(entries)
+    names = _column_names({"input", *(key for entry in entries for key in entry.columns)})
     lines = []
     for entry in entries:
         if entry.output is not None:
-            columns = {key: _storable(value) for key, value in {"input": entry.input, **entry.columns}.items()}
+            columns = {names[key]: _storable(value) for key, value in {"input": entry.input, **entry.columns}.items()}
             name = PurePosixPath(entry.output).relative_to(SUBFOLDER).as_posix()
             lines.append(json.dumps({**columns, "file_name": name}) + "\n")
     (folder / SUBFOLDER).mkdir(exist_ok=True)
-    write_whole(folder / SUBFOLDER / METADATA_FILE, "".join(lines))
-    write_whole(folder / "README.md", str(dataset_card(folder.resolve().name, len(lines), settings, license)))
+    write_whole(folder / SUBFOLDER / METADATA_FILE, "".join(lines).encode())
+    write_whole(folder / "README.md", str(dataset_card(folder.resolve().name, len(lines), settings, license)).encode())
 
 
 def dataset_card(title: str, pictures: int, settings: dict[str, Any], license: str = "unknown") -> DatasetCard:
@@ -62,7 +69,8 @@ def dataset_card(title: str, pictures: int, settings: dict[str, Any], license: s
         tags=["styleadapt", "style-transfer"],
         configs=[{"config_name": "default", "data_files": [{"split": SUBFOLDER, "path": f"{SUBFOLDER}/**"}]}],
     )
-    rows = "\n".join(f"| `{key}` | {_cell(value)} |" for key, value in settings.items() if value not in (None, False))
+    told = {key: value for key, value in settings.items() if value is not None and value is not False}
+    rows = "\n".join(f"| `{key}` | {_cell(value)} |" for key, value in told.items())
     text = f"""# {title.split("/")[-1]}
 
 {pictures} photo{"s" if pictures != 1 else ""}, stylized with `styleadapt`.
@@ -125,7 +133,7 @@ def push_image_dataset(
     )
     with open(folder / SUBFOLDER / METADATA_FILE, encoding="utf-8") as file:
         pictures = sum(1 for _ in file)
-    write_whole(folder / "README.md", str(dataset_card(made.repo_id, pictures, settings, license)))
+    write_whole(folder / "README.md", str(dataset_card(made.repo_id, pictures, settings, license)).encode())
     commit = retried(
         f"upload {folder} to {made.repo_id}",
         lambda: api.upload_folder(
@@ -148,6 +156,18 @@ def _require_few_files(folder: Path, repo_id: str) -> None:
             f"{where} holds {count} files, and the Hub takes {_MOST_FILES_A_FOLDER} a folder: publish it packed as parquet, with "
             f"datasets.load_dataset({str(folder)!r}, split={SUBFOLDER!r}).push_to_hub({repo_id!r})"
         )
+
+
+def _column_names(columns: Collection[str]) -> dict[str, str]:
+    """What each column is called in the data set. `datasets` takes a text of the name `x_file_name` for the path of a picture."""
+    names = {column: column for column in columns}
+    for column in sorted(columns):
+        if column.endswith(_PATHS):
+            names[column] = "filename".join(column.rsplit("file_name", 1))
+            while names[column] in columns:
+                names[column] += "_"
+            logger.warning("the column %s is called %s, since `datasets` would take it for pictures", column, names[column])
+    return names
 
 
 def _storable(value: Any) -> Any:

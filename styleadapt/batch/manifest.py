@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from ..errors import ManifestError
+from ..images.whole_files import write_whole
 
 MANIFEST_FILE = "manifest.jsonl"
 SETTINGS_FILE = "settings.json"
@@ -108,7 +109,7 @@ class Manifest:
             if entry.output is not None or entry.input in inputs:
                 results[entry.output or f"{entry.input}\0failed"] = entry
         entries = sorted(results.values(), key=lambda e: (e.number, e.input))
-        write_whole(self.folder / MANIFEST_FILE, "".join(entry.line() for entry in entries))
+        write_whole(self.folder / MANIFEST_FILE, "".join(entry.line() for entry in entries).encode())
         for file in files:
             if file.name != MANIFEST_FILE:
                 file.unlink()
@@ -142,7 +143,7 @@ def prepare_folder(folder: str | os.PathLike, settings: dict[str, Any], overwrit
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / SETTINGS_FILE
     if not file.is_file():
-        found = next(folder.iterdir(), None)
+        found = next((path for path in folder.iterdir() if not _is_nothing(path)), None)
         if found is not None:
             raise ManifestError(
                 f"{folder} holds {found.name} and no results of this command ({SETTINGS_FILE}); name a new or an empty folder"
@@ -153,18 +154,12 @@ def prepare_folder(folder: str | os.PathLike, settings: dict[str, Any], overwrit
         _require_same(folder, settings)
     for partial in folder.rglob(".*.partial"):
         partial.unlink(missing_ok=True)
-    write_whole(file, json.dumps(settings, indent=2) + "\n")
+    write_whole(file, (json.dumps(settings, indent=2) + "\n").encode())
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Writes a text file, which appears whole or not at all.
-
-    Raises:
-        OSError: it cannot be written, and what stood there still stands.
-    """
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, file)
+def _is_nothing(path: Path) -> bool:
+    """What a killed process or the Finder of macOS leaves in a folder that is empty to its owner."""
+    return path.name == ".DS_Store" or path.match(".*.partial")
 
 
 def _require_same(folder: Path, settings: dict[str, Any]) -> None:

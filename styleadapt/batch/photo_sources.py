@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.records import Columns, fetch, find_columns
-from ..data.sources import open_dataset
+from ..data.sources import _classes, open_dataset
 from ..errors import ImageError, SourceError
 from ..images.image_files import list_images
 
@@ -22,7 +22,7 @@ class PhotoData:
 
     Args:
         encoded: path of its file, or the file's bytes.
-        columns: what else its row holds in text, numbers and truth values; class labels by name.
+        columns: what else its row holds in text, numbers and truth values; class labels by name, and none that is unknown.
         copy: tells several results of one photo apart, where its maker draws numbers.
     """
 
@@ -51,7 +51,7 @@ class Photo:
 
 
 class FolderPhotos:
-    """The image files below a folder, sorted.
+    """The image files below a folder, sorted. If each lies in one of two or more subfolders, that is its column `label`.
 
     Raises:
         FileNotFoundError: `folder` does not exist or holds no image file.
@@ -69,9 +69,12 @@ class FolderPhotos:
         return len(self.files)
 
     def __iter__(self) -> Iterator[Photo]:
+        classes = set(_classes(str(self.folder), list(map(str, self.files))))
         for number, file in enumerate(self.files):
             name = file.relative_to(self.folder).as_posix()
-            yield Photo(number, name, name, _file_version(file), lambda file=file: PhotoData(str(file)))  # type: ignore[misc]
+            columns = {"label": file.parent.name} if file.parent.name in classes else {}
+            read = lambda file=file, columns=columns: PhotoData(str(file), columns)  # noqa: E731
+            yield Photo(number, name, name, _file_version(file), read)
 
 
 class DatasetPhotos:
@@ -185,8 +188,12 @@ def _plain_columns(
     for column, value in row.items():
         if column in images or column in _RESERVED_COLUMNS or not isinstance(value, (str, int, float)):
             continue
-        by_name = isinstance(value, int) and type(features[column]).__name__ == "ClassLabel" and value >= 0
-        yield column, features[column].int2str(value) if by_name else value
+        if type(features[column]).__name__ == "ClassLabel" and isinstance(value, int):
+            # below 0 the class is unknown, and a number among names would make a column of two types
+            if value < 0:
+                continue
+            value = features[column].int2str(value)
+        yield column, value
 
 
 def _file_version(file: Path) -> str:

@@ -64,8 +64,8 @@ def restore_photos(
         "task": task,
         "level": level,
         "fidelity": fidelity,
-        "mask": _content(mask),
-        "reference": _content(reference),
+        "mask": content_of(mask),
+        "reference": content_of(reference),
     }
     return make_pictures(
         lambda data: make(data.encoded),
@@ -125,7 +125,7 @@ def fingerprint_of(pipe: StrictPipeline) -> str:
     return digest.hexdigest()[:16]
 
 
-def _content(image: ImageSource | None) -> str | None:
+def content_of(image: ImageSource | None) -> str | None:
     """Sixteen hexadecimal digits of what an image shows."""
     if image is None:
         return None

@@ -21,7 +21,7 @@ _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 _SEPARATORS = re.compile(r"[/\\]+")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 # devices of Windows, whatever extension they are given
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
 _LONGEST_PART = 120  # bytes; file systems take 255, and an extension, a number and a partial file's name have to fit
 _DEEPEST = 8
 
@@ -70,7 +70,7 @@ def _portable_part(part: str) -> str:
     # names that begin so are hidden, or passed over by `datasets`
     if part.startswith((".", "__")) or not part:
         part = "_" + part.lstrip("._")
-    if _RESERVED.fullmatch(part):
+    if RESERVED.fullmatch(part):
         part = re.sub(r"^[^.\s]+", r"\g<0>_", part)
     encoded = part.encode()
     if len(encoded) > _LONGEST_PART:

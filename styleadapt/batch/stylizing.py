@@ -144,6 +144,22 @@ def save_result(
     save_picture(picture, target, kept, encoded)
 
 
+def photo_failure(error: Exception, path: str = "") -> str | None:
+    """What is wrong with one photo, or with its size, in one line; None for a defect of the program, which is neither.
+
+    Args:
+        path: of the photo, which the line leaves out if the error begins with it.
+
+    >>> photo_failure(ValueError("a.png is empty"), "a.png"), photo_failure(MemoryError()), photo_failure(KeyError("a"))
+    ('is empty', 'MemoryError', None)
+    """
+    # on the CPU torch has no type of its own for it
+    no_memory = isinstance(error, RuntimeError) and any(text in str(error) for text in ("DefaultCPUAllocator", "allocate memory"))
+    if not no_memory and not isinstance(error, (ValueError, OSError, MemoryError, torch.OutOfMemoryError)):
+        return None
+    return " ".join(str(error).split()).removeprefix(path).lstrip() or type(error).__name__
+
+
 @dataclasses.dataclass(frozen=True)
 class _Run:
     """What is the same for all photos."""
@@ -182,14 +198,13 @@ class _Run:
             shallow = suffix.lower() not in DEEP_FORMATS and self.format == "keep" and isinstance(picture, np.ndarray)
             output = stem + (".png" if shallow else suffix)
             save_result(picture, self.folder / output, source, self.metadata, data.encoded)
-        # what is wrong with one photo, or with its size; a defect of the program is neither
-        except (ValueError, OSError, MemoryError, torch.OutOfMemoryError) as error:
+        except Exception as error:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 hint = "what is finished is kept, and the same run goes on when that is mended"
                 raise OSError(error.errno, f"{error.strerror}; {hint}", error.filename) from error
-            reason = " ".join(str(error).split()) or type(error).__name__
-            if isinstance(data.encoded, str):
-                reason = reason.removeprefix(data.encoded).lstrip()
+            reason = photo_failure(error, data.encoded if isinstance(data.encoded, str) else "")
+            if reason is None:
+                raise
             return dataclasses.replace(entry, error=reason, finished=time.time(), seconds=_since(start))
         width, height = picture_size(picture)
         return dataclasses.replace(

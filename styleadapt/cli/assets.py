@@ -10,7 +10,8 @@ pieces belong together. Alpha stays as it is. Frames of sheets are painted apart
 TexturePacker, of Tiled's tile sets, of Godot's resources, or of --grid. Normal, roughness, height and other maps of materials are
 kept, by their suffixes. All other files are copied, so that references go on working. OUT must be new, empty, or of a run that
 was stopped: the same command goes on there, `manifest.jsonl` has a line for every file, and `--overwrite` makes all anew. Files
-that fail are listed at the end; the exit status is then 1. One picture goes to the file OUT, with its JSON file beside it.
+that fail are listed at the end; the exit status is then 1. One picture is painted whatever its suffix, and goes to the file OUT,
+with its JSON file beside it.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import add_model_options, advance, new_parser, progress_bar, report_failed
+from .paths import check_not_read
 
 if TYPE_CHECKING:
     from ..batch.manifest import Entry
@@ -108,31 +110,35 @@ def _stylize_folder(args: argparse.Namespace, source: Path, output: Path) -> int
 def _stylize_file(args: argparse.Namespace, source: Path, target: Path) -> int:
     """By way of folders of its own, in which the picture and what tells its frames are alone."""
     from ..batch.game_plan import WRITTEN
+    from ..game.materials import COLOR, material_roles
     from ..game.sheets import renamed_sheet
     from ..images.whole_files import check_writable, write_whole
 
     if target.suffix.lower() != source.suffix.lower() or target.suffix.lower() not in WRITTEN:
         raise ValueError(f"--output {target} must end in {source.suffix}, as {source} does, which is one of {', '.join(WRITTEN)}")
     told, told_target = source.with_suffix(".json"), target.with_suffix(".json")
-    for file, other in ((target, source), *([(told_target, told)] if told.is_file() else [])):
-        if file.resolve() == other.resolve():
-            raise ValueError(f"the output {file} would overwrite a file that is read; give another --output")
+    targets = [target, told_target] if told.is_file() else [target]
+    check_not_read(targets, [source, told, *map(Path, args.style or [])])
+    for file in targets:
         if file.exists() and not args.overwrite:
             raise ValueError(f"{file} exists; give another --output, or --overwrite")
     check_writable(target)
     with tempfile.TemporaryDirectory() as folder:
         alone, made = Path(folder, "in"), Path(folder, "out")
         alone.mkdir()
-        for file in (source, told):
+        # a single picture is painted even if its suffix says that it is a map, which would be kept
+        is_map = material_roles([source.name])[source.name] != COLOR
+        picture = Path(f"{source.stem}_{COLOR}{source.suffix}" if is_map else source.name)
+        for file, name in ((source, picture), (told, picture.with_suffix(".json"))):
             if file.is_file():
-                shutil.copy(file, alone / file.name)
+                shutil.copy(file, alone / name)
         for entry in _make(args, alone, made):
             if entry.error:
-                raise ValueError(f"{source.parent / entry.input} {entry.error}")
+                raise ValueError(f"{source if entry.input == picture.name else told} {entry.error}")
         if told.is_file():
             text = renamed_sheet(told.read_text(encoding="utf-8-sig"), source.name, target.name)
             write_whole(told_target, text.encode())
-        write_whole(target, (made / source.name).read_bytes())
+        write_whole(target, (made / picture).read_bytes())
     print(f"{source} -> {target}")
     return 0
 

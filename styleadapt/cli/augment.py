@@ -18,12 +18,17 @@ other augmentations.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .options import add_dataset_options, advance, dataset_settings, new_parser, progress_bar, report_failed
-
-if TYPE_CHECKING:
-    pass
+from .options import (
+    add_dataset_options,
+    add_publishing_options,
+    advance,
+    complete_publishing,
+    dataset_settings,
+    new_parser,
+    progress_bar,
+    report_failed,
+)
 
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
@@ -52,18 +57,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "--tries", type=int, default=3, metavar="N", help="with --reject: draws of a copy; after them it is the image"
     )
     rare.add_argument("--format", choices=FORMATS, default="keep", help="of the files")
-    rare.add_argument("--metadata", choices=METADATA, default="all", help="EXIF to keep")
+    rare.add_argument("--metadata", choices=METADATA, help="EXIF to keep; all by default, no-location with --push_to_hub")
     rare.add_argument("--num_threads", type=int, metavar="N", help="of each process; the cores are shared by default")
     dataset = parser.add_argument_group("rarely needed: data sets")
     add_dataset_options(dataset)
-    dataset.add_argument("--push_to_hub", action="store_true", help="publish the result as a data set")
-    dataset.add_argument("--hub_dataset_id", metavar="ID", help="user/name; the name of OUT by default")
-    dataset.add_argument("--hub_private", action="store_true", default=None, help="if the data set is new")
-    dataset.add_argument("--hub_license", metavar="L", default="unknown", help="an identifier of the Hub, such as cc-by-4.0")
+    add_publishing_options(dataset)
     args = parser.parse_args(arguments)
-    if args.push_to_hub and args.output_format == "folder":
-        parser.error("--push_to_hub publishes a data set: leave out --output_format folder")
-    args.output_format = args.output_format or ("dataset" if args.push_to_hub else "folder")
+    complete_publishing(args, parser.error)
     for name in ("copies", "tries", "num_threads"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name} is {getattr(args, name)}; it must be 1 at least")

@@ -5,11 +5,14 @@
 
 U-GAT-IT, as the authors' code saves it: a dict with the state dicts genA2B, genB2A, disGA, disGB, disLA and disLB; the repo is
 one that `TranslationPipeline.from_pretrained` loads. StyleGAN2: a network pickle of NVlabs' StyleGAN2-ADA, whose code is not
-run, or a checkpoint of rosinality's stylegan2-pytorch; generator and discriminator are written. Anything else is refused.
+run, or a checkpoint of rosinality's stylegan2-pytorch; the repo is one that `GenerationPipeline.from_pretrained` loads, with the
+discriminator beside it, if there is one, for training. Anything else is refused.
 """
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from .options import new_parser
 
@@ -44,11 +47,11 @@ def _ugatit(args: argparse.Namespace) -> dict:
 
 
 def _stylegan2(args: argparse.Namespace) -> dict:
-    from pathlib import Path
-
+    from .. import GenerationPipeline
     from ..models.stylegan2_checkpoint import load_stylegan2_checkpoint
 
-    models = load_stylegan2_checkpoint(args.checkpoint)
-    for name, model in models.items():
-        model.save_pretrained(Path(args.output) / name)
+    models: dict[str, Any] = load_stylegan2_checkpoint(args.checkpoint)
+    GenerationPipeline(models["generator"]).save_pretrained(args.output)
+    if "discriminator" in models:
+        models["discriminator"].save_pretrained(Path(args.output) / "discriminator")
     return models

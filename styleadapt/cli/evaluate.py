@@ -37,7 +37,8 @@ Augmentation: classifiers trained on photos with each augmentation, and tested o
 --adapt takes seconds, so that its result differs a little from run to run; --steps in its place gives the same one again.
 Without --backbone each figure has the network that papers measure it with (VGG-19; Inception for distances of sets) if
 torchvision and its weights are on this machine, and `embedded` otherwise. Figures of different backbones do not compare. Training
-and adapting look through `embedded`, which flatters their results: name another to compare this toolkit with other methods.
+and adapting look through VGG-16, the style encoder through `embedded`, so that VGG-19 and `embedded` flatter this toolkit:
+compare it with other methods by --backbone efficientnet-lite2.
 """
 
 

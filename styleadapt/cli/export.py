@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     for folder in filter(None, (args.output, args.web)):
         refuse_overwriting(folder)
+    if args.web is not None and args.output.resolve().is_relative_to(args.web.resolve()):
+        raise ValueError(f"--output {args.output} lies in the folder of the page, --web {args.web}; name another folder")
     runtime = None if args.web is None else read_runtime(args.onnxruntime_web)
     pipe = StyleTransferPipeline.from_pretrained(args.pretrained_model_name_or_path)
     if args.adapter:

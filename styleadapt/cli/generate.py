@@ -14,6 +14,7 @@ a clip that goes from picture to picture and back to the first one.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,13 +84,18 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--adapter_weights is given without --adapter")
     clip = None if args.interpolate is None else Path(args.interpolate)
     if clip is not None:
+        from ..pipelines.latent_space import MOST_STEPS
         from ..video.picture_clips import check_clip_name
 
         check_clip_name(clip)
         if args.num_images < 2:
             raise ValueError(f"--interpolate goes from picture to picture; give --num_images 2 at least, not {args.num_images}")
+        if not 1 <= args.steps < MOST_STEPS:
+            raise ValueError(f"--steps is {args.steps}; it must lie between 1 and {MOST_STEPS - 1}")
         if args.rate < 1:
             raise ValueError(f"--rate is {args.rate}; it must be 1 at least")
+        if clip.suffix.lower() != ".gif":
+            import av  # noqa: F401  # a missing package is told before pictures are made
         check_writable(clip)
     check_writable(target if one_file else target / "0000.png")
     pipe = _load(args)
@@ -125,16 +131,20 @@ def _write_classes(args: argparse.Namespace, target: Path) -> int:
 
 
 def _folder_names(classes: Sequence[str]) -> list[str]:
-    """A folder for each class: of its name, or of its number where the name is none for a folder. No two are the same.
+    """A folder for each class: of its name, or of its number where the name is none for a folder, or differs from another class's
+    in upper and lower case alone, which most disks take for the same. No two are the same.
 
-    >>> _folder_names(["0", "10", "2", "../oak", "c/oak", "class-4"])
-    ['0', '10', '2', 'class-3', 'class-4-', 'class-4']
+    >>> _folder_names(["0", "10", "../oak", "c/oak", "Class-3", "Elm", "elm"])
+    ['0', '10', 'class-2', 'class-3-', 'Class-3', 'class-5', 'class-6']
     """
+    alike = Counter(name.casefold() for name in classes)
     folders = []
     for n, name in enumerate(classes):
-        folder = name if _is_folder_name(name) else f"class-{n}"
-        while folder != name and folder in classes:
-            folder += "-"
+        folder = name
+        if not _is_folder_name(name) or alike[name.casefold()] > 1:
+            folder = f"class-{n}"
+            while folder in alike:
+                folder += "-"
         folders.append(folder)
     return folders
 
@@ -142,11 +152,13 @@ def _folder_names(classes: Sequence[str]) -> list[str]:
 def _is_folder_name(name: str) -> bool:
     """Whether a class's name, which comes with a model, can name a folder anywhere, and cannot be taken for a path.
 
-    >>> [_is_folder_name(name) for name in ("oak tree", "12", "../oak", "c:oak", ".oak")]
-    [True, True, False, False, False]
+    >>> [_is_folder_name(name) for name in ("oak tree", "12", "../oak", "c:oak", ".oak", "nul")]
+    [True, True, False, False, False, False]
     """
+    from ..batch.result_names import RESERVED
+
     plain = all(letter.isalnum() or letter in " -_()" for letter in name)
-    return plain and name == name.strip() and len(name.encode()) <= 100
+    return plain and name == name.strip() and len(name.encode()) <= 100 and not RESERVED.fullmatch(name)
 
 
 def _write(pictures: "list[Image.Image]", target: Path, one_file: bool, grid: bool) -> None:

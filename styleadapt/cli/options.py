@@ -1,7 +1,6 @@
 """Helpers that the subcommands share: the layout of their help, common options, and a clean stop at Ctrl-C."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -67,19 +66,21 @@ def dataset_settings(args: argparse.Namespace) -> dict[str, Any]:
     return {"dataset": args.input, **{name: getattr(args, name) for name in _OF_DATASET}}
 
 
-def check_folder_name(output: str) -> None:
-    """Raises ValueError if the output of many photos is named like an image or a clip, unless a slash ends it or it is there.
+def add_publishing_options(group: argparse._ActionsContainer) -> None:
+    """Adds whether the result is published as a data set of the Hub, and under which name."""
+    group.add_argument("--push_to_hub", action="store_true", help="publish the result as a data set")
+    group.add_argument("--hub_dataset_id", metavar="ID", help="user/name; the name of OUT by default")
+    group.add_argument("--hub_private", action="store_true", default=None, help="if the data set is new")
+    group.add_argument("--hub_license", metavar="L", default="unknown", help="an identifier of the Hub, such as cc-by-4.0")
 
-    >>> check_folder_name("out.png")
-    Traceback (most recent call last):
-    ValueError: --output out.png is one file; several photos need a folder, whose name may have a slash at its end
-    """
-    from ..images.images import WRITABLE_EXTENSIONS
 
-    path = Path(output)
-    separators = tuple(filter(None, (os.sep, os.altsep)))
-    if path.suffix.lower() in (*WRITABLE_EXTENSIONS, *CLIP_EXTENSIONS) and not output.endswith(separators) and not path.is_dir():
-        raise ValueError(f"--output {output} is one file; several photos need a folder, whose name may have a slash at its end")
+def complete_publishing(args: argparse.Namespace, refuse: Callable[[str], Any]) -> None:
+    """Sets `args.output_format` and `args.metadata` where they were left out: what is published is a data set, and says nothing
+    of where its photos were taken."""
+    if args.push_to_hub and args.output_format == "folder":
+        refuse("--push_to_hub publishes a data set: leave out --output_format folder")
+    args.output_format = args.output_format or ("dataset" if args.push_to_hub else "folder")
+    args.metadata = args.metadata or ("no-location" if args.push_to_hub else "all")
 
 
 def advance(bar: tqdm) -> Callable[[Any], None]:

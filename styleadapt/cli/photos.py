@@ -1,14 +1,13 @@
 """Runs `styleadapt stylize` on photos: single files, or a folder or data set that several processes share."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from ..batch.image_dataset import SUBFOLDER, push_image_dataset, write_image_dataset
 from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos, open_dataset_photos
 from ..batch.result_names import ResultNames
-from ..batch.stylizing import join_processes, make_pictures, save_result
+from ..batch.stylizing import join_processes, make_pictures, photo_failure, save_result
 from ..devices.device import usable_device
 from ..images.addresses import is_address
 from ..images.image_files import list_images
@@ -16,16 +15,15 @@ from ..images.images import WRITABLE_EXTENSIONS, load_image
 from ..images.metadata import read_metadata
 from ..images.whole_files import check_writable
 from .options import advance, progress_bar, report_failed
+from .paths import SEPARATORS, check_not_read, check_outside
 from .rendering import describe, load_pipeline, make_render
-
-_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
 def stylize_files(args: argparse.Namespace) -> int:
     """Stylizes the photos of `args.content` one after the other; gives the exit status."""
     photos, many = _find_photos(args.content)
     targets = name_targets(photos, args.output, many)
-    _refuse_overwriting(targets, [*photos, *map(Path, [*(args.style or []), *(args.mask or [])])])
+    check_not_read(targets, [*photos, *map(Path, [*(args.style or []), *(args.mask or [])])])
     device = usable_device(_device(args))
     check_writable(targets[0])
     pipe = load_pipeline(args, device)
@@ -35,9 +33,12 @@ def stylize_files(args: argparse.Namespace) -> int:
         for photo, target in zip(photos, targets):
             try:
                 save_result(render(load_image(photo)), target, read_metadata(photo), args.metadata)
-            except (ValueError, OSError) as error:
+            except Exception as error:
+                reason = photo_failure(error, str(photo))
+                if reason is None:
+                    raise
                 failed.append(str(photo))
-                bar.write(f"error: {error}", file=sys.stderr)
+                bar.write(f"error: {photo} {reason}", file=sys.stderr)
             else:
                 bar.write(f"{photo} -> {target}", file=sys.stdout)
             bar.update()
@@ -90,7 +91,7 @@ def name_targets(photos: list[Path], output: str, many: bool) -> list[Path]:
         ValueError: `output` names a file where a folder is needed, or a file that is no image.
     """
     folder = Path(output)
-    if folder.suffix and not output.endswith(_SEPARATORS) and not folder.is_dir():
+    if folder.suffix and not output.endswith(SEPARATORS) and not folder.is_dir():
         if folder.suffix.lower() not in WRITABLE_EXTENSIONS:
             known = ", ".join(WRITABLE_EXTENSIONS)
             raise ValueError(
@@ -110,8 +111,8 @@ def _device(args: argparse.Namespace) -> str | None:
 
 def _open_source(args: argparse.Namespace) -> FolderPhotos | DatasetPhotos | StreamedPhotos:
     source = args.input_dir if args.kind == "folder" else args.dataset_name
-    if Path(source).is_dir() and Path(args.output).resolve().is_relative_to(Path(source).resolve()):
-        raise ValueError(f"--output {args.output} lies in the folder of photos {source}; name another folder")
+    if Path(source).is_dir():
+        check_outside(args.output, source)
     if args.kind == "folder":
         return FolderPhotos(source)
     return open_dataset_photos(
@@ -133,11 +134,3 @@ def _find_photos(content: list[str]) -> tuple[list[Path], bool]:
             raise ValueError(f"{entry} is an address; download the photo first, since its metadata goes into the result")
         photos += list_images(entry) if Path(entry).is_dir() else [Path(entry)]
     return photos, len(photos) > 1 or Path(content[0]).is_dir()
-
-
-def _refuse_overwriting(targets: list[Path], sources: list[Path]) -> None:
-    """Raises `ValueError` if a result would replace an image that is read."""
-    read = {path.resolve() for path in sources}
-    for target in targets:
-        if target.resolve() in read:
-            raise ValueError(f"the output {target} would overwrite an image that is read; give another --output")

@@ -24,12 +24,9 @@ Render = Callable[[Image.Image], Image.Image]
 
 
 def load_pipeline(args: argparse.Namespace, device: torch.device) -> StyleTransferPipeline:
-    """The pipeline with its adapters; sets the number of threads, of which processes on one machine get equal shares."""
-    threads = args.num_threads or configure_cpu()
-    if args.num_threads is None and "OMP_NUM_THREADS" not in os.environ:
-        threads = max(1, threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    """The pipeline with its adapters; sets the number of threads."""
     # the pipeline's loader and the runtimes ask it
-    os.environ["OMP_NUM_THREADS"] = str(configure_cpu(threads))
+    os.environ["OMP_NUM_THREADS"] = str(configure_cpu(args.num_threads))
     pipe = StyleTransferPipeline.from_pretrained(
         args.pretrained_model_name_or_path, backend=args.backend, dtype=DTYPES[args.dtype]
     ).to(device)

@@ -24,13 +24,13 @@ from .options import (
     add_dataset_options,
     add_model_options,
     advance,
-    check_folder_name,
     dataset_settings,
     fraction_bar,
     new_parser,
     report_failed,
     stopping_early,
 )
+from .paths import check_folder_name, check_not_read, check_outside, names_dataset
 
 if TYPE_CHECKING:
     from ..batch.photo_sources import DatasetPhotos, FolderPhotos, StreamedPhotos
@@ -114,9 +114,7 @@ def _restore_file(args: argparse.Namespace) -> int:
     if target.suffix.lower() not in WRITABLE_EXTENSIONS:
         known = ", ".join(WRITABLE_EXTENSIONS)
         raise ValueError(f"--output {target} must end in one of {known}, since {args.input} is one photo")
-    read = {Path(path).resolve() for path in (args.input, args.mask, args.reference) if path}
-    if target.resolve() in read:
-        raise ValueError(f"the output {target} would overwrite an image that is read; give another --output")
+    check_not_read([target], [Path(path) for path in (args.input, args.mask, args.reference) if path])
     check_writable(target)
     with stopping_early("nothing is written") as stopped, fraction_bar() as bar:
 
@@ -176,13 +174,12 @@ def open_photos(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | Str
 
     if is_address(args.input):
         raise ValueError(f"{args.input} is an address; download the photo first, since its metadata goes into the result")
-    if not Path(args.input).is_dir() and (Path(args.input).suffix or args.input.startswith((".", "/"))):
-        raise FileNotFoundError(f"no file or folder at {args.input}")
     check_folder_name(args.output)
     if Path(args.input).is_dir():
-        if Path(args.output).resolve().is_relative_to(Path(args.input).resolve()):
-            raise ValueError(f"--output {args.output} lies in {args.input}; name another folder")
+        check_outside(args.output, args.input)
         return FolderPhotos(args.input)
+    if not names_dataset(args.input) and (Path(args.input).suffix or args.input.startswith((".", "/"))):
+        raise FileNotFoundError(f"no file or folder at {args.input}")
     return open_dataset_photos(
         args.input, args.dataset_config_name, args.split, args.image_column, args.name_column, args.streaming, args.cache_dir
     )

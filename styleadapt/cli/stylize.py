@@ -21,12 +21,20 @@ written. Of a damaged clip the readable part is stylized, a line says what is mi
 """
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .options import CLIP_EXTENSIONS, DTYPES, add_dataset_options, add_model_options, check_folder_name, new_parser
+from .options import (
+    CLIP_EXTENSIONS,
+    DTYPES,
+    add_dataset_options,
+    add_model_options,
+    add_publishing_options,
+    complete_publishing,
+    new_parser,
+)
+from .paths import check_folder_name, names_dataset
 
 FORMATS = ("keep", "png", "jpeg", "webp")
 METADATA = ("all", "no-location", "none")
@@ -83,16 +91,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     dataset.add_argument("--dataset_name", metavar="NAME", help="INPUT, where it does not look like a data set, such as a folder")
     add_dataset_options(dataset)
     dataset.add_argument("--output_format", choices=("folder", "dataset"), help="folder by default, dataset with --push_to_hub")
-    dataset.add_argument("--push_to_hub", action="store_true", help="publish the result as a data set")
-    dataset.add_argument("--hub_dataset_id", metavar="ID", help="user/name; the name of OUT by default")
-    dataset.add_argument("--hub_private", action="store_true", default=None, help="if the data set is new")
-    dataset.add_argument("--hub_license", metavar="L", default="unknown", help="an identifier of the Hub, such as cc-by-4.0")
+    add_publishing_options(dataset)
     args = parser.parse_args(arguments)
     args.kind = _tell_apart(args, parser.error)
     _check(args, parser.error)
     args.strength = 1.0 if args.strength is None else args.strength
-    args.metadata = args.metadata or ("no-location" if args.push_to_hub else "all")
-    args.output_format = args.output_format or ("dataset" if args.push_to_hub else "folder")
+    complete_publishing(args, parser.error)
     return args
 
 
@@ -123,19 +127,12 @@ def _tell_apart(args: argparse.Namespace, refuse: Callable[[str], Any]) -> str:
     if args.inputs and len(files) == 1 and Path(files[0]).is_dir():
         args.input_dir = files[0]
         return "folder"
-    if args.inputs and len(files) == 1 and _names_dataset(files[0]):
+    if args.inputs and len(files) == 1 and names_dataset(files[0]):
         args.dataset_name = files[0]
         return "dataset"
     args.content = files
     single = len(files) == 1 and not Path(files[0]).is_dir()
     return "clip" if clips or (single and Path(args.output).suffix.lower() in CLIP_EXTENSIONS) else "photos"
-
-
-def _names_dataset(entry: str) -> bool:
-    """Whether it has the form `user/name`, and is no file and no wrong path of one."""
-    from ..images.image_files import is_image
-
-    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", entry)) and not Path(entry).exists() and not is_image(Path(entry))
 
 
 def _check(args: argparse.Namespace, refuse: Callable[[str], Any]) -> None:
@@ -152,8 +149,6 @@ def _check(args: argparse.Namespace, refuse: Callable[[str], Any]) -> None:
         refuse("--smoothing goes with a clip")
     if args.strip and args.strength is not None:
         refuse("--strip shows the photo at strengths of its own; leave --strength out")
-    if args.push_to_hub and args.output_format == "folder":
-        refuse("--push_to_hub publishes a data set: leave out --output_format folder")
     if not (args.style or args.adapter) and args.backend == "torch":
         refuse("give --style, --adapter or both")
     if args.adapter and args.backend != "torch":

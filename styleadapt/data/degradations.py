@@ -90,11 +90,13 @@ def jpeg_artifacts(image: np.ndarray, quality: int, subsampling: int = 2) -> np.
 
 def gaussian_kernel(sigma: float) -> np.ndarray:
     """k(u, v) ~ exp(-(u^2 + v^2) / (2 sigma^2)), cut off at three deviations and with sum 1: a soft lens or scan. Square, with an
-    odd side.
+    odd side; 1 alone, which is no blur, for a sigma of 0.
 
-    >>> gaussian_kernel(1.0).shape
-    (7, 7)
+    >>> gaussian_kernel(1.0).shape, gaussian_kernel(0.0).tolist()
+    ((7, 7), [[1.0]])
     """
+    if sigma == 0:
+        return np.ones((1, 1), np.float32)
     radius = max(1, int(np.ceil(3 * sigma)))
     row = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return _normalized(np.outer(row, row))
@@ -171,7 +173,7 @@ def blur(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     padded = np.pad(image, border, "reflect") if half < min(image.shape[:2]) else np.pad(image, border, "edge")
     planes = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 0, 1), np.float32))[:, None]
     # torch correlates; a convolution has its kernel turned by half a turn
-    weight = torch.from_numpy(np.ascontiguousarray(kernel[::-1, ::-1], np.float32))[None, None]
+    weight = torch.from_numpy(np.ascontiguousarray(kernel, np.float32)).flip(0, 1)[None, None]
     return np.ascontiguousarray(F.conv2d(planes, weight)[:, 0].numpy().transpose(1, 2, 0))
 
 

@@ -85,8 +85,11 @@ class ImageTable(Dataset):
 
     def drawn(self, count: int, seed: int) -> "ImageTable":
         """A table of `count` images of this one, drawn by `seed`, in their order here; the whole table if it has no more."""
-        chosen = sorted(np.random.default_rng(seed).permutation(len(self))[:count].tolist())
-        return ImageTable(_ChosenRows(self.rows, chosen), self.name, self.label_names)
+        return self.part(sorted(np.random.default_rng(seed).permutation(len(self))[:count].tolist()), self.name)
+
+    def part(self, numbers: list[int], name: str) -> "ImageTable":
+        """A table of the images of these numbers alone: what stands in for an unreadable one is of the same part."""
+        return ImageTable(_ChosenRows(self.rows, numbers), name, self.label_names)
 
     def _read(self, n: int) -> ImageSample | None:
         if n in self.unreadable:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from ..errors import ImageError, SourceError
 from .records import Columns, EncodedImage, ImageSample, UnreadableImages
 
 Transform = Callable[[ImageSample, np.random.Generator], Any]
-_UNREADABLE_SLOTS = 1 << 20
+_SLOTS = 1 << 20
 # With so many shards a part, parts that differ by one shard differ little.
 _SHARDS_PER_PART = 8
 
@@ -55,7 +56,13 @@ class ImageStream:
             raise ValueError(f"`shuffle_buffer` is {shuffle_buffer}; it must be 1 at least")
         self.dataset, self.columns, self.name = dataset, columns, name
         self.seed, self.shuffle_buffer = seed, shuffle_buffer
-        self.unreadable = UnreadableImages(_UNREADABLE_SLOTS)
+        self.unreadable = UnreadableImages(_SLOTS)
+        self._read = torch.zeros(_SLOTS, dtype=torch.uint8).share_memory_()
+
+    @property
+    def images_read(self) -> int:
+        """About how many different images this process and its workers have read so far: a stream does not know its length."""
+        return int(self._read.sum(dtype=torch.int64))
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -157,11 +164,14 @@ class ImageStream:
         return self.columns.encoded({column: values[0] for column, values in row.items()})
 
     def _decode(self, record: EncodedImage) -> ImageSample | None:
+        slot = self.unreadable.slot(record)
         try:
-            return record.decode()
+            sample = record.decode()
         except ImageError as error:
-            self.unreadable.add(self.unreadable.slot(record), record.name, str(error))
+            self.unreadable.add(slot, record.name, str(error))
             return None
+        self._read[slot] = 1
+        return sample
 
 
 @dataclasses.dataclass(frozen=True)

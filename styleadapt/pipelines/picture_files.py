@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import ImageError
 from ..images.deep_tiff import encode_deep_tiff
+from ..images.formats import identified
 from ..images.images import load_image, save_image
 from ..images.metadata import ImageMetadata
 from ..images.whole_files import write_whole
@@ -67,7 +68,7 @@ def own_profile(source: str | os.PathLike | bytes) -> bytes | None:
     True
     """
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with identified(source) as image:
             return image.info.get("icc_profile") or None
     # whether the image can be used is said by `load_image`
     except Exception:

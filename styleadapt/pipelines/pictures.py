@@ -1,6 +1,5 @@
 """Loads and holds pictures for restoration without loss: 16 bits, gray, alpha, and noise beyond white."""
 
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from PIL import ExifTags, Image
 
 from ..errors import ImageError
+from ..images.formats import identified
 from ..images.images import MAX_PIXELS, ImageSource, load_image, split_alpha
 
 # noise on a float image goes beyond [0, 1]; a largest value above this is one of another scale
@@ -95,7 +95,7 @@ def _is_gray(source: ImageSource) -> bool:
         return source.ndim == 2 or source.shape[0] == 1
     if isinstance(source, (str, os.PathLike, bytes)):
         try:
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            with identified(source) as image:
                 return image.mode in ("1", "L", "LA", "La")
         # `load_image` says what is wrong with it
         except Exception:
@@ -123,7 +123,7 @@ def _deep_array(source: ImageSource) -> np.ndarray | None:
 def _deep_file(data: bytes) -> np.ndarray | None:
     """Decoded by OpenCV, since Pillow makes 8 bits of color with 16."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with identified(data) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)

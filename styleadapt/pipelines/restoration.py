@@ -296,6 +296,12 @@ class RestorationPipeline(AdapterMixin, StrictPipeline):
             raise ValueError(f"`mask` has {len(masks)} entries for {len(photos)} photos; pass one for each")
         return photos, masks
 
+    def to(self, *args: Any, **kwargs: Any) -> "RestorationPipeline":
+        """Moves or converts the models, as in diffusers."""
+        super().to(*args, **kwargs)
+        self._mixed.clear()
+        return self
+
     def _restore_base(self) -> None:
         super()._restore_base()
         self._mixed.pop(self.adapted_component, None)

@@ -304,7 +304,7 @@ class StyleTransferPipeline(StyleAdapterMixin, StrictPipeline):
 
         Args:
             styles: one or a few images of the style.
-            max_seconds: time limit, all in.
+            max_seconds: time limit, all in; two checks and one step are always made, some 20 s of one core without bfloat16.
             steps: exactly so many steps instead, whatever the time; then the same seed gives the same adapter.
             seed: of crops and initialization.
             content: photos to train on: a folder, files or images; a small packaged set if left out. Files are opened when they

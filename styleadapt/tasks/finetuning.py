@@ -109,16 +109,21 @@ class FinetuningTask(StylizationTask):
         config: of the run.
         base: what training starts from.
         photos, styles: images of the validation sheets, unless the config names folders; the styles make an adapter's style code.
-        count: number of style images, as far as known.
+        style_set: all style images.
 
     Attributes:
         history: scores by step, of the base by 0.
     """
 
     def __init__(
-        self, config: FinetuneConfig, base: _Base, photos: list[Image.Image], styles: list[Image.Image], count: int | None
+        self,
+        config: FinetuneConfig,
+        base: _Base,
+        photos: list[Image.Image],
+        styles: list[Image.Image],
+        style_set: ImageTable | ImageStream,
     ):
-        self.base, self.shown_photos, self.shown_styles, self.count = base, photos, styles, count
+        self.base, self.shown_photos, self.shown_styles, self.style_set = base, photos, styles, style_set
         self.output = config.output
         self.history: dict[int, dict[str, float]] = {}
         # a run that is resumed at its end trains no further
@@ -153,7 +158,7 @@ class FinetuningTask(StylizationTask):
             base_name=self.base.name,
             config=public_settings(self.config),
             scores=self._adapter_scores(),
-            images=self.count or len(self.shown_styles),
+            images=len(self.style_set) if isinstance(self.style_set, ImageTable) else self.style_set.images_read,
             steps=self.trained_steps,
         ).save(folder / ADAPTER_FILE)
 
@@ -183,7 +188,7 @@ def finetune(config: FinetuneConfig) -> Path:
     """
     styles, photos = _open_sources(config)
     base = load_base(config)
-    task = FinetuningTask(config, base, _first_images(photos), _first_images(styles), _length(styles))
+    task = FinetuningTask(config, base, _first_images(photos), _first_images(styles), styles)
     dataset = build_pairs(config, styles, photos)
     trainer = Trainer(config, task, dataset)
     if config.ewc_weight:
@@ -277,10 +282,6 @@ def _first_pairs(dataset: PairDataset | StreamedDataset, count: int) -> Iterable
     return (dataset.transform(sample, rng) for sample in islice(dataset.stream, count))
 
 
-def _length(source: ImageTable | ImageStream) -> int | None:
-    return len(source) if isinstance(source, ImageTable) else None
-
-
 def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int) -> RunFacts:
     on_hub = config.dataset_name is not None and not Path(config.dataset_name).exists()
     where = f"the data set `{config.dataset_name}`" if on_hub else "a folder of images"
@@ -289,7 +290,7 @@ def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int) -> Run
         base_revision=config.revision,
         data=f"Style images: {where}; content: {'photos of the trainer' if config.photos else 'the packaged photos'}.",
         datasets=[config.dataset_name] if config.dataset_name and on_hub else [],
-        images=task.count,
+        images=len(task.style_set) if isinstance(task.style_set, ImageTable) else None,
         unreadable=unreadable,
         scores_before=task.history.get(0, {}),
         scored_on=_scored_on(config),

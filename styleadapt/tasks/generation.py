@@ -1,5 +1,6 @@
 """Generation as a training task: a GAN learns to make pictures from noise, with labels for all, some or none of its images."""
 
+import contextlib
 import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -178,9 +179,11 @@ class GenerationTask:
         return label, drawn, drawn
 
     def _nothing(self, name: str) -> torch.Tensor | float:
-        """0, with a gradient of 0 for layers that have not grown yet, which several processes wait for."""
-        model = self.models[name]
-        return 0.0 * sum(p.sum() for p in model.parameters()) if self.growing else 0.0  # type: ignore[return-value]
+        """0; for several processes, which wait for it, with a gradient of 0 for layers that have not grown yet. One process does
+        without: an optimizer that has counted steps of no gradient takes its first ones of a new layer many times too large."""
+        if not self.growing or process_state().num_processes == 1:
+            return 0.0
+        return 0.0 * sum(p.sum() for p in self.models[name].parameters())  # type: ignore[return-value]
 
     def discriminator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         discriminator, generated = self.modules["discriminator"], state.generated.detach()
@@ -209,11 +212,13 @@ class GenerationTask:
 
     def generator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c, discriminator = self.config, self.modules["discriminator"]
-        fake = discriminator(self.adversary.shown(state.generated, step), state.drawn_label)
-        real = None
-        if self.adversary.needs_real or c.feature_matching_weight:
-            with torch.no_grad(), steady(discriminator):
-                real = discriminator(self.adversary.shown(state.real, step), state.label)
+        compared, real = self.adversary.needs_real or bool(c.feature_matching_weight), None
+        # by statistics of its batch alone, a difference of the means would be taken off the generated and the real images
+        with steady(discriminator) if compared else contextlib.nullcontext():
+            fake = discriminator(self.adversary.shown(state.generated, step), state.drawn_label)
+            if compared:
+                with torch.no_grad():
+                    real = discriminator(self.adversary.shown(state.real, step), state.label)
         figures = {"g_adv": self.adversary.g_loss([fake.logits], [real.logits] if real is not None else None)}
         loss = c.adv_weight * figures["g_adv"]
         if c.feature_matching_weight and real is not None:

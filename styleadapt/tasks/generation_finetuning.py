@@ -30,7 +30,8 @@ from .generation_models import build_discriminator
 class GenerationFinetuneConfig(GenerationConfig):
     """Configuration of `scripts/finetune.py --task generation`. It starts from the packaged generator if
     `pretrained_model_name_or_path` is left out, and `resolution` must be that of where it starts. The classes of a source that
-    has some are drawn at random, and all of them learn the images alike.
+    has some are drawn at random, and all of them learn the images alike. A source whose pictures repeat without a seam goes on
+    making such ones, with `tileable` or without.
 
     Args:
         train_parameters: what changes of the generator, see `training.parameters.select_parameters`.
@@ -63,6 +64,8 @@ class GenerationFinetuneConfig(GenerationConfig):
         for key in ("ewc_weight", "correspondence_weight"):
             require_at_least(key, getattr(self, key), 0)
         require_at_least("ewc_samples", self.ewc_samples, 1)
+        if self.ewc_weight and ("lora" in self.train_parameters or "loha" in self.train_parameters):
+            raise ConfigError("`ewc_weight` holds weights to where they were; low-rank changes have none, set it to 0")
         if self.correspondence_weight and self.train_batch_size < 3:
             raise ConfigError(
                 f"`correspondence_weight` compares pictures of a batch, 3 at least; `train_batch_size` is {self.train_batch_size}"
@@ -107,6 +110,10 @@ class GenerationFinetuningTask(GenerationTask):
         source = _source(config)
         self.base, self.base_name = source.fingerprint, source.config.get("_name_or_path") or PACKAGED
         self.parameters = {name: p.detach().clone() for name, p in models["generator"].named_parameters()}
+        # a source that was trained to repeat without a seam goes on so
+        for generator in (models["generator"], source.generator):
+            if hasattr(generator, "tileable"):
+                generator.tileable = config.tileable or source.config.tileable
         self.source = source.generator.to(process_state().device) if config.correspondence_weight else None
         self.network = build_feature_network(VGG16, None, process_state().device) if self.source is not None else None
         select_parameters(models["generator"], config.train_parameters, config.rank, config.targets)

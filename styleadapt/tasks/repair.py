@@ -6,7 +6,6 @@ photo as content and as style, and a discriminator that is told of the damage.
 """
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,38 +30,26 @@ from ..training.processes import process_state
 from .restoration_config import RepairConfig
 
 
-class Photos:
-    """Some of a table's photos, by their numbers: those to train on, or those to validate on."""
-
-    def __init__(self, table: ImageTable, numbers: Sequence[int]):
-        self.table, self.numbers = table, list(numbers)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, n: int) -> ImageSample:
-        return self.table[self.numbers[n]]
-
-
-def divided_photos(config: RepairConfig) -> tuple[list[Photos], Photos]:
+def divided_photos(config: RepairConfig) -> tuple[list[ImageTable], ImageTable]:
     """The groups of photos to train on, and the photos to validate on.
 
     Raises:
         FileNotFoundError: a folder is not there or holds no image file.
-        SourceError: none of a folder's images can be read.
+        SourceError: none of a folder's images can be read, or none of those on one side of `held_out`.
         ConfigError: `held_out` leaves no photo to train on.
     """
-    tables = [open_folder(folder) for folder in config.photos]
-    groups = [Photos(table, range(len(table))) for table in tables]
+    groups = [open_folder(folder) for folder in config.photos]
     if config.validation_photos:
-        table = open_folder(config.validation_photos)
-        return groups, Photos(table, range(len(table)))
-    count = len(tables[0])
+        return groups, open_folder(config.validation_photos)
+    whole, folder, count = groups[0], config.photos[0], len(groups[0])
     if config.held_out >= count:
-        raise ConfigError(f"`held_out` is {config.held_out}, but {config.photos[0]} holds {count} photos; keep some to train on")
+        raise ConfigError(f"`held_out` is {config.held_out}, but {folder} holds {count} photos; keep some to train on")
     held = {i * count // config.held_out for i in range(config.held_out)}
-    groups[0] = Photos(tables[0], [n for n in range(count) if n not in held])
-    return groups, Photos(tables[0], sorted(held))
+    groups[0] = whole.part([n for n in range(count) if n not in held], f"the training part of {folder}")
+    validation = whole.part(sorted(held), f"the held-out part of {folder}")
+    for part in (groups[0], *([validation] if held else [])):
+        part.require(1)
+    return groups, validation
 
 
 def samples_needed(config: RepairConfig) -> int:
@@ -209,7 +196,7 @@ def run_facts(config: RepairConfig, dataset: Any, made: str, **own: Any) -> RunF
         made: what was made of the photos, such as ", with holes made on the fly"; or nothing.
         own: what the family says of itself.
     """
-    tables = [group.table for group in dataset.photos if isinstance(group, Photos)]
+    tables = dataset.photos
     kept = f"{config.held_out} photos kept from training"
     return RunFacts(
         base_model=config.pretrained_model_name_or_path,

@@ -20,20 +20,21 @@ ADA = "ada"
 
 @contextlib.contextmanager
 def steady(module: torch.nn.Module) -> Iterator[None]:
-    """Puts `module` in eval mode and restores its mode at the end, so that the estimates of spectral normalization and the noise
-    of `StyleNoise` do not change inside the block.
+    """Puts `module` in eval mode and restores the mode of each of its parts at the end, so that the estimates of spectral
+    normalization and the noise of `StyleNoise` do not change inside the block.
 
     >>> layer = torch.nn.Linear(2, 2)
     >>> with steady(layer):
     ...     layer.training
     False
     """
-    training = module.training
+    modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        module.train(training)
+        for part, training in modes:
+            part.training = training
 
 
 @contextlib.contextmanager

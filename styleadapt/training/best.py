@@ -1,6 +1,7 @@
 """Keeps the models with the best score of a run in a folder of their own."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ class BestModels:
         if self.metric not in scores:
             raise ConfigError(f"`metric_for_best_model` is {self.metric!r}; validation gives {', '.join(scores)}")
         score, sign = scores[self.metric], -1 if self.greater_is_better else 1
-        if not (self.score is None or sign * score < sign * self.score):  # nor is NaN better than a number
+        # an earlier version kept NaN, which nothing is better than
+        better = self.score is None or math.isnan(self.score) or sign * score < sign * self.score
+        if math.isnan(score) or not better:
             return
 
         def write(folder: Path) -> None:

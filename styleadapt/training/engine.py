@@ -17,17 +17,19 @@ import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.logging import get_logger
 from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, broadcast, set_seed
-from diffusers.training_utils import EMAModel
+from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.data import Dataset
 
 from ..data.streams import StreamedDataset
 from ..errors import ConfigError
+from .average import MovingAverage
 from .best import BestModels
 from .checkpoints import checkpoint_step, replace_folder, require_none_after, resolve_checkpoint, save_checkpoint
 from .config import RunConfig
 from .divergence import DivergenceGuard, least_loss
 from .dry_run import activation_bytes, describe
 from .loader import Batches
+from .loading import load_models_and_optimizers, read_older_states
 from .optimizers import averaged_weights, build_optimizer, parameter_groups
 from .phases import Phase, optimized_modules
 from .run_state import RunningMeans, read_progress, require_same_settings, write_progress, write_settings
@@ -101,7 +103,7 @@ class Trainer:
         done = self._fraction()
         while done < 1:
             self.figures.add(self._train_step([next(batches) for _ in range(config.gradient_accumulation_steps)]))
-            self.ema.step(self.averaged_parameters)
+            self.average.step()
             self.step += 1
             done = self._fraction()
             self._advance_schedules(done)
@@ -168,11 +170,8 @@ class Trainer:
         optimized = optimized_modules(self.phases)
         self.parameters = {name: _trainable([task.modules[name]]) for names, _ in optimized.values() for name in names}
         averaged = dict.fromkeys(name for phase in self.phases if phase.averaged for name in phase.modules)
-        self.averaged_parameters = [p for name in averaged for p in self.parameters[name]]
         # the players against those that are averaged
         self.opponents = [name for name in self.parameters if name not in averaged]
-        self.ema = EMAModel(self.averaged_parameters, decay=c.ema_decay, use_ema_warmup=True, power=3 / 4)
-        self.ema.to(accelerator.device)
         optimizers = [self._optimizer(names, getattr(c, rate)) for names, rate in optimized.values()]
         self.schedulers = [
             build_schedule(c.lr_scheduler, o, c.lr_warmup_steps, c.max_train_steps, c.lr_num_cycles, c.lr_power, c.lr_step_rules)
@@ -182,8 +181,7 @@ class Trainer:
         prepared = accelerator.prepare(*task.modules.values(), *optimizers)
         task.modules.update(zip(names, prepared))
         self.optimizers = dict(zip(optimized, prepared[len(names) :]))
-        ada = getattr(task, "ada", None)
-        accelerator.register_for_checkpointing(self.ema, *self.schedulers, *([ada] if ada else []))
+        self.average = MovingAverage([p for name in averaged for p in self.parameters[name]], c.ema_decay)
         if accelerator.log_with and not c.dry_run:
             accelerator.init_trackers(c.tracker_project_name, config={k: str(v) for k, v in vars(c).items()})
 
@@ -238,14 +236,15 @@ class Trainer:
 
     def _numbered(self, batches: list[dict[str, torch.Tensor]]) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
         """A step's batches; from the second on, spectral normalization keeps its estimate, which would depend on their number."""
-        opponents = [self.task.modules[name] for name in self.opponents]
-        modes = [module.training for module in opponents]
+        parts = [part for name in self.opponents for part in self.task.modules[name].modules()]
+        # not the whole module, whose batch normalization would go by its running statistics
+        estimates = [part for part in parts if isinstance(part, ParametrizationList) and part.training]
         for part, batch in enumerate(batches):
-            for module, mode in zip(opponents, modes):
-                module.train(mode and part == 0)
+            for estimate in estimates:
+                estimate.train(part == 0)
             yield part, batch
-        for module, mode in zip(opponents, modes):
-            module.train(mode)
+        for estimate in estimates:
+            estimate.train()
 
     def _forward(self, batch: dict[str, torch.Tensor], part: int) -> Any:
         self._seed(part, 0)
@@ -292,19 +291,28 @@ class Trainer:
         task = self.task
         activations = activation_bytes(task, self.phases, batch, self.config.max_train_steps)
         if self.accelerator.is_main_process:
-            averaged = sum(p.numel() for p in self.averaged_parameters)
+            averaged = sum(p.numel() for p in self.average.parameters)
             config = dataclasses.replace(self.config, mixed_precision=str(self.accelerator.mixed_precision))
             print(describe(config, task.modules, averaged, activations, self.accelerator.num_processes))
 
     def _resume(self, folder: Path) -> dict[str, Any] | None:
         """Takes up everything that a checkpoint holds, and returns the place in a stream."""
         accelerator = self.accelerator
-        require_same_settings(folder, self.config, accelerator.num_processes)
-        accelerator.load_state(str(folder))
-        # Accelerate loads what was registered with it to the CPU
-        self.ema.to(accelerator.device)
+        require_same_settings(folder, self.config, accelerator.num_processes, self.optimizers)
+        load_models_and_optimizers(folder, accelerator, self.task.modules.values(), self.optimizers.values())
         progress = read_progress(folder, accelerator.process_index)
-        if progress:
+        if "average_steps" in progress:
+            self.average.load(folder, progress["average_steps"])
+        else:
+            values, states = read_older_states(folder, len(self.schedulers))
+            self.average.take(values, states["average_steps"])
+            progress |= states
+        for scheduler, position in zip(self.schedulers, progress["schedules"]):
+            advance_schedule(scheduler, position)
+        ada = getattr(self.task, "ada", None)
+        if ada and progress["ada"]:
+            ada.load_state_dict(progress["ada"])
+        if "figures" in progress:
             self.figures.load_state_dict(progress["figures"])
             self.guard.load_state_dict(progress["guard"])
             self.seconds_before = progress.get("seconds", 0.0)
@@ -315,17 +323,21 @@ class Trainer:
 
     def _write_state(self, folder: Path) -> None:
         """This process's part of a checkpoint."""
-        accelerator = self.accelerator
+        accelerator, ada = self.accelerator, getattr(self.task, "ada", None)
         accelerator.save_state(str(folder))
         progress = {
             "figures": self.figures.state_dict(),
             "guard": self.guard.state_dict(),
             "batches": self.batches.state_dict(),
             "seconds": time.monotonic() - self.started,
+            "average_steps": self.average.steps,
+            "schedules": [scheduler.last_epoch for scheduler in self.schedulers],
+            "ada": ada.state_dict() if ada else None,
         }
         write_progress(folder, accelerator.process_index, progress)
         if accelerator.is_main_process:
-            write_settings(folder, self.config, accelerator.num_processes)
+            self.average.save(folder)
+            write_settings(folder, self.config, accelerator.num_processes, self.optimizers)
 
     def _save(self) -> None:
         """Every process takes part, only the main one renames: a folder under its final name is whole."""
@@ -345,16 +357,9 @@ class Trainer:
     @contextlib.contextmanager
     def _averaged(self) -> Iterator[None]:
         """The averaged weights in place: those of schedule-free optimizers, who average themselves, or the moving average."""
-        with averaged_weights(*self.optimizers.values()):
-            if self.config.optimizer == "schedule_free":
-                yield
-                return
-            self.ema.store(self.averaged_parameters)
-            self.ema.copy_to(self.averaged_parameters)
-            try:
-                yield
-            finally:
-                self.ema.restore(self.averaged_parameters)
+        own = self.config.optimizer == "schedule_free"
+        with averaged_weights(*self.optimizers.values()), contextlib.nullcontext() if own else self.average.in_place():
+            yield
 
     def _validate(self) -> dict[str, float]:
         if not self.accelerator.is_main_process:

@@ -9,6 +9,9 @@ import torch
 
 from ..errors import ConfigError
 
+# of parameter groups; Adafactor's `beta1` is not among them, for its state depends on it
+_SETTINGS = ("initial_lr", "betas", "alpha", "momentum", "weight_decay", "eps")
+
 
 def build_optimizer(
     name: str,
@@ -92,6 +95,28 @@ def averaged_weights(*optimizers: Any) -> Iterator[None]:
     finally:
         for optimizer in switched:
             optimizer.train()
+
+
+@contextlib.contextmanager
+def kept_settings(*optimizers: Any) -> Iterator[None]:
+    """Gives optimizers the settings back that they had before the block, in which they load states that bring other ones; what
+    they have found out themselves, such as Prodigy's estimate, stays as it was loaded. The rate is left to the schedule.
+
+    >>> optimizer = build_optimizer("adam", [torch.nn.Parameter(torch.ones(1))], lr=0.1, weight_decay=0.5)
+    >>> with kept_settings(optimizer):
+    ...     optimizer.param_groups[0]["weight_decay"] = 0.0
+    >>> optimizer.param_groups[0]["weight_decay"]
+    0.5
+    """
+    kept = [[{key: group[key] for key in _SETTINGS if key in group} for group in o.param_groups] for o in optimizers]
+    yield
+    for optimizer, groups in zip(optimizers, kept):
+        pairs = list(zip(optimizer.param_groups, groups))
+        if any(group.get(key) != value for group, settings in pairs for key, value in settings.items()):
+            # the weights that a schedule-free optimizer trains depend on `betas`, those of its average do not
+            with averaged_weights(optimizer):
+                for group, settings in pairs:
+                    group.update(settings)
 
 
 def _adam(params, lr, betas, weight_decay, eps):

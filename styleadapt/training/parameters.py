@@ -191,7 +191,7 @@ def adapter_deltas(model: nn.Module, source: dict[str, torch.Tensor]) -> dict[st
 
     Args:
         model: in training, with or without low-rank changes.
-        source: its parameters before, by their plain names (`dict(base.named_parameters())`).
+        source: its parameters before, by their plain names (`dict(base.named_parameters())`), on any device.
 
     Raises:
         ValueError: a parameter that `source` lacks.
@@ -208,7 +208,8 @@ def adapter_deltas(model: nn.Module, source: dict[str, torch.Tensor]) -> dict[st
             continue
         if name not in source:
             raise ValueError(f"the source model has no parameter `{name}`; is it the model that training started from?")
-        deltas[f"{name}.delta"] = parameter.detach().float() - source[name].detach().float()
+        before = source[name].detach().to(parameter.device, torch.float32)
+        deltas[f"{name}.delta"] = parameter.detach().float() - before
     return deltas
 
 

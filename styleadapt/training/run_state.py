@@ -1,7 +1,7 @@
 """Saves and restores the state of a run beside its models and optimizers, so that a resumed run continues exactly."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from .adversary import ADA
 from .config import RunConfig
 
 _SETTINGS = "settings.json"
+_OPTIMIZERS = "optimizers"
 
 
 class RunningMeans:
@@ -65,28 +66,36 @@ def read_progress(folder: Path, process: int) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def write_settings(folder: Path, config: RunConfig, processes: int) -> None:
-    """Adds the settings that must not change to a checkpoint."""
-    (folder / _SETTINGS).write_text(json.dumps(_settings(config, processes)), encoding="utf-8")
+def write_settings(folder: Path, config: RunConfig, processes: int, optimizers: Iterable[str]) -> None:
+    """Adds the settings that must not change to a checkpoint, and the names of the optimizers."""
+    settings = {**_settings(config, processes), _OPTIMIZERS: list(optimizers)}
+    (folder / _SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
 
-def require_same_settings(folder: Path, config: RunConfig, processes: int) -> None:
-    """Refuses to resume with other samples or parameters, or with ADA where there was none; an older checkpoint without settings
-    is taken as it is.
+def require_same_settings(folder: Path, config: RunConfig, processes: int, optimizers: Iterable[str]) -> None:
+    """Refuses to resume with other samples, parameters or optimizers, or with ADA where there was none; what an older checkpoint
+    does not tell is taken to be the same.
 
     Raises:
         ConfigError: a setting differs.
     """
     if not (folder / _SETTINGS).is_file():
         return
-    now = _settings(config, processes)
-    for key, before in json.loads((folder / _SETTINGS).read_text(encoding="utf-8")).items():
+    settings, now = json.loads((folder / _SETTINGS).read_text(encoding="utf-8")), _settings(config, processes)
+    names, were = list(optimizers), settings.pop(_OPTIMIZERS, None)
+    for key, before in settings.items():
         # other augmentations have no state, and may change
         if key in now and now[key] != before and (key != "augment" or ADA in (before, now[key])):
             raise ConfigError(
                 f"`{key}` is {now[key]!r}, but {folder} was made with {before!r}, and a resumed run must have the same: "
                 "set it back, or start a new run in another `output_dir`"
             )
+    if were is not None and were != names:
+        raise ConfigError(
+            f"this run would train {', '.join(names)}, but {folder} was made by one that trains {', '.join(were)}, and a "
+            "resumed run must have the same: set back what switches one of them on or off, such as an `adv_weight` of 0, or "
+            "start a new run in another `output_dir`"
+        )
 
 
 def _settings(config: RunConfig, processes: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ..errors import VideoError
@@ -44,15 +45,20 @@ def write_pictures(pictures: Sequence[Image.Image], target: Path, rate: int = 24
     data = io.BytesIO()
     if target.suffix.lower() == ".gif":
         first, *rest = pictures
-        first.save(data, "GIF", save_all=True, append_images=rest, duration=round(1000 / rate), loop=0, optimize=False)
+        # GIF counts in hundredths of a second, and browsers take less than two of them for ten.
+        duration = 10 * max(2, round(100 / rate))
+        first.save(data, "GIF", save_all=True, append_images=rest, duration=duration, loop=0, optimize=False)
     else:
         import av
+
+        from .writing import as_frame, declare_colors
 
         container, codec = _ENCODERS[target.suffix.lower()]
         with av.open(data, "w", format=container) as out:
             stream: Any = out.add_stream(codec, rate=rate, options={"crf": "16"})
-            (stream.width, stream.height), stream.pix_fmt = sizes.pop(), "yuv420p"
+            stream.width, stream.height = sizes.pop()
+            declare_colors(stream.codec_context)
             for picture in pictures:
-                out.mux(stream.encode(av.VideoFrame.from_image(picture.convert("RGB"))))
+                out.mux(stream.encode(as_frame(np.asarray(picture.convert("RGB")))))
             out.mux(stream.encode())
     write_whole(target, data.getvalue())

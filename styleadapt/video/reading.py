@@ -13,6 +13,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..errors import VideoError
+from .steady_clock import FORMATS_WITH_A_CLOCK, SteadyClock
 
 # 8K; a frame of so many is worked on in some 2 GB
 MAX_FRAME_PIXELS = 7680 * 4320
@@ -47,8 +48,9 @@ class Picture:
 class VideoReader:
     """Reads a clip from its start to its end: iterating gives `Picture`s and undecoded packets of sound, as they come.
 
-    Times begin at 0, where the first picture or sound is presented, whatever the file calls it. Of what an edit list cuts away,
-    the pictures are left out, and packets of sound come marked with `is_discard`, for the decoder.
+    Times begin at 0, where the first picture or sound is presented, whatever the file calls it, and go on where the clock of an
+    MPEG file starts anew, as where two were joined. Of what an edit list cuts away, the pictures are left out, and packets
+    of sound come marked with `is_discard`, for the decoder.
 
     What is damaged is left out, and `damage` tells of it afterwards. Only the file itself is read. Close it, or use it in `with`.
 
@@ -63,7 +65,7 @@ class VideoReader:
         rate: frames a second, on average.
         aspect: width of a pixel over its height.
         frames: about how many it shows, by its length and its number of frames; None if it says neither.
-        seconds: how long the file says it is; None if it does not say.
+        seconds: how long the file says it is; None if it does not say. Both become None where the file's clock starts anew.
         audio: the stream of sound, or None. Of several, as of several streams of pictures, it is the file's default one.
 
     Raises:
@@ -205,9 +207,15 @@ class VideoReader:
     def _demuxed(self) -> Generator[av.Packet | None, None, None]:
         """All packets; None in place of the rest where the file breaks off, for what the decoder still holds back."""
         packets = self._container.demux([s for s in (self._video, self.audio) if s is not None])
+        clock = SteadyClock() if self._container.format.name in FORMATS_WITH_A_CLOCK else None
         while True:
             try:
-                yield next(packets)
+                packet = next(packets)
+                if clock is not None:
+                    clock.set(packet)
+                    if clock.restarted:
+                        self.seconds = self.frames = None
+                yield packet
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError):
@@ -256,14 +264,20 @@ class VideoReader:
         transparent = any(component.is_alpha for component in frame.format.components)
         # What a player takes where the file does not say.
         guessed = Colorspace.ITU709 if frame.height > 576 else Colorspace.ITU601
-        shown = frame.reformat(
-            width=width,
-            height=height,
-            format="rgba" if transparent else "rgb24",
-            src_colorspace=guessed if frame.colorspace == _UNSPECIFIED else None,
-            dst_color_range=ColorRange.JPEG,
-            interpolation="BICUBIC",
-        ).to_ndarray()
+        try:
+            converted = frame.reformat(
+                width=width,
+                height=height,
+                format="rgba" if transparent else "rgb24",
+                src_colorspace=guessed if frame.colorspace == _UNSPECIFIED else None,
+                dst_color_range=ColorRange.JPEG,
+                interpolation="BICUBIC",
+            )
+        except av.error.FFmpegError as error:
+            raise VideoError(
+                f"{self.source.name} has colors that are not converted here ({_reason(error)}); convert it to BT.709 first"
+            ) from error
+        shown = converted.to_ndarray()
         if transparent:
             alpha = shown[..., 3:].astype(np.uint16)
             shown = ((shown[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -44,6 +44,24 @@ def check_target(target: Path) -> None:
         raise VideoError(f"{target.name} has the unknown extension {target.suffix!r} for a clip; use one of {known}")
 
 
+def as_frame(pixels: np.ndarray) -> av.VideoFrame:
+    """A frame in 4:2:0 and BT.709, of RGB pixels `(H, W, 3)` uint8 with even sides."""
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels)).reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+        interpolation="BICUBIC",
+    )
+
+
+def declare_colors(context: Any) -> None:
+    """Tells an encoder, and thereby players, that it gets what `as_frame` gives."""
+    context.pix_fmt = "yuv420p"
+    context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+
+
 class VideoWriter:
     """Writes the frames and the sound of a clip. Leaving the `with` block without an error puts the file in its place.
 
@@ -79,7 +97,8 @@ class VideoWriter:
             self._out: Any = av.open(f"file:{self._partial}", "w", format=container, container_options=_muxing(container))
             self._add_pictures(codec, options)
             self._last_dts: int | None = None
-            self._copied = self._sound = None
+            self._copied: Any = None
+            self._sound: Any = None
             if self._clip.audio is not None:
                 self._add_sound(self._clip.audio, copied, sound_codec)
         except BaseException as error:
@@ -95,13 +114,7 @@ class VideoWriter:
         height, width = pixels.shape[:2]
         if height % 2 or width % 2:
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels)).reformat(
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            interpolation="BICUBIC",
-        )
+        frame = as_frame(pixels)
         frame.pts, frame.time_base = picture.pts, self._clip.time_base
         if picture.duration:
             frame.duration = picture.duration
@@ -125,7 +138,7 @@ class VideoWriter:
             with contextlib.suppress(av.error.FFmpegError):
                 frames = packet.decode()
             for frame in frames:
-                self._mux(self._sound.encode(frame))
+                self._encode_sound(frame)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -134,6 +147,7 @@ class VideoWriter:
         try:
             self._mux(self._video.encode())
             if self._sound is not None:
+                self._resample(None)
                 self._mux(self._sound.encode())
             self._out.close()
             os.replace(self._partial, self.target)
@@ -150,11 +164,9 @@ class VideoWriter:
         # or the last frame of a clip has no end
         context.flags |= _FRAME_DURATION
         context.width, context.height = self.size
-        context.pix_fmt = "yuv420p"
+        declare_colors(context)
         context.time_base = self._clip.time_base
         context.sample_aspect_ratio = self._clip.aspect
-        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 
     def _add_sound(self, source: Any, copied: tuple[str, ...], codec: str) -> None:
         if source.codec_context.name.removesuffix("float") in copied:
@@ -165,7 +177,35 @@ class VideoWriter:
             rate = min((r for r in rates if r >= source.rate), default=max(rates))
             layout = "mono" if source.channels == 1 else "stereo"
             self._sound = self._out.add_stream(codec, rate=rate, layout=layout, time_base=Fraction(1, rate))
+            self._resampler: Any = None
+            self._sound_kind: tuple[str, str, int] | None = None
+            self._sound_end: int | None = None
         self.audio = True
+
+    def _encode_sound(self, frame: Any) -> None:
+        rate = self._sound.rate
+        end, samples = self._sound_end, round(Fraction(frame.samples * rate, frame.sample_rate))
+        pts = end or 0 if frame.pts is None else round(frame.pts * frame.time_base * rate)
+        # The encoder needs times that grow, of which it makes a packet for every so many samples.
+        if end is not None and 2 * (end - pts) > min(samples, self._sound.frame_size):
+            return
+        self._sound_end = pts + samples
+        frame.pts, frame.time_base = pts, Fraction(1, rate)
+        self._resample(frame)
+
+    def _resample(self, frame: Any) -> None:
+        """Encodes a frame of sound of any kind; None, or another kind than before, ends what came before."""
+        kind = None if frame is None else (frame.format.name, frame.layout.name, frame.sample_rate)
+        resampled: list[Any] = []
+        if kind != self._sound_kind:
+            resampled += [] if self._resampler is None else self._resampler.resample(None)
+            self._resampler = av.AudioResampler(self._sound.format, self._sound.layout, self._sound.rate)
+            self._sound_kind = kind
+        if frame is not None:
+            resampled += self._resampler.resample(frame)
+        for piece in resampled:
+            if piece is not None:
+                self._mux(self._sound.encode(piece))
 
     def _mux(self, packets: list[Any]) -> None:
         try:

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -66,6 +67,27 @@ def test_another_seed_gives_other_pictures_and_is_refused_in_the_same_folder(cla
         augment_photos(StyleAugment(), FolderPhotos(classes), tmp_path / "0", {}, seed=2)
 
 
+def test_a_run_goes_on_where_the_codes_of_a_bank_are_rounded_otherwise(classes, tmp_path):
+    for n in range(2):
+        (tmp_path / str(n)).mkdir()
+        smooth_noise((64, 64), n).save(tmp_path / str(n) / "style.png")
+    augment = StyleAugment(bank=tmp_path / "0")
+    augment_photos(augment, FolderPhotos(classes), tmp_path / "out", {})
+    augment.bank = augment.bank * 1.0001
+    made = []
+    augment_photos(augment, FolderPhotos(classes), tmp_path / "out", {}, callback=made.append)
+    assert not made
+    with pytest.raises(ValueError, match="`bank` is"):
+        augment_photos(StyleAugment(bank=tmp_path / "1"), FolderPhotos(classes), tmp_path / "out", {})
+
+
+def test_a_file_name_that_is_no_utf_8_is_taken(tmp_path):
+    (tmp_path / "train").mkdir()
+    smooth_noise((40, 32), 0).save(os.fsdecode(os.fsencode(tmp_path / "train") + b"/caf\xe9.png"))
+    (entry,) = augment_photos(StyleAugment(), FolderPhotos(tmp_path / "train"), tmp_path / "out", {})
+    assert entry.error is None and (tmp_path / "out" / entry.output).is_file()
+
+
 def test_copies_of_a_stream_are_not_counted_before_they_come(classes):
     stream = copied(iter(FolderPhotos(classes)), 3)
     assert not hasattr(stream, "__len__") and next(iter(stream)).name == "cat/a-1.png"
@@ -82,7 +104,7 @@ def test_the_command(classes, tmp_path, capsys):
     told = capsys.readouterr()
     assert "8 copies" in told.out and "0 draws rejected" in told.out and "broken.png copy 1" in told.err
     rows = [json.loads(row) for row in (out / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert len(rows) == 8 and rows[0]["file_name"] == "cat/a-1.png"
+    assert len(rows) == 8 and (rows[0]["file_name"], rows[0]["label"]) == ("cat/a-1.png", "cat")
     with pytest.raises(SystemExit, match="lies in"):
         main(["augment", str(classes), "-o", str(classes / "out")])
     with pytest.raises(SystemExit):

@@ -1,11 +1,13 @@
 import json
 import shutil
+import struct
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from styleadapt import GameAssetPipeline, ImageError
+from styleadapt import GameAssetPipeline, ImageError, StyleAdapter
 from styleadapt.batch.game_folder import stylize_folder
 from styleadapt.batch.game_plan import COPY, KEEP, PAINT, broken_references, plan_folder
 from styleadapt.errors import ManifestError
@@ -61,6 +63,12 @@ def pixels(path):
         return np.asarray(image.convert("RGBA")).astype(int)
 
 
+def transparent_bmp() -> bytes:
+    """32 bits a pixel with masks of its channels, of which Pillow writes none."""
+    head = struct.pack("<IiiHHIIiiII4I4s48x", 108, 2, 2, 1, 32, 3, 16, 0, 0, 0, 0, 255 << 16, 255 << 8, 255, 255 << 24, b"BGRs")
+    return b"BM" + struct.pack("<IHHI", 14 + 108 + 16, 0, 0, 14 + 108) + head + bytes(range(16))
+
+
 def test_every_file_has_its_plan(game):
     plans = {plan.name: plan for plan in plan_folder(game, Grid(8, 8), tile_match=["textures/*"])}
     assert [name for name, plan in plans.items() if plan.treatment == COPY] == [
@@ -111,6 +119,22 @@ def test_a_run_goes_on_with_the_look_of_the_set(pipe, game, tmp_path):
     assert len({tuple(color) for color in pixels(out / "art" / "new.png").reshape(-1, 4)}) <= 2
 
 
+def test_a_run_goes_on_where_style_codes_are_rounded_otherwise(pipe, game, tmp_path, monkeypatch):
+    code = torch.ones(1, pipe.stylizer.generator.config.code_dim)
+    pipe.stylizer.load_adapter(StyleAdapter({}, code, code, pipe.stylizer.fingerprint))
+    stylize_folder(pipe, game, tmp_path / "out", stripes(64))
+    encode = pipe.stylizer.encode_style
+    monkeypatch.setattr(pipe.stylizer, "encode_style", lambda *styles: encode(*styles) * 1.01)
+    finished = []
+    stylize_folder(pipe, game, tmp_path / "out", stripes(64), callback=finished.append)
+    assert not finished
+    with pytest.raises(ManifestError, match="`styles` is"):
+        stylize_folder(pipe, game, tmp_path / "out", stripes(32))
+    pipe.stylizer.set_adapters("default", 0.5)
+    with pytest.raises(ManifestError, match="`adapters` is"):
+        stylize_folder(pipe, game, tmp_path / "out", stripes(64))
+
+
 def test_a_changed_sheet_is_made_again(pipe, game, tmp_path):
     stylize_folder(pipe, game, tmp_path / "out", stripes(64))
     told = {**SHEET, "frames": {"a": SHEET["frames"]["a"]}, "longer": True}
@@ -130,6 +154,9 @@ def test_normal_maps_follow_the_strokes(pipe, game, tmp_path):
 def test_bad_files_are_told_and_the_rest_goes_on(pipe, game, tmp_path):
     tag = {"frameTags": [{"name": "walk", "from": 0, "to": 1}]}
     small = {"frame": {"x": 0, "y": 0, "w": 8, "h": 8}}
+    frames = [smooth_noise((8, 8), n) for n in range(2)]
+    for name in ("run.webp", "run.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
     bad = {
         "dot.png": (Image.new("RGB", (1, 1)), None, "is 1 x 1 pixel"),
         "broken.png": (smooth_noise((8, 8), 1), '{"frames":', "broken.json is broken JSON"),
@@ -140,10 +167,17 @@ def test_bad_files_are_told_and_the_rest_goes_on(pipe, game, tmp_path):
         "a.tga": (b"rubbish", None, "format that is not written"),
         "broken.tsx": (b"<tileset", None, "broken XML"),
         "set.safetensors": (b"", None, "rename it"),
+        "run.webp": ((tmp_path / "run.webp").read_bytes(), None, "is an animation of 2 frames"),
+        "run.png": ((tmp_path / "run.png").read_bytes(), None, "is an animation of 2 frames"),
+        "ghost.bmp": (transparent_bmp(), None, "save it as PNG"),
+        "notes.txt": (None, None, "cannot be read: No such file"),
+        "gone.png": (None, None, "does not exist"),
     }
     shutil.rmtree(game / "textures")
     for name, (content, told, _) in bad.items():
-        if isinstance(content, bytes):
+        if content is None:
+            (game / name).symlink_to(tmp_path / "nowhere")
+        elif isinstance(content, bytes):
             (game / name).write_bytes(content)
         else:
             content.save(game / name)

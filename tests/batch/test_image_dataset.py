@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from styleadapt.batch import image_dataset
-from styleadapt.batch.image_dataset import push_image_dataset, write_image_dataset
+from styleadapt.batch.image_dataset import dataset_card, push_image_dataset, write_image_dataset
 from styleadapt.batch.photo_sources import FolderPhotos, open_dataset_photos
 from styleadapt.batch.stylizing import make_pictures
 from styleadapt.errors import HubError
@@ -43,6 +43,35 @@ def test_datasets_opens_what_was_made_of_a_data_set(tmp_path, streaming):
     assert [row["image"].getpixel((0, 0))[0] for row in loaded] == [0, 1, 2, 4]
     streamed = datasets.load_dataset(out, split="train", streaming=True)
     assert [row["image"].getpixel((0, 0))[0] for row in streamed] == [0, 1, 2, 4]
+
+
+def test_labels_that_are_unknown_are_empty_and_names_of_files_are_no_pictures(tmp_path, caplog):
+    names = ["x.jpg", "y.jpg", "z.jpg"]
+    rows = {"image": [Image.new("RGB", (4, 4))] * 3, "label": [0, -1, 1], "orig_file_name": names, "orig_filename": ["a"] * 3}
+    features = datasets.Features(
+        image=datasets.Image(),
+        label=datasets.ClassLabel(names=["cat", "dog"]),
+        orig_file_name=datasets.Value("string"),
+        orig_filename=datasets.Value("string"),
+    )
+    (tmp_path / "set").mkdir()
+    datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "set" / "0.parquet")
+    out = made(open_dataset_photos(str(tmp_path / "set"), cache_dir=str(tmp_path / "c")), tmp_path / "out")
+    assert "the column orig_file_name is called orig_filename_" in caplog.text
+    loaded = datasets.load_dataset(out, split="train", cache_dir=str(tmp_path / "c"))
+    assert loaded["label"][:] == ["cat", None, "dog"] and all(row["image"] for row in loaded)
+    assert loaded["orig_filename_"][:] == names and loaded["orig_filename"][:] == ["a"] * 3
+
+
+def test_classes_of_a_folder_are_labels(tmp_path):
+    out = made(FolderPhotos(make_folder(tmp_path / "in", 3, classes=2)), tmp_path / "out")
+    loaded = datasets.load_dataset(out, split="train", cache_dir=str(tmp_path / "c"))
+    assert sorted(zip(loaded["input"][:], loaded["label"][:])) == [("c0/00.png", "c0"), ("c0/02.png", "c0"), ("c1/01.png", "c1")]
+
+
+def test_the_card_tells_zeros():
+    text = dataset_card("user/reds", 1, {"seed": 0, "mask_feather": 0.0, "strip": False, "mask": None}).text
+    assert "| `seed` | 0 |" in text and "| `mask_feather` | 0.0 |" in text and "strip" not in text and "`mask`" not in text
 
 
 def test_words_in_file_names_make_no_splits(tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from styleadapt.batch.manifest import Entry, Manifest, fingerprint, prepare_folder
@@ -54,6 +56,20 @@ def test_settings_that_are_damaged_or_of_another_kind_are_reported(tmp_path):
         (tmp_path / "out" / "settings.json").write_text(text)
         with pytest.raises(ManifestError, match="settings.json is damaged"):
             prepare_folder(tmp_path / "out", {"a": 1})
+
+
+def test_what_a_full_disk_and_the_finder_leave_is_nothing(tmp_path, monkeypatch):
+    def full(*paths):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(os, "replace", full)
+        prepare_folder(tmp_path, {})
+    assert not list(tmp_path.iterdir())
+    for name in (".0123.partial", ".DS_Store"):
+        (tmp_path / name).touch()
+    prepare_folder(tmp_path, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".DS_Store", "settings.json"]
 
 
 def test_a_fingerprint_depends_on_values_alone():

@@ -74,6 +74,16 @@ def test_class_labels_are_given_by_name(tmp_path):
     ]  # fmt: skip
 
 
+def test_sub_folders_of_a_folder_are_classes(tmp_path):
+    folder = make_folder(tmp_path / "in", 4, classes=2)
+    (folder / "unlabeled").mkdir()
+    (folder / "c1" / "03.png").rename(folder / "unlabeled" / "03.png")
+    labels = [photo.read().columns for photo in FolderPhotos(folder)]
+    assert labels == [{"label": "c0"}, {"label": "c0"}, {"label": "c1"}, {}]
+    (folder / "c0" / "00.png").rename(folder / "00.png")
+    assert not any(photo.read().columns for photo in FolderPhotos(folder)), "not every photo lies in a sub-folder"
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_row_without_an_image_fails_when_it_is_read(tmp_path, streaming):
     rows = {"image": [None, {"bytes": b"x", "path": None}], "weight": [0.5, 1.5]}

@@ -87,6 +87,15 @@ def test_one_sheet_with_its_json_under_another_name(assets, folder, tmp_path, ca
     assert assets(folder / "hero.png", "-o", tmp_path / "new" / "villain.png", "--overwrite") == 0
 
 
+def test_a_single_picture_is_painted_whatever_its_suffix(assets, tmp_path):
+    sprite(1).save(tmp_path / "hero_mask.png")
+    told = {"frames": {"a": {"frame": {"x": 0, "y": 0, "w": 12, "h": 24}}}, "meta": {"image": "hero_mask.png"}}
+    (tmp_path / "hero_mask.json").write_text(json.dumps(told), encoding="utf-8")
+    assert assets(tmp_path / "hero_mask.png", "-o", tmp_path / "out.png") == 0
+    assert not np.array_equal(Image.open(tmp_path / "out.png"), sprite(1))
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["meta"]["image"] == "out.png"
+
+
 def test_nothing_that_is_read_is_overwritten(assets, folder, tmp_path):
     before = (folder / "hero.png").read_bytes()
     with pytest.raises(ValueError, match="overwrite a file that is read"):

@@ -9,7 +9,7 @@ import pytest
 
 from styleadapt.batch import result_names
 from styleadapt.batch import stylizing as batch
-from styleadapt.cli import COMMANDS, main, options, stylize
+from styleadapt.cli import COMMANDS, augment, main, options, stylize
 from styleadapt.runtime.precision import DTYPES
 from styleadapt.video.writing import _CONTAINERS
 
@@ -65,6 +65,8 @@ def parse(tmp_path, monkeypatch):
         (("photos", "other"), "out", "photos"),
         (("photos",), "out", "folder"),
         (("user/photos",), "out", "dataset"),
+        (("user/data-v1.5",), "out", "dataset"),
+        (("./gone",), "out", "photos"),
         (("photos/missing.jpg",), "out.png", "photos"),
         (("clip.MOV",), "out.mp4", "clip"),
         (("animation.gif",), "out.webm", "clip"),
@@ -91,6 +93,13 @@ def test_what_does_not_go_together_is_refused(parse, inputs, options, message, c
     with pytest.raises(SystemExit) as end:
         parse(*inputs, options=options)
     assert end.value.code == 2 and message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "kept"), [((), "all"), (("--push_to_hub",), "no-location")])
+def test_what_is_published_does_not_say_where_photos_were_taken(parse, given, kept):
+    assert parse("photos", options=given).metadata == kept
+    assert augment.parse_arguments(["photos", "-o", "out", *given]).metadata == kept
+    assert augment.parse_arguments(["photos", "-o", "out", "--metadata", "all", *given]).metadata == "all"
 
 
 def test_styles_may_be_given_one_by_one(parse):

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -85,7 +87,8 @@ def test_an_adapter_changes_the_pictures(generate, tmp_path):
         (["-o", "many", "--num_images", "0"], "`num_images` is 0"),
         (["-o", "a.png", "--interpolate", "a.mp4"], "--num_images 2 at least"),
         (["-o", "many", "--num_images", "2", "--interpolate", "a.xyz"], "unknown extension '.xyz'"),
-        (["-o", "many", "--num_images", "2", "--interpolate", "a.gif", "--steps", "0"], "`steps` is 1"),
+        (["-o", "many", "--num_images", "2", "--interpolate", "a.gif", "--steps", "0"], "--steps is 0"),
+        (["-o", "many", "--num_images", "2", "--interpolate", "a.gif", "--steps", "1000"], "--steps is 1000; .* 999"),
         (["-o", "a.png", "--adapter_weights", "1"], "without --adapter"),
     ],
 )
@@ -93,6 +96,15 @@ def test_what_cannot_be_done_is_said(generate, tmp_path, monkeypatch, arguments,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
         generate(*arguments)
+    assert not any(tmp_path.rglob("*.png"))
+
+
+def test_a_missing_package_is_told_before_pictures_are_made(generate, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImportError):
+        generate("-o", tmp_path / "many", "--num_images", 2, "--interpolate", tmp_path / "way.mp4")
+    assert not any(tmp_path.iterdir())
+    assert generate("-o", tmp_path / "many", "--num_images", 2, "--interpolate", tmp_path / "way.gif", "--steps", 1) == 0
 
 
 def test_as_many_pictures_of_every_class_go_to_folders_of_theirs(generate, tmp_path):
@@ -130,3 +142,8 @@ def test_classes_that_are_numbers_get_the_folders_of_these_numbers(tmp_path):
     assert sorted(found) == names
     pipe = tiny_generation(4)
     assert all(np.array_equal(found[name], pixels(pipe(1, 0, 0.7, n).images[0])) for n, name in enumerate(names))
+
+
+def test_classes_that_differ_in_case_alone_and_names_of_devices_get_the_folders_of_their_numbers(tmp_path):
+    found = folders_of(tmp_path, ["Oak", "elm", "oak", "nul", "CON"])
+    assert sorted(found) == ["class-0", "class-2", "class-3", "class-4", "elm"]

@@ -131,9 +131,18 @@ def test_what_cannot_be_done_is_refused_before_work(restore, photo, monkeypatch,
     assert not Path("out.png").exists()
 
 
+def test_a_data_set_may_have_a_dot_in_its_name(restore, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("styleadapt.batch.photo_sources.open_dataset", lambda name, *_: asked.append(name) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        restore("user/data-v1.5", "-o", tmp_path / "out")
+    assert asked == ["user/data-v1.5"]
+
+
 def test_what_is_not_there_is_named(restore, tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file or folder at .*gone.jpg"):
-        restore(tmp_path / "gone.jpg", "-o", tmp_path / "out.png")
+    for gone in (tmp_path / "gone.jpg", "photos/gone.jpg", "photos/gone.mp4", "./gone"):
+        with pytest.raises(FileNotFoundError, match="no file or folder at .*gone"):
+            restore(gone, "-o", tmp_path / "out")
     with pytest.raises(SystemExit):
         parse_arguments(["photo.jpg", "-o", "out.png", "--level", "lots"])
 

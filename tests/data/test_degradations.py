@@ -82,6 +82,12 @@ def test_the_gaussian_kernel_is_that_of_scipy(sigma):
     assert np.abs(found - expected).max() < 1e-6
 
 
+@pytest.mark.parametrize("kernel", [gaussian_kernel(0.0), motion_kernel(0.0, 1.0)])
+def test_a_kernel_without_extent_is_no_blur(kernel):
+    image = clouds()
+    assert np.array_equal(blur(image, kernel), image) and kernel_spread(kernel) == 0
+
+
 @pytest.mark.parametrize("radius", [0.6, 1.0, 2.5, 6.0])
 def test_the_disk_has_the_area_and_spread_of_a_circle(radius):
     kernel = disk_kernel(radius)

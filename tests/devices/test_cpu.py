@@ -21,6 +21,20 @@ def test_the_users_choice_of_threads_stands(monkeypatch):
     assert configure_cpu() == before
 
 
+@pytest.mark.parametrize(("launcher", "threads"), [({}, 1), ({"ACCELERATE_DYNAMO_BACKEND": "NO", "LOCAL_WORLD_SIZE": "2"}, 3)])
+def test_processes_that_accelerate_started_share_the_cores(monkeypatch, launcher, threads):
+    before = torch.get_num_threads()
+    for name, value in {"OMP_NUM_THREADS": "1", **launcher}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: range(6), raising=False)
+    torch.set_num_threads(1)
+    try:
+        assert configure_cpu() == threads
+        assert configure_cpu(2) == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_bf16_support_is_a_plain_answer():
     assert supports_bf16(torch.device("cpu")) in (True, False)
 

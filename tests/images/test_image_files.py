@@ -1,5 +1,6 @@
 import logging
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,9 +79,23 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, caplog):
             raise PermissionError(13, "Permission denied", str(folder))
         return os.scandir(folder)
 
-    monkeypatch.setattr(image_files, "os", type("Os", (), {"scandir": staticmethod(scandir)}))
+    monkeypatch.setattr(image_files, "os", SimpleNamespace(scandir=scandir, path=os.path))
     with caplog.at_level(logging.WARNING):
         assert [file.name for file in list_files(tmp_path)] == ["a.png"]
     assert "locked cannot be read: Permission denied" in caplog.text
     with pytest.raises(PermissionError, match="locked"):
         list_files(tmp_path / "locked")
+
+
+def test_a_folder_that_can_be_listed_but_not_entered_ends_nothing(tmp_path, monkeypatch, caplog):
+    make(tmp_path, "a.png", "locked/b.png", "locked/deeper/c.png")
+    stat = os.stat
+
+    def refused(path, *arguments, **options):
+        if "/locked/" in os.fsdecode(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert [file.name for file in list_files(tmp_path)] == ["a.png", "b.png"]
+    assert "deeper cannot be read: Permission denied" in caplog.text

@@ -6,11 +6,12 @@ import pickle
 import pytest
 import torch
 
+from styleadapt import GenerationPipeline
 from styleadapt.cli import main
 from styleadapt.errors import ModelFileNotFoundError, ModelLoadError
 from styleadapt.models import stylegan2_checkpoint
 from styleadapt.models.network_pickle import unpickled
-from styleadapt.models.stylegan2 import StyleGAN2Generator
+from styleadapt.models.stylegan2 import StyleGAN2Discriminator
 from styleadapt.models.stylegan2_checkpoint import is_stylegan2_checkpoint, load_stylegan2_checkpoint
 from ugatit_networks import official_checkpoint
 
@@ -119,7 +120,7 @@ def test_sizes_follow_from_the_shapes(here, dump):
 
 
 @torch.no_grad()
-def test_the_command_writes_a_repo(dump, tmp_path, capsys):
+def test_the_command_writes_a_repo_that_the_pipeline_loads(dump, tmp_path, capsys):
     state = reference.official_generator_state()
     content = {
         "G_ema": reference.persistent(state),
@@ -130,8 +131,10 @@ def test_the_command_writes_a_repo(dump, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "generator" in printed and "discriminator" in printed and printed.strip().endswith(str(out))
     z = torch.randn(2, 5)
-    again = StyleGAN2Generator.from_pretrained(out, subfolder="generator")
+    again = GenerationPipeline.from_pretrained(out).generator
     close(again(z, noise="constant").sample, reference.official_pictures(state, z))
+    # training starts from both
+    assert StyleGAN2Discriminator.from_pretrained(out, subfolder="discriminator").config.resolution == again.config.resolution
 
 
 def test_the_kinds_are_told_apart(dump, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from styleadapt.images.metadata import read_metadata
-from styleadapt.pipelines.picture_files import has_alpha, picture_size, save_picture
+from styleadapt.pipelines.picture_files import has_alpha, own_profile, picture_size, save_picture
 from styleadapt.pipelines.pictures import read_picture
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
@@ -85,3 +85,8 @@ def test_deep_files_are_turned_upright_as_shallow_ones_are(tmp_path, orientation
     for source in (tmp_path / "turned.png", data):
         read = read_picture(source)
         assert read.deep and np.abs((read.pixels + 1) * 127.5 - np.asarray(expected)).max() < 1.01
+
+
+def test_a_profile_is_found_in_a_photo_larger_than_pillow_opens(monkeypatch, tmp_path):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    assert own_profile(jpeg(tmp_path / "large.jpg", icc_profile=PROFILE)) == PROFILE

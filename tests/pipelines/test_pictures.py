@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +8,7 @@ import torch
 from PIL import Image
 
 from styleadapt.errors import ImageError
+from styleadapt.pipelines.picture_files import save_picture
 from styleadapt.pipelines.pictures import read_picture
 
 from ..conftest import smooth_noise
@@ -77,3 +81,15 @@ def test_floats_are_taken_from_tensors_and_from_pillow():
     gray = read_picture(Image.fromarray(noisy[..., 0]))
     assert gray.gray and np.allclose(gray.pixels[..., 1], 2 * noisy[..., 0] - 1)
     assert read_picture(given[:1]).gray and not read_picture((given.clamp(0, 1) * 255).to(torch.uint8)).gray
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGB"])
+def test_a_long_text_does_not_hide_what_a_png_file_holds(mode, tmp_path):
+    source = Image.new(mode, (6, 5), 77) if mode != "RGB" else np.full((5, 6, 3), 7700, np.uint16)
+    save_picture(source, tmp_path / "plain.png")
+    plain = (tmp_path / "plain.png").read_bytes()
+    text = b"zTXtComment\0\0" + zlib.compress(b"a" * 3_000_000)
+    data = plain[:33] + struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text)) + plain[33:]
+    expected, found = read_picture(plain), read_picture(data)
+    assert (found.gray, found.deep) == (expected.gray, expected.deep) == (mode != "RGB", mode != "L")
+    assert np.array_equal(found.pixels, expected.pixels)

@@ -82,6 +82,12 @@ def test_fidelity_mixes_the_weights_of_both_networks(pipe, photo):
         pipe(photo, fidelity=0.5)
 
 
+def test_mixed_weights_follow_the_pipeline_to_another_precision(pipe):
+    pipe._network("restorer", 0.5, "denoise")
+    assert pipe.to(torch.bfloat16) is pipe
+    assert pipe._network("restorer", 0.5, "denoise").dtype == torch.bfloat16
+
+
 def test_alpha_gray_and_16_bits_are_kept(pipe, photo):
     photo.putalpha(Image.linear_gradient("L").resize(photo.size))
     result = pipe(photo, "denoise", 25).images[0]

@@ -3,6 +3,7 @@ import os
 import resource
 import struct
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -60,6 +61,35 @@ def test_sound_that_players_do_not_expect_is_encoded_anew(copied, tmp_path):
         audio = file.streams.audio[0]
         assert audio.codec_context.name == "aac" and audio.rate == 44100
         assert float(audio.duration * audio.time_base) == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_sound_that_changes_its_channels_and_its_rate_is_kept(copied, tmp_path, suffix):
+    source = tmp_path / "in.mkv"
+    kinds = [("stereo", 48000), ("5.1", 48000), ("mono", 44100)]
+    with av.open(str(clip(tmp_path / "mute.mp4", frames=15, sound=None))) as mute, av.open(str(source), "w") as out:
+        video = out.add_stream_from_template(mute.streams.video[0])
+        audio = out.add_stream("ac3", rate=48000, layout="stereo")
+        for packet in mute.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                out.mux(packet)
+        for part, (layout, rate) in enumerate(kinds):
+            encoder = av.CodecContext.create("ac3", "w")
+            encoder.sample_rate, encoder.layout, encoder.format, encoder.time_base = rate, layout, "fltp", Fraction(1, rate)
+            tone = np.float32(0.3 * np.sin(np.arange(rate // 2) * 2 * np.pi * 440 / rate))
+            frame = av.AudioFrame.from_ndarray(np.tile(tone, (encoder.layout.nb_channels, 1)), format="fltp", layout=layout)
+            frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), part * rate // 2
+            for packet in [*encoder.encode(frame), *encoder.encode(None)]:
+                packet.stream = audio
+                out.mux(packet)
+    target, summary = copied(source, f"o{suffix}")
+    assert summary.frames == 15 and summary.damage is None
+    with av.open(str(target)) as file:
+        wave = np.concatenate([f.to_ndarray() for f in file.decode(audio=0)], 1)[0]
+    assert len(wave) / 48000 == pytest.approx(1.5, abs=0.06)
+    for third in np.split(wave[: 3 * 23000], 3):
+        assert abs(int(np.abs(np.fft.rfft(third[:12000])).argmax()) * 4 - 440) <= 8
 
 
 def test_a_silent_clip_stays_silent(copied, tmp_path):
@@ -270,6 +300,17 @@ def test_what_is_no_clip_is_refused_in_one_line(copied, tmp_path, make, message)
         copied(make(tmp_path))
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_colors_that_are_not_converted_are_refused_by_the_clips_name(copied, tmp_path):
+    with av.open(str(tmp_path / "in.mp4"), "w") as out:
+        video = out.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.colorspace = 8  # YCgCo
+        out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(video.encode())
+    with pytest.raises(VideoError, match=r"in\.mp4 has colors that are not converted here .*BT\.709 first"):
+        copied(tmp_path / "in.mp4")
 
 
 def test_the_stroke_size_reaches_every_frame(copied, tmp_path):

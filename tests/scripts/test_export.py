@@ -108,6 +108,8 @@ def test_networks_that_differ_are_not_written(adapted, tmp_path, monkeypatch):
         (("--web", "w", "--onnxruntime_web", "absent.tgz"), "absent.tgz is not the npm package onnxruntime-web"),
         (("--web", "w", "--onnxruntime_web", "other.tgz"), "other.tgz is not the npm package onnxruntime-web"),
         (("--web", "w", "--onnxruntime_web", "folder"), "folder is not the npm package onnxruntime-web"),
+        (("--web", "out", "--onnxruntime_web", "r"), "--output out lies in the folder of the page, --web out"),
+        (("--output", "w/models", "--web", "w", "--onnxruntime_web", "r"), "lies in the folder of the page, --web w"),
         (("--output", "folder"), "folder is there already; give the name of a new folder"),
     ],
 )

@@ -16,6 +16,7 @@ import torch
 from PIL import ExifTags, Image
 
 from styleadapt.adapters.adapter import StyleAdapter
+from styleadapt.cli import photos as photo_files
 from styleadapt.cli.photos import name_targets
 from styleadapt.images.images import load_image
 from styleadapt.models.style_encoder import StyleEncoder
@@ -102,9 +103,10 @@ def test_a_bad_output_is_refused_before_any_work(refusal, folder, content, outpu
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_link_does_not_hide_the_photo(refusal, folder):
+@pytest.mark.parametrize("kind", ["symlink_to", "hardlink_to"])
+def test_a_link_does_not_hide_the_photo(refusal, folder, kind):
     link = folder.parent / "link.png"
-    link.symlink_to(folder / "p.png")
+    getattr(link, kind)(folder / "p.png")
     line = refusal("stylize", "--content", folder / "p.png", "--style", folder.parent / "style.png", "--output", link)
     assert "would overwrite" in line
 
@@ -419,6 +421,20 @@ def test_what_cannot_be_read_is_listed_and_what_the_system_keeps_is_not(stylize,
     status, printed = stylize("--content", gallery, "--output", tmp_path / "out")
     assert status == 1 and "1 of 5 photos failed" in printed and "new.heic is a HEIC picture" in printed
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png", "old.png"]
+
+
+def test_a_photo_that_is_too_large_for_the_memory_is_listed(stylize, gallery, tmp_path, monkeypatch):
+    read = photo_files.read_metadata
+
+    def full(photo):
+        if photo.name == "a.png":
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried ...")
+        return read(photo)
+
+    monkeypatch.setattr(photo_files, "read_metadata", full)
+    (gallery / "broken.png").unlink()
+    status, printed = stylize("--content", gallery, "--output", tmp_path / "out")
+    assert status == 1 and "a.png [enforce fail" in printed and "1 of 3 photos failed" in printed
 
 
 def test_a_folder_alone_is_kept_in_its_order_and_goes_on_where_it_stopped(stylize, gallery, tmp_path):

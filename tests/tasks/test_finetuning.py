@@ -7,6 +7,7 @@ from PIL import Image
 from styleadapt import StyleTransferPipeline
 from styleadapt.adapters.adapter import StyleAdapter
 from styleadapt.data.records import ImageSample
+from styleadapt.data.sources import ImageTable
 from styleadapt.errors import ConfigError
 from styleadapt.hub import publishing
 from styleadapt.models.discriminator import StyleDiscriminator
@@ -120,6 +121,13 @@ def test_a_stream_with_elastic_weights(settings, image_folders, tmp_path):
     assert (tmp_path / "out" / "final" / "model_index.json").is_file()
 
 
+def test_an_adapter_says_how_many_images_of_a_stream_it_was_made_from(settings, tmp_path):
+    more = {"train_parameters": "lora", "rank": 2, "output": "adapter", "cache_dir": str(tmp_path / "cache")}
+    result = start(settings, streaming=True, **more)
+    # of which twelve are shown, some of them again
+    assert StyleAdapter.load(result / finetuning.ADAPTER_FILE).images == 4
+
+
 def test_a_dry_run_writes_nothing(settings, tmp_path, capsys):
     start(settings, dry_run=True, train_parameters="lora")
     assert "train_parameters: lora" in capsys.readouterr().out and not (tmp_path / "out").exists()
@@ -145,7 +153,9 @@ def test_validation_folders_take_the_place_of_training_images_each_for_itself(se
     painting.save(tmp_path / "validation" / "one.png")
     config = build_config(FinetuneConfig, settings | {"validation_styles": str(tmp_path / "validation")})
     training = [Image.new("RGB", (64, 64))]
-    photos, styles = finetuning.FinetuningTask(config, finetuning.load_base(config), training, training, 1).validation_images()
+    source = ImageTable([], "none")
+    task = finetuning.FinetuningTask(config, finetuning.load_base(config), training, training, source)
+    photos, styles = task.validation_images()
     assert photos is training and [image.size for image in styles] == [painting.size]
     assert finetuning._scored_on(config) == "pairs of training photos and the trainer's validation styles"
     both = build_config(FinetuneConfig, settings | {key: str(tmp_path / "validation") for key in VALIDATION})

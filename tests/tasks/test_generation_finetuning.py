@@ -92,6 +92,21 @@ def test_a_whole_model_is_a_repo(config, tmp_path):
     assert len(GenerationPipeline.from_pretrained(str(tmp_path / "out" / "final"))(num_images=1, seed=0).images) == 1
 
 
+def test_a_tileable_source_stays_tileable(config, source, tmp_path):
+    place = str(tmp_path / "tiles")
+    GenerationPipeline(GenerationPipeline.from_pretrained(str(source)).generator, tileable=True).save_pretrained(place)
+    settings = config(pretrained_model_name_or_path=place, correspondence_weight=1.0)
+    task = GenerationFinetuningTask(settings, build_models(settings))
+    assert task.models["generator"].tileable and task.source.tileable
+    task.save_pretrained(tmp_path / "result")
+    assert GenerationPipeline.from_pretrained(str(tmp_path / "result")).config.tileable
+
+
+def test_what_a_source_resembles_is_tileable_where_the_pictures_are(config):
+    settings = config(tileable=True, correspondence_weight=1.0)
+    assert GenerationFinetuningTask(settings, build_models(settings)).source.tileable
+
+
 @pytest.mark.parametrize("discriminator", [True, False])
 def test_a_source_with_classes_is_tuned_in_all_of_them(config, source_of_two_classes, tmp_path, discriminator):
     if not discriminator:
@@ -130,6 +145,7 @@ def test_an_adapter_is_saved_without_another_process(config, tmp_path, monkeypat
         ({"correspondence_weight": 1.0, "train_batch_size": 2}, "3 at least"),
         ({"resolution": 32}, "source generates pictures of 16 px"),
         ({"labels": True}, "cannot be taught anew"),
+        ({"ewc_weight": 1.0, "train_parameters": "affine+lora"}, "low-rank changes have none"),
     ],
 )
 def test_settings_that_cannot_be(config, options, message):

@@ -1,16 +1,20 @@
 """Progressive growing, the original GAN, and classes of some of the images, in the task of generators from noise."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from styleadapt.errors import ConfigError
+from styleadapt.losses.semi_supervised import feature_matching_loss
 from styleadapt.pipelines.classification import DiscriminatorClassifier
 from styleadapt.pipelines.generation import GenerationPipeline
+from styleadapt.tasks import generation
 from styleadapt.tasks.generation import GenerationTask, build_dataset, build_models
 from styleadapt.tasks.generation_config import GenerationConfig
+from styleadapt.training.adversary import steady
 from styleadapt.training.config import build_config
 from styleadapt.training.engine import Trainer
 
@@ -108,19 +112,38 @@ def test_real_images_fade_in_as_well(folder):
     assert torch.allclose(t.forward(data, 6).real, fine)
 
 
-def test_every_layer_gets_a_gradient_which_several_processes_wait_for(folder):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_layers_that_have_not_grown_get_a_gradient_only_where_several_processes_wait_for_it(folder, monkeypatch, processes):
     t = task(folder, PGGAN)
-    state = t.forward(batch(t), 0)
+    data = batch(t)
+    monkeypatch.setattr(generation, "process_state", lambda: SimpleNamespace(num_processes=processes))
+    state = t.forward(data, 0)
     t.discriminator_loss(state, 0)[0].backward(retain_graph=True)
     t.generator_loss(state, 0)[0].backward()
-    assert all(p.grad is not None for model in t.models.values() for p in model.parameters())
-    assert float(t.models["generator"].to_rgb[1].weight.grad.abs().sum()) == 0
+    later = [*t.models["generator"].blocks.parameters(), *t.models["discriminator"].blocks.parameters()]
+    if processes == 1:
+        assert all(p.grad is None for p in later)
+    else:
+        assert all(p.grad is not None for model in t.models.values() for p in model.parameters())
+        assert not any(p.grad.any() for p in later)
 
 
-def test_a_run_resumed_in_the_middle_of_a_fade_is_bit_identical(folder, tmp_path):
-    options = {"checkpointing_steps": 5}
+def test_the_optimizer_of_a_layer_counts_its_steps_from_when_it_has_grown(folder, tmp_path):
+    t = task(folder, PGGAN, output_dir=str(tmp_path), max_train_steps=6)
+    trainer = Trainer(t.config, t, build_dataset(t.config))
+    trainer.train()
+    for name, model in t.models.items():
+        state = trainer.optimizers[name].optimizer.state
+        first, second = (block[0].weight for block in model.blocks)
+        # level 1 has grown at step 4
+        assert int(state[first]["step"]) == 2 and second not in state
+
+
+@pytest.mark.parametrize("stop", [3, 5])
+def test_a_run_resumed_before_a_level_grows_or_in_the_middle_of_its_fade_is_bit_identical(folder, tmp_path, stop):
+    options = {"checkpointing_steps": stop}
     train(folder, tmp_path / "whole", PGGAN, **options)
-    train(folder, tmp_path / "broken", PGGAN, **options, **{"max_train_steps": 5})
+    train(folder, tmp_path / "broken", PGGAN, **options, **{"max_train_steps": stop})
     t, _ = train(folder, tmp_path / "broken", PGGAN, **options, resume_from_checkpoint="latest")
     whole, broken = saved(tmp_path / "whole"), saved(tmp_path / "broken")
     assert whole.keys() == broken.keys() and all(torch.equal(whole[key], broken[key]) for key in whole)
@@ -182,6 +205,20 @@ def test_feature_matching_alone(classes):
     loss, figures = t.generator_loss(t.forward(batch(t), 0), 0)
     assert float(loss) == pytest.approx(3 * float(figures["feature_matching"]), rel=1e-5)
     assert t.models["generator"].config.num_classes == 0
+
+
+def test_features_are_matched_under_the_statistics_that_the_discriminator_has_learned(folder):
+    t = task(folder, GAN, feature_matching_weight=1.0)
+    discriminator = t.models["discriminator"]
+    state = t.forward(batch(t), 0)
+    state.generated = state.real + 0.5
+    before = {name: value.clone() for name, value in discriminator.named_buffers()}
+    found = float(t.generator_loss(state, 0)[1]["feature_matching"].detach())
+    # generated images leave no trace in them
+    assert all(torch.equal(value, before[name]) for name, value in discriminator.named_buffers()) and discriminator.training
+    with torch.no_grad(), steady(discriminator):
+        real, brighter = (discriminator(images).features for images in (state.real, state.generated))
+    assert found == pytest.approx(float(feature_matching_loss(real, brighter)))
 
 
 def test_few_labels_are_drawn_more_often(classes):

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleadapt.errors import ConfigError
+from styleadapt.errors import ConfigError, SourceError
 from styleadapt.hub.model_card import build_model_card
 from styleadapt.models.restorer import Restorer
 from styleadapt.pipelines.restoration import RestorationPipeline
@@ -101,11 +102,24 @@ def test_the_second_phase_adds_the_objective_and_the_discriminator(photos):
     assert "g_adv" not in t.generator_loss(t.forward(data, 0), 0)[1]
 
 
+def names(table):
+    return [Path(table[n].name).stem for n in range(len(table))]
+
+
 def test_photos_that_are_held_out_are_never_trained_on(photos):
     groups, held = divided_photos(config(photos, held_out=2))
-    assert groups[0].numbers == [1, 3] and held.numbers == [0, 2]
+    assert names(groups[0]) == ["1", "3"] and names(held) == ["0", "2"]
+    c = config(photos, held_out=2)
+    assert card_facts(c, build_dataset(c)).images == 2
     groups, held = divided_photos(config(photos, validation_photos=str(photos)))
-    assert groups[0].numbers == held.numbers == [0, 1, 2, 3]
+    assert names(groups[0]) == names(held) == ["0", "1", "2", "3"]
+    # what stands in for a photo that cannot be read is of the same side
+    (photos / "1.png").write_bytes(b"broken")
+    groups, held = divided_photos(config(photos, held_out=2))
+    assert names(groups[0]) == ["3", "3"] and names(held) == ["0", "2"]
+    (photos / "3.png").write_bytes(b"broken")
+    with pytest.raises(SourceError, match="the training part of .* holds 2 images, 0 of them readable"):
+        divided_photos(config(photos, held_out=2))
     with pytest.raises(ConfigError, match="`held_out` is 4, but .* holds 4 photos"):
         divided_photos(config(photos, held_out=4))
 

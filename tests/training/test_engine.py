@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -13,12 +14,11 @@ import psutil
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from diffusers.training_utils import EMAModel
 from safetensors.torch import load_file
 
 from styleadapt import StyleTransferPipeline
 from styleadapt.errors import ConfigError, DivergenceError
-from styleadapt.training.adversary import AdversarialConfig
+from styleadapt.training.adversary import AdversarialConfig, steady
 
 from ..commands import ROOT, run_script
 from .toy import TINY_STYLIZATION, Toy, toy_trainer, train_toy, weights_of
@@ -137,6 +137,27 @@ def test_accumulated_batches_equal_one_large_batch(tmp_path):
         torch.testing.assert_close(large[key], parts[key], rtol=1e-5, atol=1e-6)
 
 
+def test_accumulation_holds_spectral_normalization_still_and_nothing_else(tmp_path):
+    class Normalized(Toy):
+        def __init__(self):
+            super().__init__()
+            layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(2, 2))
+            self.modules["discriminator"] = torch.nn.Sequential(layer, torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1))
+            self.modes = []
+
+        def discriminator_loss(self, state, step):
+            spectral, batch, _ = self.modules["discriminator"]
+            with steady(self.modules["discriminator"]):
+                pass
+            self.modes.append((spectral.parametrizations.weight[0].training, batch.training))
+            return super().discriminator_loss(state, step)
+
+    task = Normalized()
+    train_toy(tmp_path, task, max_train_steps=1, gradient_accumulation_steps=3)
+    assert task.modes == [(True, True), (False, True), (False, True)]
+    assert all(module.training for module in task.modules["discriminator"].modules())
+
+
 def test_two_processes_train_as_one_that_accumulates(tmp_path):
     settings = {"max_train_steps": 2, "checkpointing_steps": 2}
     train_toy(tmp_path / "one", gradient_accumulation_steps=2, **settings)
@@ -159,6 +180,16 @@ def test_the_best_models_by_score_are_kept(tmp_path):
     assert not torch.equal(best["generator.weight"], final["generator.weight"])
 
 
+def test_a_score_that_is_not_a_number_is_never_the_best(tmp_path):
+    task = Toy()
+    task.scores = iter([math.nan, 2.0, math.nan])
+    trainer, _ = train_toy(tmp_path, task, validation_steps=2, metric_for_best_model="score")
+    assert trainer.best.score == 2.0
+    trainer.best.score = math.nan  # of a version that kept it
+    trainer.best.renew(8, {"score": 3.0}, lambda folder: None)
+    assert json.loads((tmp_path / "best" / "score.json").read_text()) == {"step": 8, "score": 3.0}
+
+
 def test_a_score_that_validation_does_not_give_is_named(tmp_path):
     task = Toy()
     task.scores = iter([1.0])
@@ -179,18 +210,6 @@ def test_a_dry_run_prints_and_writes_nothing(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "max_train_steps: 6" in printed and "generator: 6 parameters, 6 of them train" in printed and "estimated" in printed
     assert not (tmp_path / "out").exists()
-
-
-def test_the_average_is_back_on_the_device_after_loading(tmp_path, monkeypatch):
-    train_toy(tmp_path, max_train_steps=2, checkpointing_steps=2)
-    trainer = toy_trainer(tmp_path, max_train_steps=2, resume_from_checkpoint="latest")
-    calls = []
-    load, to = trainer.accelerator.load_state, EMAModel.to
-    monkeypatch.setattr(trainer.accelerator, "load_state", lambda folder: (calls.append("load"), load(folder)))
-    monkeypatch.setattr(EMAModel, "to", lambda self, device: (calls.append(device), to(self, device))[1])
-    trainer.train()
-    device = trainer.accelerator.device
-    assert calls == [device, "load", device]
 
 
 def test_a_used_folder_is_refused_by_a_new_run(tmp_path):

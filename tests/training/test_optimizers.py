@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from styleadapt.errors import ConfigError
-from styleadapt.training.optimizers import OPTIMIZERS, averaged_weights, build_optimizer
+from styleadapt.training.optimizers import OPTIMIZERS, averaged_weights, build_optimizer, kept_settings
 
 LIBRARIES = {"prodigy": "prodigyopt", "schedule_free": "schedulefree", "lion": "lion_pytorch", "adam8bit": "bitsandbytes"}
 
@@ -120,6 +120,39 @@ def test_a_saved_state_goes_on_where_it_stood(available):
     step(weight, optimizer)
     step(again, resumed)
     assert torch.equal(weight, again)
+
+
+def test_settings_of_now_stay_and_the_state_of_before_is_loaded(available):
+    rate = 1.0 if available == "prodigy" else 0.1
+    weight = torch.nn.Parameter(torch.ones(3, 4))
+    older = build_optimizer(available, [weight], lr=rate, betas=(0.5, 0.99))
+    weight.grad = torch.ones(3, 4)
+    older.step()
+    newer = build_optimizer(available, [weight], lr=rate, betas=(0.75, 0.95), weight_decay=0.25)
+    settings = {"betas", "alpha", "momentum", "weight_decay", "eps"}
+    wanted = {key: value for key, value in newer.param_groups[0].items() if key in settings}
+    with kept_settings(newer):
+        newer.load_state_dict(older.state_dict())
+    group, loaded = newer.param_groups[0], older.param_groups[0]
+    assert {key: group[key] for key in wanted} == wanted and wanted["weight_decay"] == 0.25
+    assert {key: group[key] for key in ("d", "k", "weight_sum", "train_mode") if key in group} == {
+        key: loaded[key] for key in ("d", "k", "weight_sum", "train_mode") if key in loaded
+    }
+    newer.step()
+
+
+def test_other_betas_leave_the_average_of_schedule_free_as_it_was():
+    pytest.importorskip("schedulefree")
+    weight = torch.nn.Parameter(torch.ones(1))
+    older = build_optimizer("schedule_free", [weight], lr=0.1, betas=(0.5, 0.75))
+    for _ in range(2):
+        weight.grad = torch.full((1,), 0.3)
+        older.step()
+    newer = build_optimizer("schedule_free", [weight], lr=0.1, betas=(0.9, 0.75))
+    with kept_settings(newer):
+        newer.load_state_dict(older.state_dict())
+    with averaged_weights(newer):
+        assert weight.item() == pytest.approx(0.85)
 
 
 def test_prodigy_refuses_rates_it_cannot_use():

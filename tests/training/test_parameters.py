@@ -156,6 +156,14 @@ def test_adapter_deltas_bring_the_base_to_where_training_came(kind, generator, i
     torch.testing.assert_close(base(*inputs).sample, generator(*inputs).sample, atol=1e-5, rtol=0)
 
 
+def test_adapter_deltas_of_a_source_on_another_device(generator):
+    select_parameters(generator, "adalin")
+    source = {name: p.detach().clone() for name, p in generator.named_parameters()}
+    # nothing can be subtracted from what is on this device, as from what is on a GPU
+    deltas = adapter_deltas(generator.to("meta"), source)
+    assert deltas and all(delta.device.type == "meta" for delta in deltas.values())
+
+
 def test_adapter_deltas_of_another_base_are_refused(generator):
     select_parameters(generator, "adalin")
     with pytest.raises(ValueError, match="norm1.rho"):

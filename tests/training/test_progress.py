@@ -13,6 +13,8 @@ from styleadapt.training.run_state import RunningMeans, require_same_settings, w
 
 from .toy import Toy, train_toy, weights_of
 
+PLAYERS = ["discriminator", "generator"]
+
 
 def test_means_are_the_same_after_a_break():
     generator = torch.Generator().manual_seed(0)
@@ -100,20 +102,24 @@ def test_ada_comes_and_goes_with_a_new_run_alone(tmp_path, before, after):
 
 
 def test_augmentations_without_a_state_may_change(tmp_path):
-    write_settings(tmp_path, AdversarialConfig(augment="color"), processes=1)
-    require_same_settings(tmp_path, AdversarialConfig(augment=""), processes=1)
+    write_settings(tmp_path, AdversarialConfig(augment="color"), 1, PLAYERS)
+    require_same_settings(tmp_path, AdversarialConfig(augment=""), 1, PLAYERS)
 
 
-def test_a_checkpoint_without_settings_and_progress_is_resumed(tmp_path):
-    train_toy(tmp_path, max_train_steps=2, checkpointing_steps=2)
-    mark = tmp_path / "checkpoint-2" / "complete"
-    sizes = json.loads(mark.read_text())
-    for name in ("settings.json", "progress-0.json"):
-        (tmp_path / "checkpoint-2" / name).unlink()
-        del sizes[name]
-    mark.write_text(json.dumps(sizes))
-    trainer, _ = train_toy(tmp_path, resume_from_checkpoint="latest", max_train_steps=4, seed=3)
-    assert trainer.step == 4
+@pytest.mark.parametrize("before, after", [(PLAYERS, PLAYERS[1:]), (PLAYERS[1:], PLAYERS)])
+def test_players_come_and_go_with_a_new_run_alone(tmp_path, before, after):
+    class Some(Toy):
+        def __init__(self, names):
+            super().__init__()
+            self.names = names
+
+        def phases(self):
+            return [phase for phase in super().phases() if phase.name in self.names]
+
+    train_toy(tmp_path, Some(before), max_train_steps=2, checkpointing_steps=2)
+    said = f"would train {', '.join(after)}, but .*checkpoint-2 was made by one that trains {', '.join(before)}, .*`adv_weight`"
+    with pytest.raises(ConfigError, match=said):
+        train_toy(tmp_path, Some(after), resume_from_checkpoint="latest")
 
 
 def test_every_setting_that_a_run_has_is_compared(tmp_path):
@@ -122,10 +128,10 @@ def test_every_setting_that_a_run_has_is_compared(tmp_path):
         train_parameters = "adalin"
 
     config = Config(seed=3)
-    write_settings(tmp_path, config, processes=2)
-    require_same_settings(tmp_path, Config(seed=3, learning_rate=1.0), processes=2)
+    write_settings(tmp_path, config, 2, PLAYERS)
+    require_same_settings(tmp_path, Config(seed=3, learning_rate=1.0), 2, PLAYERS)
     with pytest.raises(ConfigError, match="`num_processes` is 1, but .* was made with 2"):
-        require_same_settings(tmp_path, config, processes=1)
+        require_same_settings(tmp_path, config, 1, PLAYERS)
     config.train_parameters = "lora"
     with pytest.raises(ConfigError, match="`train_parameters` is 'lora', but .* was made with 'adalin'.*another `output_dir`"):
-        require_same_settings(tmp_path, config, processes=2)
+        require_same_settings(tmp_path, config, 2, PLAYERS)

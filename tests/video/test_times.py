@@ -192,3 +192,37 @@ def test_of_two_tracks_of_sound_the_default_one_is_kept(copied, tmp_path, kind, 
         assert len(file.streams.audio) == 1
         wave = np.concatenate([frame.to_ndarray() for frame in file.decode(audio=0)], 1)[0]
     assert abs(int(np.abs(np.fft.rfft(wave[:SOUND_RATE])).argmax()) - pitch) < 10
+
+
+@pytest.mark.parametrize("sound, starts", [("aac", (0, 0)), ("ac3", (0, 0)), ("aac", (1000, 0, 5000))])
+def test_a_clip_of_joined_recordings_goes_on_where_its_clock_starts_anew(copied, tmp_path, sound, starts):
+    part = flashing_clip(tmp_path / "part.mp4", sound=sound)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(moved(part, tmp_path / f"{start}.ts", start).read_bytes() for start in starts))
+    progress = []
+    target, summary = copied(joined, callback=progress.append)
+    seconds = SECONDS * len(starts)
+    assert summary.frames == seconds * RATE and summary.damage is None
+    assert summary.seconds == pytest.approx(seconds, abs=0.06)
+    # Where the sound of one part reaches into the next, up to a packet of it is left out.
+    assert flashes(target) == pytest.approx(list(range(seconds)), abs=0.06)
+    assert beeps(target) == pytest.approx(flashes(target), abs=0.04)
+    assert progress[-1].frames is None, "the length that the file says is that of a part"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_sound_that_comes_twice_is_encoded_once(copied, tmp_path, suffix):
+    source = flashing_clip(tmp_path / "b.mp4", sound="ac3")
+    twice = tmp_path / "twice.mkv"
+    with av.open(str(source)) as file, av.open(str(twice), "w") as out:
+        streams = {stream.index: out.add_stream_from_template(stream) for stream in file.streams}
+        for packet in file.demux():
+            if packet.dts is None:
+                continue
+            again = av.Packet(bytes(packet))
+            again.pts, again.dts, again.time_base = packet.pts, packet.dts, packet.time_base
+            again.stream, kind = streams[packet.stream.index], packet.stream.type
+            packet.stream = again.stream
+            out.mux([packet, again] if kind == "audio" else packet)
+    target, _ = copied(twice, f"o{suffix}")
+    assert together(target, [0, 1, 2, 3, 4, 5])
