@@ -82,7 +82,7 @@ def installed(tmp_path_factory):
         # -S: no other packages of this environment
         line = [sys.executable, "-S", folder / "site" / "bin" / "styleadapt", *arguments]
         done = subprocess.run(
-            list(map(str, line)), capture_output=True, text=True, timeout=900, cwd=folder / "empty", env=environment
+            list(map(str, line)), capture_output=True, text=True, timeout=300, cwd=folder / "empty", env=environment
         )
         return done, folder / "empty"
 

@@ -1,5 +1,6 @@
 """Iterates over large collections of photos: folders, or the rows of data sets. A photo is read when its turn comes."""
 
+import functools
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.records import Columns, fetch, find_columns
-from ..data.sources import _classes, open_dataset
+from ..data.sources import folder_classes, open_dataset
 from ..errors import ImageError, SourceError
 from ..images.image_files import list_images
 
@@ -69,12 +70,11 @@ class FolderPhotos:
         return len(self.files)
 
     def __iter__(self) -> Iterator[Photo]:
-        classes = set(_classes(str(self.folder), list(map(str, self.files))))
+        classes = set(folder_classes(str(self.folder), list(map(str, self.files))))
         for number, file in enumerate(self.files):
             name = file.relative_to(self.folder).as_posix()
             columns = {"label": file.parent.name} if file.parent.name in classes else {}
-            read = lambda file=file, columns=columns: PhotoData(str(file), columns)  # noqa: E731
-            yield Photo(number, name, name, _file_version(file), read)
+            yield Photo(number, name, name, _file_version(file), functools.partial(PhotoData, str(file), columns))
 
 
 class DatasetPhotos:

@@ -72,7 +72,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     few.add_argument("--shots", metavar="DIR", help="images of the style that the model is adapted to")
     few.add_argument("--reference", metavar="DIR", help="images of the style that it never sees")
     few.add_argument("--k", type=int, help="use the first K shots alone")
-    few.add_argument("--adapt", type=float, default=60.0, metavar="SECONDS", help="time to adapt")
+    few.add_argument("--adapt", type=float, metavar="SECONDS", help="time to adapt; 60 by default")
     few.add_argument("--steps", type=int, help="adapt by exactly so many steps instead of a time")
     restoring = parser.add_argument_group("of --protocol restoration")
     restoring.add_argument("--fidelity", type=float, default=1.0, help="1 least distortion, 0 most natural")
@@ -107,8 +107,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--fidelity is {args.fidelity:g}; it must lie between 0 and 1")
     if few_shot and not (args.shots and args.reference):
         parser.error("--protocol few-shot needs --shots and --reference")
-    if not few_shot and (args.shots or args.reference or args.k is not None or args.steps is not None):
-        parser.error("--shots, --reference, --k and --steps belong to --protocol few-shot")
+    if not few_shot and (args.shots or args.reference or any(v is not None for v in (args.k, args.steps, args.adapt))):
+        parser.error("--shots, --reference, --k, --steps and --adapt belong to --protocol few-shot")
     if args.outputs and (args.pretrained_model_name_or_path or args.adapter):
         parser.error("--outputs are ready pictures: leave --model and --adapter out")
     if args.outputs and args.protocol == "all":
@@ -119,6 +119,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"--{name} is {value}; it must be {least} at least")
     if args.size is None and args.protocol != "restoration":
         args.size = 112 if augmentation else 384
+    args.adapt = 60.0 if args.adapt is None else args.adapt
     if not args.adapt > 0:
         parser.error(f"--adapt is {args.adapt:g}; it must be more than 0 seconds")
     return args

@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     from ..images.whole_files import check_writable
 
     target = Path(args.output)
+    if args.adapter_weights and not args.adapter:
+        raise ValueError("--adapter_weights is given without --adapter")
     if args.per_class is not None:
         return _write_classes(args, target)
     one_file = args.grid or (args.num_images == 1 and target.suffix.lower() in WRITABLE_EXTENSIONS)
@@ -80,8 +82,6 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--output {target} must end in one of {', '.join(WRITABLE_EXTENSIONS)}, since it is one sheet")
     if not one_file and target.suffix.lower() in WRITABLE_EXTENSIONS:
         raise ValueError(f"--output {target} is one file for {args.num_images} pictures; give a folder, or --grid for a sheet")
-    if args.adapter_weights and not args.adapter:
-        raise ValueError("--adapter_weights is given without --adapter")
     clip = None if args.interpolate is None else Path(args.interpolate)
     if clip is not None:
         from ..pipelines.latent_space import MOST_STEPS

@@ -174,12 +174,13 @@ def open_photos(args: argparse.Namespace) -> "FolderPhotos | DatasetPhotos | Str
 
     if is_address(args.input):
         raise ValueError(f"{args.input} is an address; download the photo first, since its metadata goes into the result")
+    is_folder = Path(args.input).is_dir()
+    if not is_folder and not names_dataset(args.input) and (Path(args.input).suffix or args.input.startswith((".", "/"))):
+        raise FileNotFoundError(f"no file or folder at {args.input}")
     check_folder_name(args.output)
-    if Path(args.input).is_dir():
+    if is_folder:
         check_outside(args.output, args.input)
         return FolderPhotos(args.input)
-    if not names_dataset(args.input) and (Path(args.input).suffix or args.input.startswith((".", "/"))):
-        raise FileNotFoundError(f"no file or folder at {args.input}")
     return open_dataset_photos(
         args.input, args.dataset_config_name, args.split, args.image_column, args.name_column, args.streaming, args.cache_dir
     )

@@ -96,7 +96,7 @@ class UnreadableImages:
     def slot(self, record: EncodedImage) -> int:
         """A slot for an image without a number, from its name and bytes."""
         data = record.data if isinstance(record.data, bytes) else b""
-        return zlib.crc32(data, zlib.crc32(record.name.encode())) % len(self._seen)
+        return zlib.crc32(data, zlib.crc32(record.name.encode("utf-8", "surrogatepass"))) % len(self._seen)
 
 
 @dataclass(frozen=True)

@@ -282,7 +282,7 @@ def _dataset_of_images(folder: str, files: list[str], streaming: bool) -> Any:
 
     columns: dict[str, list] = {"image": files}
     features = Features(image=ImageFeature())
-    if classes := _classes(folder, files):
+    if classes := folder_classes(folder, files):
         columns["label"] = [name if (name := Path(file).parent.name) in classes else None for file in files]
         features["label"] = ClassLabel(names=classes)
     dataset = Dataset.from_dict(columns, features=features)
@@ -322,7 +322,7 @@ def _recognize(place: str) -> tuple[str, list[str]]:
     return _SHARD_BUILDERS[kinds[0]], shards[kinds[0]]
 
 
-def _classes(folder: str, files: list[str]) -> list[str]:
+def folder_classes(folder: str, files: list[str]) -> list[str]:
     """Names of the classes, if each image lies in one of two or more subfolders, or in `unlabeled` beside them; else none."""
     inside = [Path(file).relative_to(folder).parts for file in files]
     names = sorted({parts[0] for parts in inside} - {UNLABELED}) if all(len(parts) == 2 for parts in inside) else []
@@ -331,7 +331,7 @@ def _classes(folder: str, files: list[str]) -> list[str]:
 
 def _open_folder(folder: str, files: list[str], label_column: str | None) -> ImageTable:
     """Images of a plain folder; labeled if each lies in one of two or more subfolders."""
-    classes = _classes(folder, files)
+    classes = folder_classes(folder, files)
     if label_column is not None and (label_column != "label" or not classes):
         raise SourceError(
             f"`label_column` is {label_column!r}, but {folder} is a folder of images without it: "

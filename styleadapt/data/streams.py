@@ -61,7 +61,8 @@ class ImageStream:
 
     @property
     def images_read(self) -> int:
-        """About how many different images this process and its workers have read so far: a stream does not know its length."""
+        """About how many different images this process and its workers have read since it started: a stream does not know its
+        length. Other training processes are not counted."""
         return int(self._read.sum(dtype=torch.int64))
 
     @property

@@ -16,8 +16,9 @@ def configure_cpu(threads: int | None = None) -> int:
     The library itself never sets the number of threads, which is the user's.
 
     Args:
-        threads: threads of one operation. If left out, and unless `OMP_NUM_THREADS` is set: the cores this process may run on,
-            divided among the processes that a launcher has started on this machine.
+        threads: threads of one operation. If left out, and unless `OMP_NUM_THREADS` is set (to more than 1 under
+            `accelerate launch`, which sets 1 itself): the cores this process may run on, divided among the processes that a
+            launcher has started on this machine.
 
     Returns:
         the number of threads in use.

@@ -158,9 +158,14 @@ class FinetuningTask(StylizationTask):
             base_name=self.base.name,
             config=public_settings(self.config),
             scores=self._adapter_scores(),
-            images=len(self.style_set) if isinstance(self.style_set, ImageTable) else self.style_set.images_read,
+            images=self.images,
             steps=self.trained_steps,
         ).save(folder / ADAPTER_FILE)
+
+    @property
+    def images(self) -> int:
+        """How many style images there are; of a stream, how many were read."""
+        return len(self.style_set) if isinstance(self.style_set, ImageTable) else self.style_set.images_read
 
     def _adapter_scores(self) -> dict[str, float]:
         """Gram and content figures of the base and of the models as they are, if both are known."""
@@ -290,7 +295,7 @@ def _facts(config: FinetuneConfig, task: FinetuningTask, unreadable: int) -> Run
         base_revision=config.revision,
         data=f"Style images: {where}; content: {'photos of the trainer' if config.photos else 'the packaged photos'}.",
         datasets=[config.dataset_name] if config.dataset_name and on_hub else [],
-        images=len(task.style_set) if isinstance(task.style_set, ImageTable) else None,
+        images=task.images,
         unreadable=unreadable,
         scores_before=task.history.get(0, {}),
         scored_on=_scored_on(config),

@@ -213,7 +213,7 @@ class GenerationTask:
     def generator_loss(self, state: State, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         c, discriminator = self.config, self.modules["discriminator"]
         compared, real = self.adversary.needs_real or bool(c.feature_matching_weight), None
-        # by statistics of its batch alone, a difference of the means would be taken off the generated and the real images
+        # statistics of each batch alone would remove the very difference of the means that tells generated from real images
         with steady(discriminator) if compared else contextlib.nullcontext():
             fake = discriminator(self.adversary.shown(state.generated, step), state.drawn_label)
             if compared:

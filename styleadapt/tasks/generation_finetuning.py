@@ -19,7 +19,7 @@ from ..losses.semi_supervised import UNLABELED
 from ..pipelines.generation import GenerationPipeline
 from ..training.adversary import steady
 from ..training.config import require_at_least
-from ..training.parameters import adapter_deltas, check_output, select_parameters
+from ..training.parameters import adapter_deltas, check_consolidation, check_output, select_parameters
 from ..training.processes import process_state
 from .generation import GenerationTask, State, card_facts
 from .generation_config import GenerationConfig
@@ -64,8 +64,7 @@ class GenerationFinetuneConfig(GenerationConfig):
         for key in ("ewc_weight", "correspondence_weight"):
             require_at_least(key, getattr(self, key), 0)
         require_at_least("ewc_samples", self.ewc_samples, 1)
-        if self.ewc_weight and ("lora" in self.train_parameters or "loha" in self.train_parameters):
-            raise ConfigError("`ewc_weight` holds weights to where they were; low-rank changes have none, set it to 0")
+        check_consolidation(self.ewc_weight, self.train_parameters)
         if self.correspondence_weight and self.train_batch_size < 3:
             raise ConfigError(
                 f"`correspondence_weight` compares pictures of a batch, 3 at least; `train_batch_size` is {self.train_batch_size}"

@@ -196,13 +196,12 @@ def run_facts(config: RepairConfig, dataset: Any, made: str, **own: Any) -> RunF
         made: what was made of the photos, such as ", with holes made on the fly"; or nothing.
         own: what the family says of itself.
     """
-    tables = dataset.photos
     kept = f"{config.held_out} photos kept from training"
     return RunFacts(
         base_model=config.pretrained_model_name_or_path,
-        data=f"{sum(map(len, tables))} photos of the trainer{made}.",
-        images=sum(map(len, tables)),
-        unreadable=sum(len(table.unreadable) for table in tables),
+        data=f"{sum(map(len, dataset.photos))} photos of the trainer{made}.",
+        images=sum(map(len, dataset.photos)),
+        unreadable=sum(len(table.unreadable) for table in dataset.photos),
         scored_on="images of the trainer's validation folder" if config.validation_photos else kept,
         lower_is_better=None,
         **own,

@@ -13,6 +13,7 @@ from ..models.generator import StyleGenerator
 from ..models.style_encoder import StyleEncoder
 from ..training.adversary import AdversarialConfig
 from ..training.config import require_at_least
+from ..training.parameters import check_consolidation
 
 MODEL_CLASSES = {"generator": StyleGenerator, "style_encoder": StyleEncoder, "discriminator": StyleDiscriminator}
 _WEIGHTS = ("adv_weight", "mismatch_weight", "cam_weight", "identity_weight", "rim_weight", "ewc_weight", "correspondence_weight")
@@ -93,8 +94,7 @@ class StyleConfig(AdversarialConfig):
             raise ConfigError(
                 f"`correspondence_weight` compares 3 samples at least, `train_batch_size` is {self.train_batch_size}"
             )
-        if self.ewc_weight and ("lora" in self.train_parameters or "loha" in self.train_parameters):
-            raise ConfigError("`ewc_weight` holds weights to where they were; low-rank changes have none, set it to 0")
+        check_consolidation(self.ewc_weight, self.train_parameters)
         if self.ewc_weight:
             require_at_least("ewc_samples", self.ewc_samples, 1)
 

@@ -99,8 +99,8 @@ def averaged_weights(*optimizers: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_settings(*optimizers: Any) -> Iterator[None]:
-    """Gives optimizers the settings back that they had before the block, in which they load states that bring other ones; what
-    they have found out themselves, such as Prodigy's estimate, stays as it was loaded. The rate is left to the schedule.
+    """Keeps the settings that optimizers have before the block, in which they load older states with settings of their own. What
+    they have found out themselves, such as Prodigy's estimate, stays as it was loaded, and the rate is left to the schedule.
 
     >>> optimizer = build_optimizer("adam", [torch.nn.Parameter(torch.ones(1))], lr=0.1, weight_decay=0.5)
     >>> with kept_settings(optimizer):

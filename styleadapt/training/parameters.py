@@ -95,6 +95,15 @@ def check_output(output: str, train_parameters: str, small: str) -> None:
         )
 
 
+def check_consolidation(ewc_weight: float, train_parameters: str) -> None:
+    """
+    Raises:
+        ConfigError: elastic weight consolidation of low-rank changes.
+    """
+    if ewc_weight and ("lora" in train_parameters or "loha" in train_parameters):
+        raise ConfigError("`ewc_weight` holds weights to where they were; low-rank changes have none, set it to 0")
+
+
 def adalin_parameters(generator: nn.Module) -> list[nn.Parameter]:
     """Parameters of AdaLIN and ILN: of the modules that own a `rho`, and of all that is called `gamma` or `beta`, which scale
     and shift for those modules in U-GAT-IT.

@@ -1,5 +1,6 @@
 """One clock for a file whose own starts anew on the way, as where two recordings were joined."""
 
+import math
 from collections import deque
 from fractions import Fraction
 from typing import Any
@@ -43,7 +44,8 @@ class SteadyClock:
         in_force = self._in_force.setdefault(stream, next(iter(self._before.values()), Fraction(0)))
         # Of two packets one may be astray.
         earliest = min(times, default=ticks * base + in_force) - _BACK
-        latest = max(self._end, *times, earliest + _BACK) + _AHEAD
+        # without another stream a long pause cannot be told from a clock that was set ahead
+        latest = max(self._end, *times, earliest + _BACK) + _AHEAD if len(self._times) > 1 else math.inf
         possible = (in_force, *reversed(self._shifts))
         shift = next((s for s in possible if earliest <= ticks * base + s <= latest), None)
         if shift is None:

@@ -185,9 +185,9 @@ class VideoWriter:
     def _encode_sound(self, frame: Any) -> None:
         rate = self._sound.rate
         end, samples = self._sound_end, round(Fraction(frame.samples * rate, frame.sample_rate))
-        pts = end or 0 if frame.pts is None else round(frame.pts * frame.time_base * rate)
+        pts = (end or 0) if frame.pts is None else round(frame.pts * frame.time_base * rate)
         # The encoder needs times that grow, of which it makes a packet for every so many samples.
-        if end is not None and 2 * (end - pts) > min(samples, self._sound.frame_size):
+        if end is not None and 2 * (end - pts) > min(samples, self._sound.frame_size or samples):
             return
         self._sound_end = pts + samples
         frame.pts, frame.time_base = pts, Fraction(1, rate)

@@ -4,9 +4,11 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from styleadapt.augment.style_bank import PACKAGED_BANK, draw_codes, farthest_points, packaged_bank, read_bank
+from styleadapt.augment.style_bank import PACKAGED_BANK, bank_digest, draw_codes, farthest_points, packaged_bank, read_bank
 from styleadapt.augment.style_paint import weights_fingerprint
 from styleadapt.errors import ImageError
+
+from ..conftest import stripes
 
 
 def test_the_packaged_bank_is_small_and_fits_the_packaged_weights():
@@ -64,3 +66,13 @@ def test_what_holds_no_styles_is_refused(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     with pytest.raises(ImageError, match="broken.png"):
         read_bank([Image.new("RGB", (8, 8)), tmp_path / "broken.png"])
+
+
+def test_what_a_style_image_hides_does_not_matter():
+    clear, other = stripes(64), Image.new("RGB", (64, 64), (9, 200, 30))
+    alpha = Image.new("L", (64, 64))
+    alpha.paste(255, (0, 0, 64, 32))
+    other.paste(clear.crop((0, 0, 64, 32)))
+    for image in (clear, other):
+        image.putalpha(alpha)
+    assert torch.equal(read_bank(clear), read_bank(other)) and bank_digest(clear) == bank_digest(other)

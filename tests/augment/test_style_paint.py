@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from styleadapt.augment import style_paint
 from styleadapt.augment.style_bank import packaged_bank
 from styleadapt.augment.style_paint import StylePainter, resize, working_sides
 
@@ -31,3 +32,13 @@ def test_resizing_keeps_the_mean_and_what_has_its_size():
     images = torch.rand(1, 3, 40, 60)
     assert resize(images, (40, 60)) is images
     assert torch.allclose(resize(images, (20, 30)).mean(), images.mean(), atol=0.01)
+
+
+def test_many_images_are_painted_in_parts_and_come_out_the_same(monkeypatch):
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    paint, codes, strengths = StylePainter(160), packaged_bank()[:3], torch.tensor([0.5, 1.0, 0.8])
+    together = paint(images, codes, strengths)
+    counts = []
+    paint._generator.register_forward_pre_hook(lambda module, inputs: counts.append(len(inputs[0])))
+    monkeypatch.setattr(style_paint, "BATCH_PIXELS", 2 * 96 * 96)
+    assert torch.allclose(paint(images, codes, strengths), together, atol=1e-5) and counts == [2, 1]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from styleadapt.augment import ColorJitter, RandConv, StyleAugment
 from styleadapt.augment.transform import ImageAugmentation, from_batch, to_batch
 
 from ..conftest import smooth_noise
@@ -67,6 +68,7 @@ def test_modes_without_room_for_other_colors_become_rgb(mode):
     image = PHOTO.convert(mode)
     done = Negative()(image)
     assert done.mode == "RGB" and np.array_equal(np.array(done), 255 - np.array(image.convert("RGB")))
+    assert Negative(p=0.0)(image).mode == "RGB", "also where the image is not drawn"
 
 
 def test_samples_of_data_sets():
@@ -152,6 +154,20 @@ def test_a_seed_gives_the_same_and_calls_differ():
     copy = pickle.loads(pickle.dumps(first))
     copy(BYTES), first(BYTES)
     assert copy.drawn == first.drawn
+
+
+@pytest.mark.parametrize("cls", [StyleAugment, ColorJitter, RandConv])
+def test_torchs_default_type_changes_nothing(cls):
+    pictures = []
+    for dtype in (torch.float32, torch.float64):
+        torch.set_default_dtype(dtype)
+        try:
+            pictures.append([cls(p=0.5, seed=1)([PHOTO] * 4), cls(p=1.0, seed=1)(Image.new("I;16", (8, 8), 999))])
+        finally:
+            torch.set_default_dtype(torch.float32)
+    (several, deep), (same, same_deep) = pictures
+    assert [image.tobytes() for image in several] == [image.tobytes() for image in same]
+    assert deep.tobytes() == same_deep.tobytes()
 
 
 class _Drawing(torch.utils.data.Dataset):

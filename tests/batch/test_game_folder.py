@@ -229,3 +229,25 @@ def test_work_that_is_stopped_keeps_what_is_finished(pipe, game, tmp_path, monke
     asked = iter([False, True])
     entries = stylize_folder(pipe, game, tmp_path / "out", stripes(64), stop=lambda: next(asked))
     assert [entry.input for entry in entries] == ["art/atlas.png", "art/atlas.tres"]
+
+
+def test_matched_normal_maps_keep_their_alpha_and_the_colors_under_it(pipe, game, tmp_path):
+    height = Image.linear_gradient("L").resize((24, 24))
+    normals = Image.new("RGB", (24, 24), (128, 128, 255))
+    normals.putalpha(height)
+    normals.save(game / "textures" / "wall_nrm.png")
+    stylize_folder(pipe, game, tmp_path / "out", stripes(64), normals="match")
+    plain, matched = (pixels(tmp_path / "out" / "textures" / f"wall_{name}.png") for name in ("normal", "nrm"))
+    assert (matched[..., :3] == plain[..., :3]).all() and (matched[..., 3] == np.asarray(height)).all()
+
+
+def test_a_matched_normal_map_is_made_again_with_its_color_map(pipe, game, tmp_path):
+    finished = []
+    for normals in ("match", "keep"):
+        out = tmp_path / normals
+        stylize_folder(pipe, game, out, stripes(64), normals=normals)
+        smooth_noise((24, 24), 6, cell=len(normals)).save(game / "textures" / "wall_albedo.png")
+        finished.append([])
+        add = finished[-1].append
+        stylize_folder(pipe, game, out, stripes(64), normals=normals, callback=lambda progress: add(progress.entry.input))  # noqa: B023
+    assert finished == [["textures/wall_albedo.png", "textures/wall_normal.png"], ["textures/wall_albedo.png"]]

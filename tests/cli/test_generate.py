@@ -90,6 +90,7 @@ def test_an_adapter_changes_the_pictures(generate, tmp_path):
         (["-o", "many", "--num_images", "2", "--interpolate", "a.gif", "--steps", "0"], "--steps is 0"),
         (["-o", "many", "--num_images", "2", "--interpolate", "a.gif", "--steps", "1000"], "--steps is 1000; .* 999"),
         (["-o", "a.png", "--adapter_weights", "1"], "without --adapter"),
+        (["-o", "a", "--per_class", "1", "--adapter_weights", "1"], "without --adapter"),
     ],
 )
 def test_what_cannot_be_done_is_said(generate, tmp_path, monkeypatch, arguments, message):

@@ -141,8 +141,9 @@ def test_a_data_set_may_have_a_dot_in_its_name(restore, tmp_path, monkeypatch):
 
 def test_what_is_not_there_is_named(restore, tmp_path):
     for gone in (tmp_path / "gone.jpg", "photos/gone.jpg", "photos/gone.mp4", "./gone"):
-        with pytest.raises(FileNotFoundError, match="no file or folder at .*gone"):
-            restore(gone, "-o", tmp_path / "out")
+        for output in ("out", "out.png"):
+            with pytest.raises(FileNotFoundError, match="no file or folder at .*gone"):
+                restore(gone, "-o", tmp_path / output)
     with pytest.raises(SystemExit):
         parse_arguments(["photo.jpg", "-o", "out.png", "--level", "lots"])
 

@@ -46,6 +46,8 @@ def test_the_color_map_of_a_material():
 def test_conventions_of_green():
     assert green_is_down("x/wall_nor_dx_2k.png") and green_is_down("Bricks_NormalDX.png")
     assert not green_is_down("wall_normal.png")
+    assert green_is_down("T_Wall_N.png") and green_is_down("T_normal_glass_N.png")
+    assert not green_is_down("T_Wall_normal_gl.png") and not green_is_down("T_Wall_normal_ogl_2k.png")
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -209,6 +209,36 @@ def test_an_adapter_knows_its_style_and_the_models_are_shared(pipe, painting):
         pipe([image])
 
 
+@pytest.mark.parametrize(("colors", "dither"), [(None, False), (4, False), (None, True)])
+def test_nothing_is_painted_in_the_key_color(pipe, painting, colors, dither):
+    black, image = (0, 0, 0), smooth_noise((32, 32), 1).point(lambda value: value // 8 + 1)
+    image.paste(black, (0, 0, 10, 32))
+    asset = Asset(image, key=black)
+    palette = None if colors else np.uint8([black, (9, 9, 9), (255, 255, 255)])
+    look = pipe.prepare([asset], painting, colors=colors, palette=palette, dither=dither)
+    if colors:
+        look = dataclasses.replace(look, palette=np.vstack([look.palette, np.uint8([black])]))
+    for picture in (asset, dataclasses.replace(asset, image=image.crop((10, 0, 32, 32)))):
+        painted = array(pipe.paint([picture], look)[0].convert("RGB"))
+        assert ((painted == black).all(2) == picture.keyed).all()
+
+
+def test_a_palette_of_the_key_color_alone_is_used(pipe, painting):
+    asset = Asset(smooth_noise((32, 32), 1), key=(0, 0, 0))
+    look = pipe.prepare([asset], painting, palette=[(0, 0, 0)])
+    assert not array(pipe.paint([asset], look)[0].convert("RGB")).any()
+
+
+def test_numbers_of_other_types_are_taken(pipe, painting, tmp_path):
+    images, colors = [smooth_noise((32, 32), 1)], [(0, 0, 0), (255, 255, 255)]
+    plain = pipe(images, style=painting, palette=np.uint8(colors), enlarge=2, strength=0.5)
+    for palette, enlarge, strength in ((colors, 2.0, np.float32(0.5)), (np.array(colors), np.int64(2), 0.5)):
+        output = pipe(images, style=painting, palette=palette, enlarge=enlarge, strength=strength)
+        assert output.images[0].tobytes() == plain.images[0].tobytes()
+        output.look.save(tmp_path / "look.safetensors")
+        assert SetLook.load(tmp_path / "look.safetensors").enlarge == 2
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -218,8 +248,12 @@ def test_an_adapter_knows_its_style_and_the_models_are_shared(pipe, painting):
         ({"strength": 2}, "between 0 and 1"),
         ({"shared_statistics": -0.1}, "between 0 and 1"),
         ({"enlarge": 9}, "1 to 8"),
+        ({"enlarge": 1.5}, "whole number"),
         ({"grid": "7x7"}, "do not fill"),
-        ({"palette": np.zeros((0, 3), np.uint8)}, r"must be uint8 \(N, 3\)"),
+        ({"palette": np.zeros((0, 3), np.uint8)}, r"must be \(N, 3\)"),
+        ({"palette": [(0, 0, 0), (255, 255)]}, r"must be \(N, 3\)"),
+        ({"palette": [(0, 0, 300)]}, "0 to 255"),
+        ({"palette": [(0.5, 0, 1)]}, "whole numbers"),
     ],
 )
 def test_wrong_arguments_are_refused(pipe, painting, options, said):

@@ -145,6 +145,7 @@ def test_help_tells_how_to_reproduce_the_table(evaluate):
     [
         (("--protocol", "few-shot"), "needs --shots and --reference"),
         (("--steps", 3), "belong to --protocol few-shot"),
+        (("--adapt", 3), "belong to --protocol few-shot"),
         (("--outputs", "o", "--adapter", "a.safetensors"), "leave --model and --adapter out"),
         (("--size", 8), "--size is 8; it must be 32 at least"),
         (("--photos", "nowhere"), "no image folder at nowhere"),

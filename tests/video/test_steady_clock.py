@@ -26,6 +26,10 @@ def test_pauses_and_streams_apart_stay_as_they_are(start):
     assert times(*packets) == [seconds for _, seconds in packets]
 
 
+def test_pauses_between_pictures_without_sound_stay():
+    assert times((0, 0), (0, 15), (0, 30), (0, 0), (0, 15)) == [0, 15, 30, 30.1, 45.1]
+
+
 @pytest.mark.parametrize("start", [0, 1000])
 def test_both_streams_follow_the_one_that_starts_anew_first(start):
     packets = [(0, 5), (1, 5), (0, 5.1), (0, start), (1, 5.1), (0, start + 0.1), (1, start + 0.1), (1, start + 0.2)]
