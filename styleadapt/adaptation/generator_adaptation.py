@@ -282,7 +282,7 @@ class _GeneratorAdaptation:
 
     def _drawn(self, count: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Latents, and their labels where there are classes."""
-        z = torch.randn(count, self.generator.config.latent_dim, generator=self.random).to(self.device)
+        z = torch.randn(count, self.generator.config.latent_dim, generator=self.random, dtype=torch.float32).to(self.device)
         if not len(self.classes):
             return z, None
         return z, self.classes[torch.randint(len(self.classes), (count,), generator=self.random)].to(self.device)

@@ -18,7 +18,7 @@ from ..metrics.perceptual import perceptual_distance
 from .refinement_budget import LevelTimer, RefinementBudget
 
 _RATE = 0.1
-_LARGEST = 256  # pixels a side that the feature network looks at
+_SMALLEST, _LARGEST = 32, 256  # pixels a side that the feature network looks at
 _TOGETHER = 0.02  # weight of the distance of the layers' codes from their mean, beyond which pictures cannot be edited
 
 
@@ -80,10 +80,12 @@ def project(
     """
     timer = LevelTimer([1], budget)
     network = build_feature_network(device=image.device)
-    size = min(image.shape[-1], _LARGEST)
+    size = min(max(image.shape[-1], _SMALLEST), _LARGEST)
+    # reduced by areas, enlarged smoothly
+    mode = "area" if size < image.shape[-1] else "bilinear"
 
     def look(images: torch.Tensor) -> dict[str, torch.Tensor]:
-        return network(F.interpolate(images, size, mode="area") if size < images.shape[-1] else images)
+        return network(images if size == images.shape[-1] else F.interpolate(images, size, mode=mode))
 
     def distances(images: torch.Tensor) -> torch.Tensor:
         seen = {name: f.float() for name, f in look(images).items()}

@@ -46,7 +46,7 @@ class ColorJitter(ImageAugmentation):
 
     def augment(self, images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """`(B, 3, H, W)` in [-1, 1] -> the same, every image by numbers of its own."""
-        draws = torch.rand(5, len(images), 1, 1, 1, generator=random).to(images.device)
+        draws = torch.rand(5, len(images), 1, 1, 1, generator=random, dtype=torch.float32).to(images.device)
         brightness, contrast, saturation = (
             1 + (2 * draw - 1) * reach for draw, reach in zip(draws, (self.brightness, self.contrast, self.saturation))
         )

@@ -39,7 +39,7 @@ class RandConv(ImageAugmentation):
 
     def _convolved(self, image: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         side = self.kernels[int(torch.randint(len(self.kernels), (1,), generator=random))]
-        weights = torch.randn(3, 3, side, side, generator=random) / (3 * side * side) ** 0.5
+        weights = torch.randn(3, 3, side, side, generator=random, dtype=torch.float32) / (3 * side * side) ** 0.5
         result = F.conv2d(image, weights.to(image), padding=side // 2)
-        share = float(torch.rand(1, generator=random)) if self.mixed else 0.0
+        share = float(torch.rand(1, generator=random, dtype=torch.float32)) if self.mixed else 0.0
         return torch.lerp(result, image, share)

@@ -80,7 +80,8 @@ class StyleAugment(ImageAugmentation):
             count = len(waiting)
             codes = draw_codes(self.bank, count, random, self.mixed)
             low, high = self.strength
-            painted = self._paint(images[waiting], codes, low + (high - low) * torch.rand(count, generator=random))
+            strengths = low + (high - low) * torch.rand(count, generator=random, dtype=torch.float32)
+            painted = self._paint(images[waiting], codes, strengths)
             bad = self.rejection(images[waiting], painted) if self.rejection else torch.zeros_like(waiting, dtype=torch.bool)
             results[waiting[~bad]] = painted[~bad]
             waiting = waiting[bad]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ..images.image_files import list_images
-from ..images.images import image_to_tensor, load_image
+from ..images.images import image_to_tensor, open_image
 from ..images.resizing import resize_within
 from ..models.style_encoder import StyleEncoder
 
@@ -78,7 +78,7 @@ def bank_digest(bank: Bank | None = None) -> str:
         digest.update(read_bank(bank).numpy().tobytes())
     for image in images or []:
         file = isinstance(image, (str, os.PathLike)) and Path(image).is_file()
-        digest.update(Path(image).read_bytes() if file else load_image(image).tobytes())
+        digest.update(Path(image).read_bytes() if file else open_image(image).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -98,7 +98,8 @@ def draw_codes(bank: torch.Tensor, count: int, random: torch.Generator, mixed: f
     tensor([1., 1., 1., 1.])
     """
     first, second = torch.randint(len(bank), (2, count), generator=random)
-    share = torch.rand(count, generator=random) * (torch.rand(count, generator=random) < mixed)
+    share, whether = torch.rand(2, count, generator=random, dtype=torch.float32)
+    share = share * (whether < mixed)
     return torch.lerp(bank[first], bank[second], share[:, None])
 
 
@@ -131,7 +132,7 @@ def encode_styles(encoder: nn.Module, images: Sequence[Any]) -> torch.Tensor:
     Raises:
         ImageError: an image that cannot be read.
     """
-    small = (resize_within(load_image(image).convert("RGB"), STYLE_PIXELS, 64) for image in images)
+    small = (resize_within(open_image(image), STYLE_PIXELS, 64) for image in images)
     return torch.cat([encoder(image_to_tensor(image)) for image in small])
 
 

@@ -1,6 +1,7 @@
 """The packaged generator as an augmentation paints with it: batches in [-1, 1], at a size that is quick and suits its strokes."""
 
 import hashlib
+import math
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from .style_bank import WEIGHTS
 
 # sides of a multiple of 8, to which the generator adds its margin of 4 on each side and no more
 SHORTEST, LONGEST = 96, 1024
+BATCH_PIXELS = 1 << 20  # of the images that are painted together; each takes about half a kilobyte a pixel
 
 
 class StylePainter:
@@ -28,7 +30,6 @@ class StylePainter:
         self.size = size
         self._generator: StyleGenerator | None = None
 
-    @torch.no_grad()
     def __call__(self, images: torch.Tensor, codes: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
         """
         Args:
@@ -39,6 +40,13 @@ class StylePainter:
         Returns:
             `(B, 3, H, W)` in [-1, 1].
         """
+        height, width = images.shape[-2:]
+        at_once = max(1, BATCH_PIXELS // max(height * width, math.prod(working_sides(height, width, self.size))))
+        parts = zip(images.split(at_once), codes.split(at_once), strengths.split(at_once))
+        return torch.cat([self._painted(*part) for part in parts])
+
+    @torch.no_grad()
+    def _painted(self, images: torch.Tensor, codes: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
         device = images.device
         generator = self._on(device)
         small = resize(images, working_sides(images.shape[-2], images.shape[-1], self.size))

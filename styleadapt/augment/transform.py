@@ -11,6 +11,8 @@ from PIL import Image
 from torch.utils.data import get_worker_info
 
 IMAGE_KEYS = ("image", "img", "pixel_values")
+# and "I" and "F", which `to_batch` refuses
+_ROOMY = ("RGB", "RGBA", "L", "LA", "I", "F")
 
 
 class ImageAugmentation(ABC):
@@ -19,7 +21,7 @@ class ImageAugmentation(ABC):
     An image is a PIL image, an array `(H, W, 3)` or a tensor `(3, H, W)`, and a batch is a tensor `(B, 3, H, W)`; uint8, or
     floating point in [0, 1]. Images of one size are worked on together, on the device where they are. Of PIL images the modes
     "RGB", "RGBA", "L", "LA" and "I;16" stay what they are; modes without room for other colors, such as "P", "1" and "CMYK",
-    become "RGB".
+    become "RGB", whether they are drawn or not.
 
     A call takes images as they are, and what data sets give: a list of images; a tuple whose first entry is one, such as
     `(image, label)`; a dict with one, or a list of them, under one of `keys`, as `datasets.map` and `set_transform` pass it.
@@ -85,6 +87,8 @@ class ImageAugmentation(ABC):
             self._random.set_state(state["_random"])
 
     def _augment_all(self, images: list[Any]) -> list[Any]:
+        # also those that are not drawn, so that all images of a data set come back in one mode
+        images = [_with_room(image) for image in images]
         batches = [to_batch(image) for image in images]
         groups: dict[tuple, list[int]] = {}
         for number, batch in enumerate(batches):
@@ -93,7 +97,7 @@ class ImageAugmentation(ABC):
         results: list[Any] = [None] * len(images)
         for numbers in groups.values():
             joined = torch.cat([batches[number] for number in numbers])
-            chosen = torch.rand(len(joined), generator=random) < self.p
+            chosen = torch.rand(len(joined), generator=random, dtype=torch.float32) < self.p
             if not chosen.any():
                 for number in numbers:
                     results[number] = images[number]
@@ -181,7 +185,7 @@ def from_batch(batch: torch.Tensor, like: Any, changed: torch.Tensor) -> Any:
     if isinstance(like, Image.Image):
         if like.mode.startswith("I;16"):
             # the weights of Pillow's "L"
-            gray = torch.einsum("chw,c->hw", batch[0].cpu(), torch.tensor([0.299, 0.587, 0.114]))
+            gray = torch.einsum("chw,c->hw", batch[0].cpu(), batch.new_tensor([0.299, 0.587, 0.114], device="cpu"))
             levels = ((gray + 1) * 32767.5).round().clamp(0, 65535).numpy()
             return Image.fromarray(levels.astype(np.asarray(like).dtype))
         done = Image.fromarray(_to_bytes(batch[0]).permute(1, 2, 0).cpu().numpy())
@@ -197,6 +201,12 @@ def from_batch(batch: torch.Tensor, like: Any, changed: torch.Tensor) -> Any:
     if array:
         return np.ascontiguousarray(values.permute(1, 2, 0).numpy())
     return sys.modules["torchvision"].tv_tensors.wrap(values, like=like) if _torchvision_image(like) else values
+
+
+def _with_room(image: Any) -> Any:
+    """A PIL image whose mode has no room for other colors as "RGB"; anything else as it is."""
+    roomy = not isinstance(image, Image.Image) or image.mode in _ROOMY or image.mode.startswith("I;16")
+    return image if roomy else image.convert("RGB")
 
 
 def _to_bytes(values: torch.Tensor) -> torch.Tensor:

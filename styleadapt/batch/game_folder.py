@@ -22,7 +22,7 @@ from ..game.palettes import read_palette, write_palette
 from ..game.pieces import Asset, cut_asset, spread_order
 from ..game.sheets import Grid
 from ..images.formats import identify
-from ..images.images import load_image, open_image, save_image
+from ..images.images import load_image, open_image, save_image, split_alpha
 from ..images.whole_files import write_whole
 from ..pipelines.game_assets import GameAssetPipeline, SetLook
 from ..pipelines.image_io import ImageLike, as_list
@@ -101,6 +101,12 @@ def stylize_folder(
     if normals not in NORMALS:
         raise ValueError(f"`normals` is {normals!r}; it must be one of {', '.join(NORMALS)}")
     plans = plan_folder(folder, grid, tile, tile_match)
+    colors_of = _color_maps(plans) if normals == "match" else {}
+    plans = [
+        # what is matched is made again when its color map changes
+        dataclasses.replace(plan, told_by=(color.path, *color.told_by)) if (color := colors_of.get(plan.name)) else plan
+        for plan in plans
+    ]
     options: dict[str, Any] = {
         **{"colors": colors, "dither": dither, "strength": strength, "pixel_art": pixel_art, "enlarge": enlarge},
         "shared_statistics": shared_statistics,
@@ -123,7 +129,7 @@ def stylize_folder(
     if overwrite:
         for name in (_LOOK, *_PALETTES):
             (output / name).unlink(missing_ok=True)
-    run = _Run(pipe, plans, output, fingerprint(settings), _look(pipe, plans, output, styles, given, options), normals)
+    run = _Run(pipe, output, fingerprint(settings), _look(pipe, plans, output, styles, given, options), colors_of)
     with Manifest(output, part=0) as manifest:
         due = [(number, plan) for number, plan in enumerate(plans) if not run.is_made(plan, manifest.entries.get(plan.name))]
         finished = 0
@@ -144,14 +150,12 @@ def load_asset(plan: FilePlan) -> Asset:
     Raises:
         ImageError: it cannot be read, or its frames do not fit it; an animation, or transparency that its format does not keep.
     """
-    image = load_image(plan.path)
+    image = _load_picture(plan.path)
     with open(plan.path, "rb") as file:
         header = identify(file)
         frames = getattr(header, "n_frames", 1) if header.format in _ANIMATED else 1
     if frames > 1:
         raise ImageError(f"is an animation of {frames} frames, of which one would be left; save it as a sheet")
-    if plan.path.suffix.lower() == ".bmp" and image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255):
-        raise ImageError("is a BMP file with transparency, which is not written; save it as PNG")
     return Asset(image, plan.frames(image.size), plan.tile, plan.key)
 
 
@@ -177,14 +181,17 @@ def save_asset(image: Image.Image, path: Path, exact: bool) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """What is the same for all files."""
+    """What is the same for all files.
+
+    Args:
+        colors_of: the color maps of the normal maps that are matched, by the names of these.
+    """
 
     pipe: GameAssetPipeline
-    plans: list[FilePlan]
     output: Path
     settings: str
     look: SetLook
-    normals: str
+    colors_of: dict[str, FilePlan]
 
     def entries(self, part: Sequence[tuple[int, FilePlan]]) -> Iterator[Entry]:
         """Makes the results of some files, of which those that are painted are painted together."""
@@ -225,13 +232,9 @@ class _Run:
         """Copies a file, or matches a normal map."""
         target = self.output / plan.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if plan.treatment == KEEP and plan.role == "normal" and self.normals == "match":
-            painted = [other.name for other in self.plans if other.treatment == PAINT and not other.error]
-            name = color_map_of(plan.name, painted)
-            if name is not None:
-                color = next(other for other in self.plans if other.name == name)
-                save_asset(self._matched(plan, color), target, exact=False)
-                return
+        if plan.name in self.colors_of:
+            save_asset(self._matched(plan, self.colors_of[plan.name]), target, exact=False)
+            return
         try:
             data = plan.path.read_bytes()
         except OSError as error:
@@ -239,12 +242,17 @@ class _Run:
         write_whole(target, data)
 
     def _matched(self, plan: FilePlan, color: FilePlan) -> Image.Image:
-        normals, asset = open_image(plan.path), load_asset(color)
+        # what lies under the alpha of a normal map, which often is a height, is no less a normal
+        normals, alpha = split_alpha(_load_picture(plan.path))
+        asset = load_asset(color)
         after = self.pipe.paint([asset], self.look)[0].convert("RGB")
         old, new = (
             np.asarray(image.convert("RGB").resize(normals.size, Image.Resampling.BICUBIC)) for image in (asset.image, after)
         )
-        return Image.fromarray(matching_normals(np.asarray(normals), old, new, color.tile, green_is_down(plan.name)))
+        matched = Image.fromarray(matching_normals(np.asarray(normals), old, new, color.tile, green_is_down(plan.name)))
+        if alpha is not None:
+            matched.putalpha(alpha)
+        return matched
 
     def _entry(self, number: int, plan: FilePlan) -> Entry:
         return Entry(number, plan.name, plan.version, None, self.settings, columns={"treatment": plan.treatment})
@@ -268,6 +276,20 @@ class _noting:
         reason = " ".join(str(error).split()).replace(f"{self.entry.input} ", "", 1)
         self.done[self.entry.number] = dataclasses.replace(self.entry, error=reason)
         return True
+
+
+def _load_picture(path: Path) -> Image.Image:
+    image = load_image(path)
+    if path.suffix.lower() == ".bmp" and image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255):
+        raise ImageError("is a BMP file with transparency, which is not written; save it as PNG")
+    return image
+
+
+def _color_maps(plans: Sequence[FilePlan]) -> dict[str, FilePlan]:
+    """The color maps that can be painted, by the names of their normal maps."""
+    painted = {plan.name: plan for plan in plans if plan.treatment == PAINT and not plan.error}
+    normals = [plan.name for plan in plans if plan.treatment == KEEP and plan.role == "normal"]
+    return {name: painted[color] for name in normals if (color := color_map_of(name, painted)) is not None}
 
 
 def _look(

@@ -32,7 +32,7 @@ class FilePlan:
         treatment: `PAINT`, `KEEP` for a map of a material, or `COPY` for what is no picture.
         role: of a picture in its material, see `game.materials`.
         layout: where its frames are.
-        told_by: the files that tell so.
+        told_by: the files that tell so, or that its result depends on besides.
         tile: it, or each of its frames, repeats.
         key: color that stands for transparency in it.
         error: why nothing can be made of it.
@@ -50,7 +50,7 @@ class FilePlan:
 
     @property
     def version(self) -> str:
-        """Changes when the file does, or one that tells its frames; "" if one cannot be asked, of which its reading tells."""
+        """Changes when the file does, or one of `told_by`; "" if one cannot be asked, of which its reading tells."""
         try:
             states = [path.stat() for path in (self.path, *self.told_by)]
         except OSError:

@@ -68,13 +68,13 @@ def color_map_of(name: str, names: Iterable[str]) -> str | None:
 
 
 def green_is_down(name: str) -> bool:
-    """Whether a normal map is in DirectX's convention, by its name; Unreal's is, and all others are in OpenGL's.
+    """Whether a normal map is in DirectX's convention, by its name; of those that do not say so, Unreal's are.
 
     >>> green_is_down("T_Wall_N.png"), green_is_down("wall_nor_gl.png")
     (True, False)
     """
-    stem = PurePosixPath(name).stem.lower()
-    return re.search(r"(^|[_-])(nor(mal)?[_-]?)(dx|directx)", stem) is not None or PurePosixPath(name).name.startswith("T_")
+    told = re.search(r"(?:^|[_-])nor(?:mal)?[_-]?(dx|directx|gl|ogl|opengl)(?![a-z])", PurePosixPath(name).stem.lower())
+    return told[1].startswith("d") if told else PurePosixPath(name).name.startswith("T_")
 
 
 def matching_normals(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from diffusers.utils import BaseOutput
 
@@ -74,13 +75,13 @@ class DiscriminatorClassifier(StrictPipeline):
             ImageError: an image cannot be read.
             ValueError: no image, or `top_k` is below 1.
         """
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or top_k < 1:
             raise ValueError(f"`top_k` is {top_k!r}; it must be a whole number from 1")
         size, device = self.discriminator.config.resolution, self.discriminator.device
         results = []
         for source in as_list(images, "images"):
             batch = image_to_tensor(middle_square(open_image(source), size)).to(device, self.discriminator.dtype)
-            best = self.discriminator.class_probabilities(batch)[0].topk(min(top_k, len(self.classes)))
+            best = self.discriminator.class_probabilities(batch)[0].topk(min(int(top_k), len(self.classes)))
             names = [self.classes[n] for n in best.indices.tolist()]
             results.append(ClassificationOutput(labels=names, scores=best.values.tolist()))
         return results

@@ -28,6 +28,7 @@ from .image_io import ImageLike, as_list
 from .style_codes import encoding_size
 from .style_transfer import StyleTransferPipeline
 
+PaletteLike = str | os.PathLike | np.ndarray | Sequence[Sequence[int]]
 SAMPLE_PIXELS = 1 << 22
 """Of a set, that the statistics and the palette are taken of; a larger set is represented by pieces spread over it."""
 _SAMPLE_SIDE = 1024
@@ -71,7 +72,9 @@ class SetLook:
         if self.palette is not None:
             tensors["palette"] = torch.from_numpy(self.palette.copy())
         options = {name: getattr(self, name) for name in ("dither", "strength", "pixel_art", "enlarge", "shared_statistics")}
-        write_whole(Path(path), save(tensors, metadata={"look": json.dumps(options)}))
+        # numbers may be NumPy's, which JSON does not know
+        look = json.dumps(options, default=lambda number: number.item())
+        write_whole(Path(path), save(tensors, metadata={"look": look}))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "SetLook":
@@ -141,7 +144,7 @@ class GameAssetPipeline:
         tile: bool = False,
         grid: str | Grid | None = None,
         colors: int | None = None,
-        palette: str | os.PathLike | np.ndarray | None = None,
+        palette: PaletteLike | None = None,
         dither: bool = False,
         strength: float = 1.0,
         pixel_art: bool = True,
@@ -157,7 +160,8 @@ class GameAssetPipeline:
             tile: the pictures, or the frames of the sheets, are textures that repeat.
             grid: the pictures are sheets with frames of that width and height, such as "32x48".
             colors: number of colors of the whole set at most, up to 256.
-            palette: colors that they are taken from instead: a .gpl or .hex file, or `(N, 3)` bytes.
+            palette: colors that they are taken from instead: a .gpl or .hex file, or `(N, 3)` whole numbers from 0 to 255, as an
+                array or a list.
             dither: between the colors of the palette, by an ordered pattern.
             strength: 0 gives the assets back, 1 the full style.
             pixel_art: enlarged pixel art is found, and painted in its own pixels.
@@ -192,7 +196,7 @@ class GameAssetPipeline:
         style: ImageLike | Sequence[ImageLike] | None = None,
         style_code: torch.Tensor | None = None,
         colors: int | None = None,
-        palette: str | os.PathLike | np.ndarray | None = None,
+        palette: PaletteLike | None = None,
         dither: bool = False,
         strength: float = 1.0,
         pixel_art: bool = True,
@@ -217,8 +221,8 @@ class GameAssetPipeline:
             raise ValueError(f"`colors` is {colors}; a palette has 1 to {MOST_COLORS}")
         if dither and colors is None and palette is None:
             raise ValueError("`dither` is given without `colors` or `palette`")
-        if enlarge is not None and not 1 <= enlarge <= 2 * _MOST_TIMES:
-            raise ValueError(f"`enlarge` is {enlarge}; it must be 1 to {2 * _MOST_TIMES}")
+        if enlarge is not None and not (1 <= enlarge <= 2 * _MOST_TIMES and enlarge == int(enlarge)):
+            raise ValueError(f"`enlarge` is {enlarge}; it must be a whole number, 1 to {2 * _MOST_TIMES}")
         if shared_statistics is not None and not 0 <= shared_statistics <= 1:
             raise ValueError(f"`shared_statistics` is {shared_statistics}; it must lie between 0 and 1")
         code = self.stylizer._codes(style, None, 0.0, 0, style_code)[0]
@@ -229,7 +233,7 @@ class GameAssetPipeline:
         if strength < 1:
             own = [self.stylizer._code_of(encoding_size(Image.fromarray(piece.pixels))) for piece in pieces[:_ENCODED_PIECES]]
             code = torch.lerp(torch.cat(own).mean(0, keepdim=True), code, strength)
-        times = enlarge or _usual_times(pieces)
+        times = _usual_times(pieces) if enlarge is None else int(enlarge)
         pieces = pieces[: _how_many(pieces, SAMPLE_PIXELS // times**2)]
         batches = [batch for batch, _ in _batches([piece.enlarged(_times(piece, times)) for piece in pieces])]
         statistics = collect_statistics(self.stylizer.generator, batches, code, shared_statistics)
@@ -275,14 +279,20 @@ class GameAssetPipeline:
         return [painted[number] for number in range(len(pieces))]
 
 
-def _given_palette(palette: str | os.PathLike | np.ndarray | None) -> np.ndarray | None:
+def _given_palette(palette: PaletteLike | None) -> np.ndarray | None:
     if palette is None:
         return None
     if isinstance(palette, (str, os.PathLike)):
         return read_palette(palette)
-    if palette.ndim != 2 or palette.shape[1] != 3 or palette.dtype != np.uint8 or not 1 <= len(palette) <= MOST_COLORS:
-        raise ValueError(f"`palette` is {palette.dtype} {palette.shape}; it must be uint8 (N, 3), N from 1 to {MOST_COLORS}")
-    return palette
+    try:
+        colors = np.asarray(palette)
+    except ValueError:  # the rows of a list have several lengths
+        colors = np.empty(0)
+    if colors.ndim != 2 or colors.shape[1] != 3 or not 1 <= len(colors) <= MOST_COLORS:
+        raise ValueError(f"`palette` has the shape {colors.shape}; it must be (N, 3), N from 1 to {MOST_COLORS}")
+    if colors.dtype.kind not in "ui" or colors.min() < 0 or colors.max() > 255:
+        raise ValueError(f"`palette` holds {colors.dtype} from {colors.min()} to {colors.max()}; give whole numbers, 0 to 255")
+    return colors.astype(np.uint8)
 
 
 def _sample(assets: Iterable[Asset], pixel_art: bool) -> list[Piece]:
@@ -338,14 +348,20 @@ def _batches(pieces: Sequence[Piece]) -> Iterator[tuple[Pieces, list[int]]]:
 def _assembled(cut: CutAsset, painted: list[np.ndarray], look: SetLook) -> Image.Image:
     image = cut.asset.image
     alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
-    keyed = cut.asset.keyed
+    key, keyed = cut.asset.key, cut.asset.keyed
     if look.palette is None:
         rgb = cut.assembled(painted, np.array(image.convert("RGB")))
-        rgb[keyed] = cut.asset.key or 0
+        if key is not None:
+            # the color next to the key, which would be a hole
+            rgb[(rgb == key).all(2)] = (*key[:2], key[2] ^ 1)
+            rgb[keyed] = key
         return Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
-    indexes = [palette_indexes(values, look.palette, look.dither) for values in painted]
+    palette = look.palette
+    if key is not None and (palette != key).any():
+        palette = palette[(palette != key).any(1)]  # what is painted in the key would be a hole
+    indexes = [palette_indexes(values, palette, look.dither) for values in painted]
     placed = cut.assembled(indexes, np.zeros(image.size[::-1], np.uint8))
-    if cut.asset.key is not None and keyed.any():
-        rgb = np.where(keyed[..., None], np.array(cut.asset.key, np.uint8), look.palette[placed])
+    if key is not None and keyed.any():
+        rgb = np.where(keyed[..., None], np.array(key, np.uint8), palette[placed])
         return Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
-    return indexed_image(placed, look.palette, alpha)
+    return indexed_image(placed, palette, alpha)

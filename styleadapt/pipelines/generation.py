@@ -23,7 +23,7 @@ from ..models.stylegan2 import StyleGAN2Generator
 from .adapters import AdapterMixin
 from .image_io import ImageLike, OutputType, as_list, check_output_type
 from .latent_space import GenerationOutput, LatentLike, LatentSpaceMixin
-from .latents import Label, Labels, check_class_names, check_num_images, check_seed, check_truncation, read_labels
+from .latents import Label, Labels, are_several, check_class_names, check_num_images, check_seed, check_truncation, read_labels
 from .loading_checks import StrictPipeline
 
 _STARTS = 32  # drawn pictures, of which a search begins with the nearest
@@ -164,7 +164,9 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
             ValueError: an image that cannot be read (`ImageError`), a budget that is not positive, an unknown class.
         """
         budget = _budget(max_seconds, steps)
-        target = image_to_tensor(middle_square(open_image(image), self.generator.config.resolution)).to(self.generator.device)
+        # a PGGAN that is still growing makes smaller pictures than it will
+        resolution = getattr(self.generator, "current_resolution", self.generator.config.resolution)
+        target = image_to_tensor(middle_square(open_image(image), resolution)).to(self.generator.device)
         z, labels = self.latents(_STARTS, seed), None
         if self.num_classes and label is None and not self.has_codes:
             raise ValueError("this generator needs `label`, the class to look in")
@@ -185,7 +187,12 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         point = found.point
         out = self(w=point, tileable=tileable) if self.has_codes else self(latents=point, label=label, tileable=tileable)
         return ProjectionOutput(
-            images=out.images, latents=out.latents, w=out.w, distance=found.distance, start_distance=found.start_distance
+            images=out.images,
+            latents=out.latents,
+            w=out.w,
+            labels=out.labels,
+            distance=found.distance,
+            start_distance=found.start_distance,
         )
 
     @torch.inference_mode(False)
@@ -224,7 +231,7 @@ class GenerationPipeline(LatentSpaceMixin, AdapterMixin, StrictPipeline):
         """
         opened = [open_image(image) for image in as_list(images, "images")]
         budget = _budget(max_seconds if steps is None else None, steps)
-        several = len(label) if isinstance(label, (list, tuple)) else 1
+        several = len(label) if are_several(label) else 1  # type: ignore[arg-type]
         labels = None if label is None else read_labels(label, several, self.num_classes, self.classes, check_seed(seed))
         with self._adapting(), self._tiling(tileable):
             adapter = adapt_generator(

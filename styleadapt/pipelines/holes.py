@@ -8,6 +8,7 @@ from ..errors import ImageError
 from ..images.images import ImageSource
 from ..models.inpainter import Inpainter
 from .pictures import Picture, read_picture
+from .regions import truth_as_light
 
 # what is around a hole is looked at as far as the hole is wide, in a picture of this side at most
 WORKING_SIDE = 512
@@ -18,8 +19,8 @@ def read_hole(mask: ImageSource | None, picture: Picture) -> np.ndarray:
     """Reads the hole to fill: bool `(H, W)`, true inside it.
 
     Args:
-        mask: light in the hole, of the picture's size; None for where the picture is transparent. An array of uint8 whose
-            largest value is 1 holds truth values, as one of bool does. A black one marks nothing, and there is nothing to fill.
+        mask: light in the hole, of the picture's size; None for where the picture is transparent. An array or
+            tensor of truth values may be of uint8, see `truth_as_light`. A black one marks nothing, and there is nothing to fill.
         picture: to be filled.
 
     Raises:
@@ -32,9 +33,7 @@ def read_hole(mask: ImageSource | None, picture: Picture) -> np.ndarray:
             raise ImageError("task 'inpaint' needs a hole: pass `mask=`, white in the hole, or a photo that is transparent there")
         hole = picture.alpha < (np.iinfo(picture.alpha.dtype).max + 1) // 2
     else:
-        if isinstance(mask, np.ndarray) and (mask.dtype == bool or (mask.dtype == np.uint8 and mask.max(initial=0) == 1)):
-            mask = mask.astype(np.uint8) * 255
-        read = read_picture(mask)
+        read = read_picture(truth_as_light(mask))
         transparent = read.alpha is not None and read.alpha.min() < np.iinfo(read.alpha.dtype).max
         # a brush paints opaque strokes on a transparent layer
         if transparent and read.alpha is not None:

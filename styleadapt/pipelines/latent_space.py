@@ -13,7 +13,17 @@ from PIL import Image
 from ..images.images import tensor_to_image
 from ..models.stylegan2 import mix_styles
 from .image_io import OutputType, as_output, check_output_type
-from .latents import Labels, check_num_images, check_seed, check_truncation, drawn_latents, read_labels, read_tensor, spherical
+from .latents import (
+    Labels,
+    are_several,
+    check_num_images,
+    check_seed,
+    check_truncation,
+    drawn_latents,
+    read_labels,
+    read_tensor,
+    spherical,
+)
 
 LatentLike = int | torch.Tensor | np.ndarray
 BATCH_PIXELS = 1 << 19  # of the pictures that are calculated together; each takes a few kilobytes a pixel
@@ -174,7 +184,7 @@ class LatentSpaceMixin:
             self.generator.tileable = before
 
     def _labels_of_ends(self, a: Any, b: Any, label: Labels | None) -> list[torch.Tensor | None]:
-        pair = list(label) if isinstance(label, (list, tuple)) else [label, label]
+        pair = list(label) if are_several(label) else [label, label]  # type: ignore[arg-type]
         if len(pair) != 2:
             raise ValueError(f"`label` has {len(pair)} entries; pass one class, or that of `a` and that of `b`")
         seeds = (check_seed(end) if _is_seed(end) else 0 for end in (a, b))
@@ -184,6 +194,8 @@ class LatentSpaceMixin:
         """The codes of both, or their latents for a generator without."""
         truncation = check_truncation(truncation)
         labels = self._labels_of_ends(a, b, label)
+        if label is not None and self._are_codes(a, "a") and self._are_codes(b, "b"):
+            raise ValueError("`a` and `b` are codes, which hold all that makes a picture; leave `label` out")
         ends = []
         for end, name, one in zip((a, b), "ab", labels):
             if self._are_codes(end, name):

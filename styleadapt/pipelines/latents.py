@@ -84,7 +84,7 @@ def drawn_latents(num_images: int, length: int, seed: int) -> torch.Tensor:
     """
     generator = torch.Generator().manual_seed(seed)
     # one by one, since torch draws a long row otherwise than a short one
-    return torch.stack([torch.randn(length, generator=generator) for _ in range(num_images)])
+    return torch.stack([torch.randn(length, generator=generator, dtype=torch.float32) for _ in range(num_images)])
 
 
 def drawn_labels(num_images: int, num_classes: int, seed: int) -> torch.Tensor:
@@ -125,11 +125,20 @@ def read_labels(
         return None
     if label is None:
         return drawn_labels(num_images, num_classes, seed)
-    several = list(label) if isinstance(label, (list, tuple, np.ndarray, torch.Tensor)) else [label]
+    several = list(label) if are_several(label) else [label]  # type: ignore[arg-type]
     if not several:
         raise ValueError("`label` is empty; name one class at least, or leave it out")
     numbers = [_class_number(one, num_classes, classes) for one in several]
     return torch.tensor([numbers[n % len(numbers)] for n in range(num_images)])
+
+
+def are_several(label: Any) -> bool:
+    """Several classes rather than one?
+
+    >>> are_several(np.array([0, 2])), are_several("oak"), are_several(np.int64(2))
+    (True, False, False)
+    """
+    return isinstance(label, (list, tuple)) or (isinstance(label, (np.ndarray, torch.Tensor)) and label.ndim > 0)
 
 
 def _class_number(label: Any, num_classes: int, classes: list[str] | None) -> int:

@@ -76,7 +76,8 @@ class Painting:
         result = paint_in_levels(work, paint, stroke_levels(work.size, self.stroke_size), coarse)
         if result.size != photo.size:
             result = result.resize(photo.size, Image.Resampling.BICUBIC)
-        if self.strength < 0.5:
+        # a picture to go on from was blended with the photo when it was made
+        if self.strength < 0.5 and (refinement is None or refinement.start is None):
             result = Image.blend(photo, result, 2 * self.strength)
         if self.preserve_color:
             _, *chroma = photo.convert("YCbCr").split()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from PIL import Image, ImageFilter
 
 from ..errors import ImageError
@@ -15,7 +16,7 @@ def read_mask(source: ImageSource, name: str = "`mask`") -> Image.Image:
     """A mask of mode "L", 255 where the region is: an image's alpha channel if that is not opaque all over, else its brightness.
 
     Args:
-        source: what `load_image` takes.
+        source: what `load_image` takes; see `truth_as_light`.
         name: what an error message calls the mask.
 
     Raises:
@@ -24,10 +25,24 @@ def read_mask(source: ImageSource, name: str = "`mask`") -> Image.Image:
     >>> read_mask(Image.new("RGB", (4, 3), "white")).getextrema()
     (255, 255)
     """
-    colors, alpha = split_alpha(load_image(source))
+    colors, alpha = split_alpha(load_image(truth_as_light(source)))
     mask = colors.convert("L") if alpha is None or alpha.getextrema() == (255, 255) else alpha
     if mask.getextrema() == (0, 0):
         raise ImageError(f"{name} is black or transparent all over; paint the region white, or leave the mask out")
+    return mask
+
+
+def truth_as_light(mask: ImageSource) -> ImageSource:
+    """A mask as it is, but an array or tensor of uint8 whose largest value is 1 is multiplied by 255: it holds
+    truth values, as segmentation gives them. Image files and PIL images stay as they are.
+
+    >>> truth_as_light(np.array([[0, 1]], np.uint8))
+    array([[  0, 255]], dtype=uint8)
+    """
+    if isinstance(mask, np.ndarray) and mask.dtype == np.uint8 and mask.max(initial=0) == 1:
+        return mask * np.uint8(255)
+    if isinstance(mask, torch.Tensor) and mask.dtype == torch.uint8 and mask.numel() and mask.max() == 1:
+        return mask * 255
     return mask
 
 

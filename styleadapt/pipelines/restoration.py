@@ -161,7 +161,9 @@ class RestorationPipeline(AdapterMixin, StrictPipeline):
             pretrained_model_name_or_path = str(assets / "restoration")
             if "style_encoder" not in kwargs:
                 # which the packaged weights of stylization hold already
-                kwargs["style_encoder"] = StyleEncoder.from_pretrained(str(assets / "weights"), subfolder="style_encoder")
+                kwargs["style_encoder"] = StyleEncoder.from_pretrained(
+                    str(assets / "weights"), subfolder="style_encoder", dtype=kwargs.get("dtype", kwargs.get("torch_dtype"))
+                )
         pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs)  # type: ignore[arg-type]  # set by now
         if packaged:
             pipe.register_to_config(_name_or_path=PACKAGED)
@@ -344,7 +346,7 @@ class RestorationPipeline(AdapterMixin, StrictPipeline):
         code = None
         if reference is not None:
             palette = image_to_tensor(encoding_size(open_image(reference)))
-            code = self.style_encoder(palette.to(self.style_encoder.device))
+            code = self.style_encoder(palette.to(self.style_encoder.device, self.style_encoder.dtype))
         pixels = color_photo(self.colorizer, self.style_encoder.trunk, picture.pixels, code)
         return dataclasses.replace(picture, gray=False).result(pixels)
 

@@ -35,7 +35,7 @@ def test_the_classes_of_an_image_by_their_probabilities(kind, head):
     expected = network(values.float()).class_logits[0].softmax(0)
     assert out.scores == pytest.approx(sorted(expected.tolist(), reverse=True), abs=1e-5)
     assert out.labels == [CLASSES[n] for n in expected.argsort(descending=True)]
-    assert len(classifier(picture(), top_k=2)[0].labels) == 2
+    assert len(classifier(picture(), top_k=np.int64(2))[0].labels) == 2
 
 
 def test_images_of_any_size_are_judged_by_their_middle():

@@ -209,18 +209,23 @@ def test_an_adapter_knows_its_style_and_the_models_are_shared(pipe, painting):
         pipe([image])
 
 
-@pytest.mark.parametrize(("colors", "dither"), [(None, False), (4, False), (None, True)])
-def test_nothing_is_painted_in_the_key_color(pipe, painting, colors, dither):
-    black, image = (0, 0, 0), smooth_noise((32, 32), 1).point(lambda value: value // 8 + 1)
-    image.paste(black, (0, 0, 10, 32))
-    asset = Asset(image, key=black)
-    palette = None if colors else np.uint8([black, (9, 9, 9), (255, 255, 255)])
-    look = pipe.prepare([asset], painting, colors=colors, palette=palette, dither=dither)
-    if colors:
-        look = dataclasses.replace(look, palette=np.vstack([look.palette, np.uint8([black])]))
+@pytest.mark.parametrize("dither", [False, True])
+def test_nothing_is_painted_in_a_key_color_of_the_palette(pipe, painting, dither):
+    gray, image = (128, 128, 128), smooth_noise((32, 32), 1)
+    image.paste(gray, (0, 0, 10, 32))
+    asset = Asset(image, key=gray)
+    look = pipe.prepare([asset], painting, palette=np.uint8([gray, (0, 0, 0), (255, 255, 255)]), dither=dither)
     for picture in (asset, dataclasses.replace(asset, image=image.crop((10, 0, 32, 32)))):
         painted = array(pipe.paint([picture], look)[0].convert("RGB"))
-        assert ((painted == black).all(2) == picture.keyed).all()
+        assert ((painted == gray).all(2) == picture.keyed).all()
+
+
+def test_nothing_is_painted_in_the_key_color_without_a_palette(pipe, painting):
+    asset = Asset(smooth_noise((32, 32), 1))
+    look = pipe.prepare([asset], painting)
+    key = pipe.paint([asset], look)[0].getpixel((5, 5))
+    keyed = dataclasses.replace(asset, key=key)
+    assert not keyed.keyed.any() and not (array(pipe.paint([keyed], look)[0]) == key).all(2).any()
 
 
 def test_a_palette_of_the_key_color_alone_is_used(pipe, painting):

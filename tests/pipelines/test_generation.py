@@ -6,6 +6,8 @@ import torch
 
 from styleadapt import GenerationPipeline, ModelLoadError, StyleGAN2Generator
 from styleadapt.images.images import tensor_to_image
+from styleadapt.models.gan import GANGenerator
+from styleadapt.models.pggan import PGGANGenerator
 from styleadapt.models.stylegan2 import mix_styles
 from styleadapt.pipelines import latent_space
 
@@ -128,6 +130,15 @@ def test_mixing_classes(classy):
     assert torch.equal(classy.mix(3, 4).w[0, 0], classy(num_images=1, seed=3).w[0, 0])
 
 
+def test_classes_of_both_ends_may_be_an_array_or_a_tensor(classy):
+    expected = classy.mix(3, 4, label=[0, 2]).w
+    for several in (np.array([0, 2]), torch.tensor([0, 2])):
+        assert torch.equal(classy.mix(3, 4, label=several).w, expected)
+    w = classy(num_images=1).w
+    with pytest.raises(ValueError, match="`a` and `b` are codes.* leave `label` out"):
+        classy.mix(w, w, label="oak")
+
+
 def test_interpolation_is_a_straight_line_of_codes_with_both_ends(pipe):
     a, b = pipe(num_images=1, seed=1), pipe(num_images=1, seed=2)
     out = pipe.interpolate(1, 2, 5)
@@ -224,6 +235,19 @@ def test_a_picture_of_the_generator_is_found(pipe):
     assert not pipe.generator.tileable and not any(p.requires_grad for p in pipe.generator.parameters())
     again = pipe.project(wanted.images[0], steps=40, seed=1)
     assert torch.equal(again.w, found.w)
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_a_growing_generator_finds_pictures_of_its_present_size(pipe, stage):
+    generator = PGGANGenerator(16, latent_dim=8, channel_base=64, channel_max=8)
+    generator.grow(stage)
+    found = GenerationPipeline(generator).project(pipe(num_images=1).images[0], steps=1)
+    assert found.images[0].size == (generator.current_resolution,) * 2
+
+
+def test_a_found_picture_has_its_class():
+    generator = GANGenerator(32, latent_dim=8, channels=4, num_classes=3)
+    assert GenerationPipeline(generator).project(np.zeros((32, 32, 3), np.uint8), steps=1, label=1).labels == [1]
 
 
 def test_a_search_ends_when_told_and_after_its_time(pipe):

@@ -22,6 +22,15 @@ def test_the_first_latents_of_a_seed_stay_whatever_follows(length):
     assert not torch.equal(many, drawn_latents(20, length, seed=4))
 
 
+def test_latents_do_not_depend_on_the_default_dtype():
+    expected = drawn_latents(2, 5, seed=3)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(drawn_latents(2, 5, seed=3), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_latents_are_standard_normal():
     z = drawn_latents(400, 64, seed=0)
     assert abs(z.mean()) < 0.02 and abs(z.std() - 1) < 0.02

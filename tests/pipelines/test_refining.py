@@ -76,6 +76,12 @@ def test_going_on_from_a_picture(tiny_pipe, photo, painting):
     assert difference(starts[0], first.resize(starts[0].size, Image.Resampling.LANCZOS)) <= 1
 
 
+def test_going_on_does_not_blend_with_the_photo_again(tiny_pipe, photo, painting):
+    start = smooth_noise(photo.size, 9)
+    result = refined(tiny_pipe, photo, painting, strength=0.1, refine_from=start)
+    assert difference(result, start) < difference(result, photo)
+
+
 def test_each_region_is_refined_toward_its_own_style(tiny_pipe, photo, painting):
     mask = Image.new("L", photo.size)
     mask.paste(255, (0, 0, photo.width // 2, photo.height))

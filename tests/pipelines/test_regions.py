@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from styleadapt import ImageError
@@ -29,6 +30,13 @@ def test_a_mask_without_alpha_is_its_brightness(mode):
     mask = left_half()
     deep = Image.fromarray(np.asarray(mask).astype(np.uint16) * 257)
     assert np.array_equal(read_mask(deep if mode == "I;16" else mask.convert("RGB").convert(mode)), mask)
+
+
+def test_arrays_and_tensors_of_uint8_may_hold_truth_values():
+    truth = (np.asarray(left_half()) > 0).astype(np.uint8)
+    for given in (truth, torch.from_numpy(truth), truth > 0, truth * 255):
+        assert np.array_equal(read_mask(given), left_half())
+    assert np.asarray(read_mask(Image.fromarray(truth))).max() == 1
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

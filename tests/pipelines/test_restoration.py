@@ -4,8 +4,10 @@ import torch
 from PIL import Image
 
 from styleadapt.errors import ImageError
+from styleadapt.models.colorizer import Colorizer
 from styleadapt.models.inpainter import Inpainter
 from styleadapt.models.restorer import Restorer
+from styleadapt.models.style_encoder import StyleEncoder
 from styleadapt.pipelines.restoration import RestorationPipeline, RestorationStopped
 
 from ..conftest import smooth_noise
@@ -101,7 +103,16 @@ def test_alpha_gray_and_16_bits_are_kept(pipe, photo):
 def test_a_hole_is_filled_and_nothing_else_is_touched(pipe, photo):
     mask = hole()
     truth = np.asarray(mask) > 0
-    for given in (mask, np.asarray(mask), truth, truth.astype(np.uint8), truth.astype(np.uint16) * 65535, mask.convert("RGB")):
+    ones = truth.astype(np.uint8)
+    for given in (
+        mask,
+        np.asarray(mask),
+        truth,
+        ones,
+        torch.from_numpy(ones),
+        truth.astype(np.uint16) * 65535,
+        mask.convert("RGB"),
+    ):
         result = array(pipe(photo, "inpaint", mask=given).images[0])
         changed = (result != array(photo)).any(-1)
         assert changed[20:40, 30:60].mean() > 0.9 and not changed[np.asarray(mask) == 0].any()
@@ -126,6 +137,21 @@ def test_large_holes_are_filled_at_a_smaller_scale(pipe):
     mask = hole(photo.size, (300, 100, 1100, 800))
     result = array(pipe(photo, "inpaint", mask=mask).images[0])
     assert np.array_equal(result[np.asarray(mask) == 0], array(photo)[np.asarray(mask) == 0])
+
+
+def test_half_precision_colorizes_with_a_reference(photo):
+    torch.manual_seed(0)
+    encoder = StyleEncoder().to(torch.bfloat16)
+    code_dim = encoder(torch.zeros(1, 3, 64, 64, dtype=torch.bfloat16)).shape[1]
+    pipe = RestorationPipeline(colorizer=Colorizer(width=8, code_dim=code_dim), style_encoder=encoder).to(torch.bfloat16)
+    assert pipe(photo, "colorize", reference=photo).images[0].mode == "RGB"
+
+
+def test_the_packaged_style_encoder_is_loaded_in_the_dtype_asked_for():
+    others = dict.fromkeys(("restorer_natural", "inpainter", "inpainter_natural"))
+    for name in ("dtype", "torch_dtype"):
+        pipe = RestorationPipeline.from_pretrained(**others, **{name: torch.bfloat16})
+        assert pipe.style_encoder.dtype == pipe.colorizer.dtype == torch.bfloat16
 
 
 def test_an_empty_mask_leaves_the_photo_alone(pipe, photo):
