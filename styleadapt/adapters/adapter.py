@@ -66,6 +66,11 @@ class Adapter:
     steps: int = 0
     seconds: float = 0.0
 
+    @property
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All tensors that the file holds, by name."""
+        return {**{name: getattr(self, name) for name in self.other_tensors}, **self.deltas}
+
     def save(self, path: str | os.PathLike) -> Path:
         """Writes the adapter in half precision; the file appears whole or not at all.
 
@@ -75,10 +80,9 @@ class Adapter:
         path = Path(path)
         if path.suffix != ".safetensors":
             raise AdapterError(f"an adapter is a .safetensors file, got {path.name!r}")
-        tensors = {**{name: getattr(self, name) for name in self.other_tensors}, **self.deltas}
         if not path.parent.is_dir():
             raise FileNotFoundError(f"no folder {path.parent} to write {path.name} to")
-        data = save({k: v.detach().to("cpu", torch.float16).contiguous() for k, v in tensors.items()}, self._metadata())
+        data = save({k: v.detach().to("cpu", torch.float16).contiguous() for k, v in self.tensors.items()}, self._metadata())
         write_whole(path, data)
         return path
 
@@ -124,7 +128,7 @@ class Adapter:
         for name in (base, base_name, *tensors):
             if len(name) > LONGEST_NAME or not name.isprintable():
                 raise AdapterError(f"{path.name} is damaged: {_brief(name)!r} is no name of a tensor or a base")
-        for name, tensor in {**others, **tensors}.items():
+        for name, tensor in adapter.tensors.items():
             if not torch.isfinite(tensor).all():
                 raise AdapterError(f"{path.name} holds values that are not finite in `{name}`")
         return adapter

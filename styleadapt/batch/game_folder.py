@@ -21,7 +21,7 @@ from ..game.materials import color_map_of, green_is_down, matching_normals
 from ..game.palettes import read_palette, write_palette
 from ..game.pieces import Asset, cut_asset, spread_order
 from ..game.sheets import Grid
-from ..images.formats import identify
+from ..images.formats import identified
 from ..images.images import load_image, open_image, save_image, split_alpha
 from ..images.whole_files import write_whole
 from ..pipelines.game_assets import GameAssetPipeline, SetLook
@@ -151,8 +151,7 @@ def load_asset(plan: FilePlan) -> Asset:
         ImageError: it cannot be read, or its frames do not fit it; an animation, or transparency that its format does not keep.
     """
     image = _load_picture(plan.path)
-    with open(plan.path, "rb") as file:
-        header = identify(file)
+    with identified(plan.path) as header:
         frames = getattr(header, "n_frames", 1) if header.format in _ANIMATED else 1
     if frames > 1:
         raise ImageError(f"is an animation of {frames} frames, of which one would be left; save it as a sheet")
@@ -348,9 +347,8 @@ def _parts(due: Sequence[tuple[int, FilePlan]]) -> Iterator[list[tuple[int, File
 
 def _pixels(plan: FilePlan) -> int:
     try:
-        with open(plan.path, "rb") as file:
-            width, height = identify(file).size
-            return width * height
+        with identified(plan.path) as header:
+            return header.width * header.height
     # whether it can be used is said by `load_image`
     except Exception:
         return 0
@@ -359,10 +357,9 @@ def _pixels(plan: FilePlan) -> int:
 def _adapters(pipe: GameAssetPipeline) -> list[list[Any]]:
     """Content and weight of each active adapter. A style code would not do, since it differs with the number of threads."""
     found = []
-    for name, weight in pipe.stylizer._active.items():
-        adapter, digest = pipe.stylizer._adapters[name], hashlib.sha256()
-        tensors = {**{key: getattr(adapter, key) for key in adapter.other_tensors}, **adapter.deltas}
-        for key, tensor in sorted(tensors.items()):
+    for adapter, weight in pipe.stylizer.weighted_adapters:
+        digest = hashlib.sha256()
+        for key, tensor in sorted(adapter.tensors.items()):
             digest.update(key.encode() + tensor.detach().to("cpu", torch.float16).numpy().tobytes())
         found.append([digest.hexdigest()[:16], weight])
     return found

@@ -141,6 +141,11 @@ class AdapterMixin:
         """Names of the active adapters."""
         return list(self._active)
 
+    @property
+    def weighted_adapters(self) -> list[tuple[Any, float]]:
+        """The active adapters, each with its weight."""
+        return [(self._adapters[name], weight) for name, weight in self._active.items()]
+
     def unload_adapters(self) -> None:
         """Forgets all adapters; the network is bit for bit what it was before."""
         self._restore_base()
@@ -208,7 +213,7 @@ class StyleAdapterMixin(AdapterMixin):
         """The style code `(1, D)` of the active adapters: mean of the zero-shot codes by weight, plus every adapter's change of
         its code by weight. Without them, that of an adapter that was fused into an exported model."""
         if self._active:
-            active = [(self._adapters[name], weight) for name, weight in self._active.items()]
+            active = self.weighted_adapters
             total = sum(weight for _, weight in active)
             shares = [weight / total if abs(total) > 1e-6 else 1 / len(active) for _, weight in active]
             codes = (s * a.start_code + w * (a.code - a.start_code) for (a, w), s in zip(active, shares))

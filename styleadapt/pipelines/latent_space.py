@@ -194,11 +194,12 @@ class LatentSpaceMixin:
         """The codes of both, or their latents for a generator without."""
         truncation = check_truncation(truncation)
         labels = self._labels_of_ends(a, b, label)
-        if label is not None and self._are_codes(a, "a") and self._are_codes(b, "b"):
+        are_codes = [self._are_codes(end, name) for end, name in ((a, "a"), (b, "b"))]
+        if label is not None and all(are_codes):
             raise ValueError("`a` and `b` are codes, which hold all that makes a picture; leave `label` out")
         ends = []
-        for end, name, one in zip((a, b), "ab", labels):
-            if self._are_codes(end, name):
+        for end, name, one, is_code in zip((a, b), "ab", labels, are_codes):
+            if is_code:
                 ends.append(self._read_codes(end, name))
                 continue
             z = self._read_latents(end, name)

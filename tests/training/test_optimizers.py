@@ -75,14 +75,19 @@ def test_prodigy_by_hand():
     assert stepped("prodigy", [0.3], start=0.0, lr=1.0, eps=1e-12) == pytest.approx(-1e-6, rel=1e-3)
 
 
-def test_schedule_free_by_hand():
-    """z falls by lr a step: 0.9, 0.8 (v is g^2 throughout), and the average x of both is 0.85; y is x half way to z."""
-    pytest.importorskip("schedulefree")
+def two_steps_of_schedule_free():
     weight = torch.nn.Parameter(torch.ones(1))
     optimizer = build_optimizer("schedule_free", [weight], lr=0.1, betas=(0.5, 0.75))
     for _ in range(2):
         weight.grad = torch.full((1,), 0.3)
         optimizer.step()
+    return weight, optimizer
+
+
+def test_schedule_free_by_hand():
+    """z falls by lr a step: 0.9, 0.8 (v is g^2 throughout), and the average x of both is 0.85; y is x half way to z."""
+    pytest.importorskip("schedulefree")
+    weight, optimizer = two_steps_of_schedule_free()
     assert weight.item() == pytest.approx(0.825)
     with averaged_weights(optimizer):
         assert weight.item() == pytest.approx(0.85)
@@ -143,11 +148,7 @@ def test_settings_of_now_stay_and_the_state_of_before_is_loaded(available):
 
 def test_other_betas_leave_the_average_of_schedule_free_as_it_was():
     pytest.importorskip("schedulefree")
-    weight = torch.nn.Parameter(torch.ones(1))
-    older = build_optimizer("schedule_free", [weight], lr=0.1, betas=(0.5, 0.75))
-    for _ in range(2):
-        weight.grad = torch.full((1,), 0.3)
-        older.step()
+    weight, older = two_steps_of_schedule_free()
     newer = build_optimizer("schedule_free", [weight], lr=0.1, betas=(0.9, 0.75))
     with kept_settings(newer):
         newer.load_state_dict(older.state_dict())
